@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The byte layout of a ledger: the one header that the writer (libpqleash.so, inside the host
+// process) and the readers (pqleash, in another process) share. LEDGER.md beside it has the map of
+// the file, the states of a slot, the order of the stores and what a reader may find after SIGKILL.
+//
+// Rules of this header
+//  - Fixed-width fields, native byte order, natural alignment, no padding that is not named: a
+//  static_assert beside each
+//    record pins its size and the offsets that matter.
+//  - Plain integers only. The writer goes through std::atomic_ref, a reader through copies of the
+//  bytes.
+//  - Any change of size, offset or meaning raises kVersion. A reader refuses every version but its
+//  own.
+//  - Every index, offset and size in a ledger is hostile input for a reader.
+
+#ifndef PQLEASH_SHIM_LEDGER_LAYOUT_H_
+#define PQLEASH_SHIM_LEDGER_LAYOUT_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pqleash::ledger {
+
+inline constexpr char kMagic[8] = {'P', 'Q', 'L', 'E', 'A', 'S', 'H', '\n'};
+inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kByteOrder = 0x01020304;
+// Ledger files are called <pid>-<start time in clock ticks>[.<n>].ledger; n counts the images that
+// a process exec'd.
+inline constexpr char kFileSuffix[] = ".ledger";
+
+// Where an array of records lies in the file: `capacity` records of `record_size` bytes from
+// `offset` on.
+struct Section {
+  uint64_t offset;
+  uint32_t record_size;
+  uint32_t capacity;
+};
+static_assert(sizeof(Section) == 16);
+
+enum SectionIndex : uint32_t {
+  kConnections,   // ConnectionSlot; used up to Header::connections_high_water
+  kCallSites,     // CallSite; used up to Header::call_sites_used; number 0 stands for 'not known'
+  kFrames,        // uint64_t, see EncodeFrame; used up to Header::frames_used
+  kScriptFrames,  // ScriptFrame; used up to Header::script_frames_used
+  kModules,       // Module; used up to Header::modules_used
+  kTargets,       // Target; used up to Header::targets_used; number 0 stands for 'not known'
+  kStrings,       // bytes; used up to Header::strings_used, see String
+  kSectionCount,
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Strings: an append-only heap. A reference is the byte offset of a String inside the section, a
+// multiple of 4; 0 is 'none'. `size` counts the bytes that follow, without the NUL behind them. The
+// bytes are what the process gave, not necessarily UTF-8, and never trusted. Longer ones are cut at
+// kMaxStringSize.
+using StringRef = uint32_t;
+
+struct String {
+  uint32_t size;
+  // char bytes[size + 1];
+};
+inline constexpr uint32_t kMaxStringSize = 1023;
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Modules: executables and shared objects that a frame was seen in. A record stays when its object
+// is unloaded, since frames refer to it; the same object loaded again takes the same record.
+// Guarded by `sequence` (see LEDGER.md).
+
+enum ModuleState : uint32_t {
+  kModuleFree = 0,
+  kModuleLoaded = 1,
+  kModuleUnloaded = 2,
+};
+
+inline constexpr uint32_t kMaxBuildIdSize = 32;
+
+struct Module {
+  uint32_t sequence;
+  uint32_t state;  // ModuleState
+  uint64_t bias;   // run-time address minus address in the ELF file (dl_iterate_phdr's dlpi_addr)
+  uint64_t begin;  // run-time address range of its PT_LOAD segments
+  uint64_t end;
+  StringRef path;
+  uint32_t build_id_size;  // bytes; 0: it has none
+  uint8_t build_id[kMaxBuildIdSize];
+};
+static_assert(sizeof(Module) == 72);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Frames: a stack is a run of 64-bit frames, innermost first, beginning at the caller of libpq. The
+// upper 16 bits say in what the frame lies, the lower 48 where.
+
+inline constexpr uint32_t kFrameKindShift = 48;
+inline constexpr uint64_t kFrameValueMask = (uint64_t{1} << kFrameKindShift) - 1;
+inline constexpr uint64_t kFrameNoModule =
+    0;  // value: the return address itself (generated code, vdso)
+inline constexpr uint64_t kFrameScript = 0xffff;  // value: number of a ScriptFrame
+inline constexpr uint32_t kMaxModules =
+    0xfffe;  // otherwise: 1 + number of a Module; value: return address - bias
+
+constexpr uint64_t EncodeFrame(uint64_t kind, uint64_t value) {
+  return kind << kFrameKindShift | (value & kFrameValueMask);
+}
+constexpr uint64_t FrameKind(uint64_t frame) { return frame >> kFrameKindShift; }
+constexpr uint64_t FrameValue(uint64_t frame) { return frame & kFrameValueMask; }
+
+enum Language : uint32_t {
+  kNative = 0,
+  kPython = 1,
+  kRuby = 2,
+  kPhp = 3,
+  kPerl = 4,
+};
+
+// A frame of an interpreted program, interned.
+struct ScriptFrame {
+  uint32_t language;  // Language
+  uint32_t line;      // 1 and up; 0: not known
+  StringRef function;
+  StringRef file;
+};
+static_assert(sizeof(ScriptFrame) == 16);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Call sites: one record for each distinct stack that opened a connection, with its counters.
+// Append-only; a record is valid once `id` is not 0. Record 0 counts what could not be attributed
+// (no stack, table full) and has no frames.
+
+enum CallSiteFlags : uint16_t {
+  kStackTruncated = 1,   // deeper than the configured depth
+  kStackIncomplete = 2,  // the unwinder gave up before the outermost frame
+};
+
+struct CallSite {
+  uint64_t id;  // the same in every process of one build; see stack/call_sites.h
+  uint32_t first_frame;
+  uint16_t frame_count;
+  uint16_t flags;     // CallSiteFlags
+  uint64_t opened;    // connections that were established
+  uint64_t closed;    // of these, finished (by PQfinish or by a reset that failed)
+  uint64_t failed;    // connects that never were established: failed, refused or abandoned
+  uint32_t open;      // established and not finished now
+  uint32_t peak;      // largest `open` so far
+  uint64_t first_ns;  // CLOCK_MONOTONIC of the first and of the latest connect
+  uint64_t last_ns;
+};
+static_assert(sizeof(CallSite) == 64);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Targets: what connections go to, interned. Append-only; valid once `ready` is 1. Strings are as
+// libpq reports them.
+
+struct Target {
+  uint32_t ready;
+  uint32_t port;   // 0: not known
+  StringRef host;  // name, address or directory of the socket
+  StringRef dbname;
+  StringRef user;
+  StringRef application_name;
+  uint32_t reserved[2];
+};
+static_assert(sizeof(Target) == 32);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Connections: one slot for each PGconn that the process holds. Slots are reused.
+
+enum ConnectionState : uint32_t {
+  kSlotFree = 0,
+  kConnecting = 1,  // a connect is under way (blocking or polled)
+  kEstablished = 2,
+  kFailed =
+      3,  // the connect failed; the PGconn is still to be finished; holds no slot of the server
+  kRefused = 4,  // refused by a cap; otherwise as kFailed
+  kBroken =
+      5,  // was established; libpq has since seen the end of it; the PGconn is still to be finished
+  kResetting = 6,  // PQreset or PQresetStart is under way
+  kInherited = 7,  // opened before a fork by the parent process; not this process's own
+};
+
+// PGTransactionStatusType of libpq-fe.h.
+enum TransactionStatus : uint32_t {
+  kTransactionIdle = 0,     // PQTRANS_IDLE
+  kTransactionActive = 1,   // PQTRANS_ACTIVE: a command is in progress
+  kTransactionOpen = 2,     // PQTRANS_INTRANS: idle in a transaction
+  kTransactionFailed = 3,   // PQTRANS_INERROR: idle in a failed transaction
+  kTransactionUnknown = 4,  // PQTRANS_UNKNOWN: the connection is bad
+};
+
+struct alignas(64) ConnectionSlot {
+  // Identity: guarded by `sequence`.
+  uint32_t sequence;  // odd while the writer is in the slot
+  uint32_t state;     // ConnectionState
+  uint64_t handle;    // address of the PGconn; 0 while a blocking connect has not returned
+  uint32_t call_site;
+  uint32_t target;
+  int32_t tid;              // thread that opened it
+  int32_t backend_pid;      // server process; 0: not known
+  uint64_t opened_ns;       // CLOCK_MONOTONIC at the start of the connect
+  uint64_t established_ns;  // 0: never was established
+  char thread_name[16];     // NUL-padded, not necessarily terminated
+  // Activity: each field is written alone by the one thread that uses the connection, without
+  // touching `sequence`. Each is whole; two of them may be from different moments.
+  uint64_t
+      last_activity_ns;  // CLOCK_MONOTONIC_COARSE at the begin, then at the end of the latest call
+  uint64_t commands;     // calls that sent a command to the server
+  uint32_t transaction;  // TransactionStatus
+  StringRef in_call;     // name of the libpq function that is running now; 0: none
+  uint32_t resets;
+  uint32_t libpq;  // number of the LibpqCopy that serves it
+  uint64_t reserved[3];
+};
+static_assert(sizeof(ConnectionSlot) == 128);
+static_assert(offsetof(ConnectionSlot, last_activity_ns) == 64,
+              "activity has a cache line of its own");
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Header: the first 4,096 bytes.
+
+enum ProcessState : uint32_t {
+  kProcessLive = 1,
+  kProcessEnding = 2,  // exit handlers or finalisers are running: `ending_ns` is set
+  kProcessEnded =
+      3,  // ended by exit(); after a signal, _exit or a crash it stays at one of the others
+};
+
+enum Unwinder : uint32_t {
+  kUnwinderNone = 0,
+  kUnwinderCfi = 1,
+  kUnwinderBacktrace = 2,
+};
+
+// A copy of libpq that serves connections of the process.
+struct LibpqCopy {
+  StringRef path;
+  uint32_t version;  // PQlibVersion: 150018 is 15.18; 0: not known
+};
+inline constexpr uint32_t kMaxLibpqCopies = 16;
+
+inline constexpr uint32_t kHeaderSize = 4096;
+inline constexpr uint32_t kMaxServiceName = 63;
+
+struct Header {
+  char magic[8];  // written last when the file is created: until then the file says nothing
+  uint32_t version;
+  uint32_t header_size;
+  uint32_t byte_order;
+  uint32_t process_state;  // ProcessState
+  uint64_t file_size;
+  Section sections[kSectionCount];
+
+  // Who wrote it. Written once.
+  int32_t pid;  // as the process sees itself, in the pid namespace below
+  int32_t parent_pid;
+  uint32_t uid;
+  uint32_t stack_depth;          // frames recorded at most
+  uint64_t pid_namespace;        // inode of /proc/self/ns/pid; 0: not known
+  uint64_t start_ticks;          // field 22 of /proc/self/stat; 0: not known
+  uint64_t created_realtime_ns;  // CLOCK_REALTIME and CLOCK_MONOTONIC at one moment
+  uint64_t created_monotonic_ns;
+  uint64_t run_id;   // names the `pqleash run` or `audit` that started the process; 0: none
+  char boot_id[40];  // /proc/sys/kernel/random/boot_id, NUL-padded
+  char service[kMaxServiceName + 1];
+  char host_name[64];
+  char library_version[16];
+  StringRef exe;
+  uint32_t unwinder;  // Unwinder
+
+  // Counters: each is written atomically.
+  uint32_t connections_high_water;  // slots that were ever used: a reader looks no further
+  uint32_t call_sites_used;
+  uint32_t frames_used;
+  uint32_t script_frames_used;
+  uint32_t modules_used;
+  uint32_t targets_used;
+  uint32_t strings_used;  // bytes
+  uint32_t libpq_copies_used;
+  uint32_t open;  // established and not finished
+  uint32_t peak;  // largest `open` so far
+  uint64_t opened;
+  uint64_t closed;
+  uint64_t failed;
+  // What did not fit, and what passed us by: nothing is dropped in silence.
+  uint64_t unrecorded_connections;  // connects without a slot
+  uint64_t unrecorded_stacks;       // connects booked on call site 0
+  uint64_t unrecorded_modules;
+  uint64_t unrecorded_strings;
+  uint64_t
+      bypassed_calls;  // calls that libpq made of itself for a connection that was opened past us
+  uint64_t ending_ns;  // CLOCK_MONOTONIC when the process began to end; 0: it did not
+  uint64_t ended_ns;
+  uint64_t open_when_ending;  // established connections at `ending_ns`
+  LibpqCopy libpq_copies[kMaxLibpqCopies];
+};
+static_assert(sizeof(Header) <= kHeaderSize);
+static_assert(offsetof(Header, sections) == 32);
+
+}  // namespace pqleash::ledger
+
+#endif  // PQLEASH_SHIM_LEDGER_LAYOUT_H_
