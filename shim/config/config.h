@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configuration of the library in one process: values, and where each came from.
+
+#ifndef PQLEASH_SHIM_CONFIG_CONFIG_H_
+#define PQLEASH_SHIM_CONFIG_CONFIG_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pqleash::config {
+
+// What happens to a connect beyond the limit.
+enum class OnLimit { kWarn, kWait, kReject };
+
+enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
+
+// Every setting, with its default: observe only.
+struct Config {
+  std::string dir;      // directory of the ledgers; absolute
+  std::string service;  // 1 to 63 bytes
+  uint32_t limit = 0;   // connections of this process; 0: none
+  OnLimit on_limit = OnLimit::kWarn;
+  uint32_t wait_timeout_ms = 5'000;
+  uint32_t stack_depth = 32;  // frames recorded at most: 1 to 256
+  std::string log = "off";    // off, stderr, syslog, or the path of a file
+  LogLevel log_level = LogLevel::kInfo;
+  std::string report_at_exit;    // stderr, or the path of a file; empty: none
+  uint32_t connections = 4'096;  // capacity of the ledger: 16 to 1,048,576
+  uint32_t call_sites = 1'024;   // capacity of the ledger: 16 to 65,536
+  uint32_t keep_dead = 64;       // ledgers of ended processes that are kept: 0 to 100,000
+};
+
+// One setting as it took effect, for the start-up line of the log.
+struct Effective {
+  std::string name;  // key in the file
+  std::string value;
+  std::string source;  // 'default', 'PQLEASH_…' or 'FILE:LINE'
+};
+
+struct Loaded {
+  Config config;
+  std::vector<Effective> effective;
+  // One sentence for each value that could not be used: where it stands, what is wrong, what is
+  // used instead. Not empty means that limits are not in force (observe only): half a configuration
+  // is worse than none.
+  std::vector<std::string> problems;
+};
+
+// What the process gives.
+struct Surroundings {
+  // Value of an environment variable; nullptr: not set.
+  std::function<const char*(const char* name)> environment;
+  // Content of a file; no value: cannot be read, and `error` says why.
+  std::function<std::optional<std::string>(const std::string& path, std::string* error)> read_file;
+  uint32_t uid = 0;
+  std::string executable;  // base name; the default of `service`
+};
+
+// Reads the file that PQLEASH_CONFIG names, if any, then the variables, which win over it. Never
+// throws for bad input: bad input is in `problems`. May throw std::bad_alloc.
+Loaded Load(const Surroundings& surroundings);
+
+}  // namespace pqleash::config
+
+#endif  // PQLEASH_SHIM_CONFIG_CONFIG_H_

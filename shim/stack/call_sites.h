@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Call sites: distinct stacks that open connections, interned in the ledger, with an identity that
+// is the same in every process, restart and host of one build.
+//
+// Identity: FNV-1a (64 bits) over the frames, innermost first, each as the identity of its module
+// (FNV-1a of the build id, or of the file name where there is none) and its offset in the module,
+// both 8 bytes, least significant first. A run of frames outside of any module (generated code)
+// counts as one, without an offset: its addresses change from run to run.
+
+#ifndef PQLEASH_SHIM_STACK_CALL_SITES_H_
+#define PQLEASH_SHIM_STACK_CALL_SITES_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "shim/ledger/ledger.h"
+#include "shim/stack/modules.h"
+#include "shim/support/hash.h"
+
+namespace pqleash::stack {
+
+inline constexpr uint32_t kMaxDepth = 256;
+
+// A captured stack: return addresses, innermost first, beginning at the caller of libpq.
+struct Stack {
+  uint32_t count;
+  uint16_t flags;  // ledger::CallSiteFlags
+  const void* addresses[kMaxDepth];
+};
+
+// Computes the identity of a stack from its located frames, innermost first.
+class StackIdentity {
+ public:
+  void Add(const Location& frame);
+  uint64_t value() const;
+
+ private:
+  Fnv1a hash_;
+  bool in_generated_code_ = false;
+};
+
+// Thread-safe; booking a stack that was seen before takes no lock.
+class CallSites {
+ public:
+  // `seen` and `by_id`: zeroed memory for `seen_count` and `by_id_count` words, powers of two;
+  // `by_id_count` at least twice the section's capacity.
+  void Use(ledger::Ledger* ledger, Modules* modules, std::atomic<uint64_t>* seen,
+           uint32_t seen_count, std::atomic<uint32_t>* by_id, uint32_t by_id_count);
+
+  // Number of the call site of `stack`; 0 ('not known') for an empty stack and where there is no
+  // room, which is counted.
+  uint32_t Book(const Stack& stack, const LoaderState& loader);
+
+ private:
+  uint32_t BookNew(const Stack& stack, const LoaderState& loader);
+  uint32_t Find(uint64_t id, uint32_t* vacant) const;
+  uint32_t Append(uint64_t id, const Stack& stack, const uint64_t* frames);
+
+  ledger::Ledger* ledger_;
+  Modules* modules_;
+  // A cache of what raw addresses came to: hash of the addresses in the upper bits, number of the
+  // site in the lower 20. Direct-mapped and overwriting: it cannot fill up.
+  std::atomic<uint64_t>* seen_;
+  uint32_t seen_count_;
+  std::atomic<uint32_t>* by_id_;
+  uint32_t by_id_count_;
+  BoundedLock lock_;
+};
+
+}  // namespace pqleash::stack
+
+#endif  // PQLEASH_SHIM_STACK_CALL_SITES_H_

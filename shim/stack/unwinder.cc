@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/stack/unwinder.h"
+
+#include <elf.h>
+#include <execinfo.h>
+#include <link.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+#include "shim/stack/cfi.h"
+
+// Stack memory is read as the words that it holds, across every redzone.
+#define PQLEASH_READS_FOREIGN_STACK \
+  __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined")))
+
+namespace pqleash::stack {
+namespace {
+
+// The registers of one frame. `pc` is a return address, or exact where a signal interrupted.
+struct Registers {
+  uintptr_t pc;
+  uintptr_t sp;
+  uintptr_t fp;
+  uintptr_t link;  // the link register; 0: not known, as everywhere but below a signal
+  bool pc_is_exact;
+
+  // The address inside the instruction that the frame is at.
+  uintptr_t InstructionPc() const { return pc_is_exact ? pc : pc - 1; }
+};
+
+// ---------------------------------------------------------------------------------------------------
+// What differs between instruction sets.
+
+#if defined(__x86_64__)
+
+constexpr Architecture kArchitecture = kX86_64;
+constexpr int kAddressBits = 47;
+// rbp points at the saved rbp and the return address, and they lie right below the CFA.
+constexpr bool kFramePointerTellsCfa = true;
+// mov $15,%rax; syscall: the restorer that every libc hands to the kernel.
+constexpr uint8_t kSigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+// arch/x86/include/asm/sigframe.h: behind the return address begins the ucontext.
+constexpr size_t kSignalContext = 0;
+constexpr size_t kSignalPc = offsetof(ucontext_t, uc_mcontext.gregs) + REG_RIP * sizeof(greg_t);
+constexpr size_t kSignalSp = offsetof(ucontext_t, uc_mcontext.gregs) + REG_RSP * sizeof(greg_t);
+constexpr size_t kSignalFp = offsetof(ucontext_t, uc_mcontext.gregs) + REG_RBP * sizeof(greg_t);
+constexpr size_t kSignalLink = 0;  // none
+
+inline uintptr_t StripSignature(uintptr_t address) { return address; }
+
+// A system call that leaves errno alone.
+inline long RawSyscall4(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d) {
+  long result;
+  register uintptr_t fourth asm("r10") = d;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth)
+               : "rcx", "r11", "memory");
+  return result;
+}
+
+#elif defined(__aarch64__)
+
+constexpr Architecture kArchitecture = kAarch64;
+constexpr int kAddressBits = 52;
+// The frame record lies anywhere in the frame, so that x29 alone does not tell the caller's SP.
+constexpr bool kFramePointerTellsCfa = false;
+// mov x8, #139; svc #0: the vdso's __kernel_rt_sigreturn.
+constexpr uint8_t kSigreturn[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
+// arch/arm64/kernel/signal.c, struct rt_sigframe: a siginfo, then the ucontext.
+constexpr size_t kSignalContext = sizeof(siginfo_t);
+constexpr size_t kSignalPc = offsetof(ucontext_t, uc_mcontext.pc);
+constexpr size_t kSignalSp = offsetof(ucontext_t, uc_mcontext.sp);
+constexpr size_t kSignalFp = offsetof(ucontext_t, uc_mcontext.regs) + 29 * sizeof(uint64_t);
+constexpr size_t kSignalLink = offsetof(ucontext_t, uc_mcontext.regs) + 30 * sizeof(uint64_t);
+
+// Takes the pointer authentication code off; xpaclri, a no-op before Armv8.3 and on plain
+// addresses.
+inline uintptr_t StripSignature(uintptr_t address) {
+  register uintptr_t link asm("x30") = address;
+  asm("hint #7" : "+r"(link));
+  return link;
+}
+
+inline long RawSyscall4(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d) {
+  register long x8 asm("x8") = number;
+  register uintptr_t x0 asm("x0") = a;
+  register uintptr_t x1 asm("x1") = b;
+  register uintptr_t x2 asm("x2") = c;
+  register uintptr_t x3 asm("x3") = d;
+  asm volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+  return static_cast<long>(x0);
+}
+
+#else
+#error "pqleash unwinds x86-64 and aarch64"
+#endif
+
+// ---------------------------------------------------------------------------------------------------
+// The rules of the process.
+//
+// 2-way sets in .bss, resident as far as used. Each entry is a seqlock with its whole key in it, so
+// that a reader takes an entry exactly as it was written or not at all. A writer that finds the
+// entry taken leaves it (another thread, or the frame that our signal handler interrupted), so
+// nobody ever waits. A fork in the middle of a write loses the child that one entry, no more.
+
+struct alignas(32) CachedRule {
+  std::atomic<uint32_t> sequence;  // odd while somebody writes
+  std::atomic<uint64_t> pc;        // 0: never used
+  std::atomic<uint64_t> generation;
+  std::atomic<uint64_t> rule;
+};
+
+struct alignas(64) RuleSet {
+  CachedRule ways[2];
+};
+
+constexpr int kSetBits = 11;  // 4,096 rules, 128 KiB; a deep stack has 100 pcs
+constinit RuleSet g_rules[1 << kSetBits];
+
+inline RuleSet& SetOf(uint64_t pc) {
+  return g_rules[(pc * 0x9e3779b97f4a7c15u) >> (64 - kSetBits)];
+}
+
+inline bool ReadEntry(const CachedRule& entry, uint64_t pc, uint64_t generation, FrameRule& rule) {
+  const uint32_t sequence = entry.sequence.load(std::memory_order_acquire);
+  if (entry.pc.load(std::memory_order_acquire) != pc) return false;
+  if (entry.generation.load(std::memory_order_acquire) != generation) return false;
+  rule = std::bit_cast<FrameRule>(entry.rule.load(std::memory_order_acquire));
+  return !(sequence & 1) && entry.sequence.load(std::memory_order_relaxed) == sequence;
+}
+
+void StoreRule(uint64_t pc, uint64_t generation, FrameRule rule) {
+  RuleSet& set = SetOf(pc);
+  const uint32_t first = set.ways[0].sequence.load(std::memory_order_relaxed);
+  const uint32_t second = set.ways[1].sequence.load(std::memory_order_relaxed);
+  // The way that was written less often: both fill up, then they take turns.
+  CachedRule& entry = set.ways[static_cast<int32_t>(first - second) > 0 ? 1 : 0];
+  uint32_t sequence = entry.sequence.load(std::memory_order_relaxed) & ~1u;
+  if (!entry.sequence.compare_exchange_strong(sequence, sequence + 1, std::memory_order_acquire)) {
+    return;
+  }
+  entry.pc.store(pc, std::memory_order_release);
+  entry.generation.store(generation, std::memory_order_release);
+  entry.rule.store(std::bit_cast<uint64_t>(rule), std::memory_order_release);
+  entry.sequence.store(sequence + 2, std::memory_order_release);
+}
+
+// dl_iterate_phdr rather than _dl_find_object: it exists everywhere, and while the callback runs
+// no other thread can unmap the object. That matters for a pc that comes from a damaged stack.
+struct ObjectQuery {
+  uintptr_t pc;
+  bool found;
+  FrameRule rule;
+};
+
+int VisitObject(dl_phdr_info* info, size_t, void* argument) {
+  ObjectQuery& query = *static_cast<ObjectQuery*>(argument);
+  Image image = {};
+  bool holds_pc = false;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& header = info->dlpi_phdr[i];
+    const uintptr_t begin = info->dlpi_addr + header.p_vaddr;
+    if (header.p_type == PT_GNU_EH_FRAME) {
+      image.eh_frame_hdr = reinterpret_cast<const uint8_t*>(begin);
+    } else if (header.p_type == PT_LOAD) {
+      holds_pc |= query.pc - begin < header.p_memsz;
+      if ((header.p_flags & PF_R) && image.segment_count < Image::kMaxSegments) {
+        image.segments[image.segment_count++] = {
+            reinterpret_cast<const uint8_t*>(begin),
+            reinterpret_cast<const uint8_t*>(begin + header.p_filesz)};
+      }
+    }
+  }
+  if (!holds_pc) return 0;
+  query.found = true;
+  if (image.eh_frame_hdr) query.rule = FindRule(image, kArchitecture, query.pc);
+  return 1;
+}
+
+[[gnu::noinline]] FrameRule ComputeRule(uint64_t pc, uint64_t generation) {
+  const int saved_errno = errno;
+  ObjectQuery query = {pc, false, RuleOfKind(RuleKind::kNone)};
+  dl_iterate_phdr(VisitObject, &query);
+  // Nothing is noted where no object lies: one may be loaded there, which `generation` need not
+  // tell.
+  if (query.found) StoreRule(pc, generation, query.rule);
+  errno = saved_errno;
+  return query.rule;
+}
+
+inline FrameRule RuleOf(uint64_t pc, uint64_t generation) {
+  const RuleSet& set = SetOf(pc);
+  FrameRule rule;
+  if (ReadEntry(set.ways[0], pc, generation, rule)) return rule;
+  if (ReadEntry(set.ways[1], pc, generation, rule)) return rule;
+  return ComputeRule(pc, generation);
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Reading the stack.
+
+constexpr uintptr_t kPage = 4096;  // the smallest page of both architectures
+
+// Whether a page can be read. rt_sigprocmask copies the new mask before it looks at `how`, so that
+// an invalid `how` gives EFAULT or EINVAL and changes nothing; no file descriptor is needed, and no
+// sandbox forbids it. Anything else (a filter that answers in its own way) counts as unreadable.
+bool PageIsReadable(uintptr_t page) {
+  constexpr uintptr_t kInvalidHow = ~uintptr_t{0} >> 33;
+  constexpr size_t kKernelSigsetSize = 8;
+  return RawSyscall4(SYS_rt_sigprocmask, kInvalidHow, page, 0, kKernelSigsetSize) == -EINVAL;
+}
+
+PQLEASH_READS_FOREIGN_STACK inline uintptr_t LoadWord(uintptr_t address) {
+  return *reinterpret_cast<const volatile uintptr_t*>(address);
+}
+
+// The pages [low, high) that this thread has seen to be readable, for its next walk. They are
+// trusted only while SP lies among them: a thread's own stack cannot go away below it. What remains
+// is a coroutine stack that was replaced by a shorter one at the same place and is damaged as well.
+// initial-exec: a plain offset from the thread pointer, which never allocates.
+struct VerifiedPages {
+  uintptr_t low;
+  uintptr_t high;
+};
+[[gnu::tls_model("initial-exec")]] constinit thread_local VerifiedPages t_verified = {0, 0};
+
+class StackMemory {
+ public:
+  explicit StackMemory(uintptr_t sp) : low_(t_verified.low), high_(t_verified.high) { MoveTo(sp); }
+
+  // Begins anew where the walk goes on in another stack.
+  void MoveTo(uintptr_t sp) {
+    if (sp - low_ < high_ - low_) return;
+    low_ = high_ = sp & ~(kPage - 1);
+    changed_ = true;
+  }
+
+  // Loads the word at `address`; false: misaligned or not readable.
+  bool Read(uintptr_t address, uintptr_t& value) {
+    const bool verified = address - low_ < high_ - low_;
+    if ((address & 7) || (!verified && !Verify(address & ~(kPage - 1)))) return false;
+    value = LoadWord(address);
+    return true;
+  }
+
+  bool CanRead(uintptr_t address) const { return PageIsReadable(address & ~(kPage - 1)); }
+
+  // Keeps what was verified for the next walk. A signal handler that comes in between finds an
+  // empty range or a true one.
+  void Publish() const {
+    if (!changed_) return;
+    volatile VerifiedPages& verified = t_verified;
+    verified.high = 0;
+    verified.low = low_;
+    verified.high = high_;
+  }
+
+ private:
+  // Frames of up to 256 KiB keep the range contiguous; beyond one, pages are probed at each visit.
+  static constexpr uintptr_t kMaxGap = 64 * kPage;
+  static constexpr int kMaxProbes = 1024;
+
+  bool Probe(uintptr_t page) { return ++probes_ <= kMaxProbes && PageIsReadable(page); }
+
+  [[gnu::noinline]] bool Verify(uintptr_t page) {
+    if (page - high_ < kMaxGap) {
+      while (high_ <= page && Probe(high_)) {
+        high_ += kPage;
+        changed_ = true;
+      }
+      if (high_ > page) return true;
+    }
+    return Probe(page);
+  }
+
+  uintptr_t low_;
+  uintptr_t high_;
+  int probes_ = 0;
+  bool changed_ = false;
+};
+
+// ---------------------------------------------------------------------------------------------------
+// The walk.
+
+enum class Step : uint8_t { kDone, kOutermost, kNoRule, kNotExpressible, kDamaged };
+
+class Walk {
+ public:
+  Walk(const Registers& start, uint64_t generation)
+      : registers_(start), memory_(start.sp), generation_(generation) {}
+  ~Walk() { memory_.Publish(); }
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
+  // How the walk ended; `count` addresses were stored.
+  Step Run(void** addresses, int capacity, int& count) {
+    for (;;) {
+      const FrameRule rule = RuleOf(registers_.InstructionPc(), generation_);
+      const Step step = rule.Kind() == RuleKind::kFrame ? StepByRule(rule) : StepOtherwise(rule);
+      if (step != Step::kDone) return step;
+      if (count == capacity) return Step::kDone;
+      addresses[count++] = reinterpret_cast<void*>(registers_.pc);
+    }
+  }
+
+  // From a frame that a rule does not lead out of, by its frame pointer. A guess, so everything has
+  // to be plausible: a frame record above SP, the one behind it above that (or none), and a return
+  // address that has a rule. Generated code that is called from compiled code looks like this. On
+  // aarch64 the caller's SP would remain unknown.
+  bool StepByFramePointer() {
+    constexpr uintptr_t kMaxFrame = 1 << 20;
+    uintptr_t fp = 0;
+    uintptr_t pc = 0;
+    if (!kFramePointerTellsCfa || registers_.fp % 16 != 0) return false;
+    if (registers_.fp < registers_.sp || registers_.fp - registers_.sp > kMaxFrame) return false;
+    if (!memory_.Read(registers_.fp, fp) || !memory_.Read(registers_.fp + 8, pc)) return false;
+    if ((fp != 0 && fp <= registers_.fp) || !IsPlausible(pc)) return false;
+    if (RuleOf(pc - 1, generation_).Kind() == RuleKind::kNone) return false;
+    registers_ = {pc, registers_.fp + 16, fp, 0, false};
+    return true;
+  }
+
+  uintptr_t pc() const { return registers_.pc; }
+
+ private:
+  static bool IsPlausible(uintptr_t pc) { return pc >= kPage && pc >> kAddressBits == 0; }
+
+  Step StepByRule(FrameRule rule) {
+    const uintptr_t sp = registers_.sp;
+    const uintptr_t fp = registers_.fp;
+    uintptr_t cfa = (rule.cfa_from_fp ? fp : sp) + Bytes(rule.cfa_words);
+    if (rule.cfa_is_stored && !memory_.Read(cfa, cfa)) return Step::kDamaged;
+
+    uintptr_t pc = registers_.link;
+    if (rule.ra_in_register) {
+      // A leaf that a signal interrupted may have no frame at all.
+      if (pc == 0 || cfa < sp) return Step::kDamaged;
+    } else {
+      if (cfa <= sp || !memory_.Read(cfa + Bytes(rule.ra_words), pc)) return Step::kDamaged;
+    }
+    uintptr_t caller_fp = fp;
+    if (rule.Fp() != FpRule::kUnchanged && !ReadSavedFp(rule, cfa, caller_fp)) {
+      return Step::kDamaged;
+    }
+    pc = StripSignature(pc);
+    if (pc == 0) return Step::kOutermost;  // by convention, where there is no better mark
+    if ((cfa & 7) || !IsPlausible(pc)) return Step::kDamaged;
+    registers_ = {pc, cfa, caller_fp, 0, false};
+    return Step::kDone;
+  }
+
+  bool ReadSavedFp(FrameRule rule, uintptr_t cfa, uintptr_t& fp) {
+    if (rule.Fp() == FpRule::kLost) {
+      fp = 0;
+      return true;
+    }
+    const uintptr_t base = rule.Fp() == FpRule::kAtCfa ? cfa : fp;
+    return memory_.Read(base + Bytes(rule.fp_words), fp);
+  }
+
+  [[gnu::noinline]] Step StepOtherwise(FrameRule rule) {
+    switch (rule.Kind()) {
+      case RuleKind::kOutermost:
+        return Step::kOutermost;
+      case RuleKind::kSignalFrame:
+        return StepBySignalFrame();
+      case RuleKind::kNotExpressible:
+        return Step::kNotExpressible;
+      default:
+        return Step::kNoRule;
+    }
+  }
+
+  // The kernel's own frame, told by the code of its trampoline. The interrupted frame may lie on
+  // any other stack; endless rounds are stopped by the capacity.
+  Step StepBySignalFrame() {
+    const uintptr_t pc = registers_.pc;
+    if (!memory_.CanRead(pc) || !memory_.CanRead(pc + sizeof kSigreturn - 1) ||
+        std::memcmp(reinterpret_cast<const void*>(pc), kSigreturn, sizeof kSigreturn) != 0) {
+      return Step::kNotExpressible;
+    }
+    const uintptr_t context = registers_.sp + kSignalContext;
+    Registers interrupted = {0, 0, 0, 0, true};
+    if (!memory_.Read(context + kSignalPc, interrupted.pc) ||
+        !memory_.Read(context + kSignalSp, interrupted.sp) ||
+        !memory_.Read(context + kSignalFp, interrupted.fp) ||
+        (kSignalLink != 0 && !memory_.Read(context + kSignalLink, interrupted.link)) ||
+        !IsPlausible(interrupted.pc) || interrupted.sp % 8 != 0) {
+      return Step::kDamaged;
+    }
+    registers_ = interrupted;
+    memory_.MoveTo(interrupted.sp);
+    return Step::kDone;
+  }
+
+  static uintptr_t Bytes(int64_t words) { return static_cast<uintptr_t>(words) * 8; }
+
+  Registers registers_;
+  StackMemory memory_;
+  const uint64_t generation_;
+};
+
+// ---------------------------------------------------------------------------------------------------
+// The second opinion: glibc's backtrace(), which knows every register and every expression. Asked
+// only for frames that have a rule we cannot express (hand-written assembly, practically); about
+// code without any rule it knows nothing more than we do. And only where libgcc_s is in the process
+// already: otherwise it would load it, with its allocations and locks, into a host that does not
+// use it, and an incomplete stack is the lesser harm.
+
+int VisitName(dl_phdr_info* info, size_t, void*) {
+  return info->dlpi_name && std::strstr(info->dlpi_name, "/libgcc_s.so") != nullptr;
+}
+
+bool BacktraceIsAtHand() {
+  static constinit std::atomic<bool> at_hand = false;
+  if (at_hand.load(std::memory_order_relaxed)) return true;
+  if (dl_iterate_phdr(VisitName, nullptr) == 0) return false;
+  at_hand.store(true, std::memory_order_relaxed);  // for good: backtrace() keeps a reference
+  return true;
+}
+
+// Fills `addresses` with the frames outside of the one that `start_pc` lies in; -1: unsuccessful,
+// with `addresses` spoilt. Our own frames take room in the array while it runs: a stack that does
+// not fit ends up to 6 frames short of `capacity`.
+[[gnu::noinline]] int CaptureByBacktrace(void** addresses, int capacity, uintptr_t start_pc,
+                                         bool& truncated) {
+  const int saved_errno = errno;
+  const int total = backtrace(addresses, capacity);
+  errno = saved_errno;
+  truncated = total == capacity;
+  for (int i = 0; i < total; ++i) {
+    if (reinterpret_cast<uintptr_t>(addresses[i]) != start_pc) continue;
+    const int count = total - i - 1;
+    std::memmove(addresses, addresses + i + 1, static_cast<size_t>(count) * sizeof *addresses);
+    return count;
+  }
+  return -1;
+}
+
+StackEnd EndOf(Step step) {
+  if (step == Step::kDone) return StackEnd::kTruncated;
+  return step == Step::kOutermost ? StackEnd::kOutermost : StackEnd::kIncomplete;
+}
+
+int WalkStack(const Registers& start, void** addresses, int capacity, uint64_t generation,
+              CaptureResult* result) {
+  Walk walk(start, generation);
+  int count = 0;
+  result->method = StackMethod::kCfi;
+  Step step = walk.Run(addresses, capacity, count);
+  if (step == Step::kNotExpressible && BacktraceIsAtHand()) {
+    bool truncated = false;
+    const int more = CaptureByBacktrace(addresses, capacity, start.pc, truncated);
+    if (more > count) {
+      const uintptr_t last = reinterpret_cast<uintptr_t>(addresses[more - 1]);
+      const bool outermost = RuleOf(last - 1, generation).Kind() == RuleKind::kOutermost;
+      result->method = StackMethod::kBacktrace;
+      result->end = outermost   ? StackEnd::kOutermost
+                    : truncated ? StackEnd::kTruncated
+                                : StackEnd::kIncomplete;
+      return more;
+    }
+    Walk again(start, generation);  // backtrace() has overwritten what we had
+    count = 0;
+    step = again.Run(addresses, capacity, count);
+  }
+  while ((step == Step::kNoRule || step == Step::kNotExpressible) && count < capacity &&
+         walk.StepByFramePointer()) {
+    result->method = StackMethod::kFramePointer;
+    addresses[count++] = reinterpret_cast<void*>(walk.pc());
+    step = walk.Run(addresses, capacity, count);
+  }
+  result->end = EndOf(step);
+  return count;
+}
+
+}  // namespace
+
+PQLEASH_READS_FOREIGN_STACK __attribute__((noinline)) int CaptureStackOfCaller(
+    void** return_addresses, int capacity, uint64_t generation, CaptureResult* result) noexcept {
+  Registers start = {};
+  // __builtin_frame_address makes this function keep a frame record: {caller's FP, return address}.
+  const auto* record = static_cast<const uintptr_t*>(__builtin_frame_address(0));
+  start.fp = record[0];
+  start.pc = StripSignature(reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
+#if defined(__x86_64__)
+  start.sp = reinterpret_cast<uintptr_t>(record + 2);
+#else
+  start.sp = reinterpret_cast<uintptr_t>(__builtin_dwarf_cfa());
+#endif
+  *result = {StackEnd::kTruncated, StackMethod::kCfi};
+  if (capacity <= 0) return 0;
+  return WalkStack(start, return_addresses, capacity, generation, result);
+}
+
+}  // namespace pqleash::stack

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The end of the process: when it began (exit handlers and finalisers are still to run, and
+// interpreters close what is open then), and when it was complete. An end by _exit, a signal or a
+// crash passes this by: the ledger shows it.
+
+#ifndef PQLEASH_SHIM_TRACKER_EXIT_H_
+#define PQLEASH_SHIM_TRACKER_EXIT_H_
+
+namespace pqleash::tracker {
+
+// Registers an exit handler, once; children of a fork have it too. `report_at_exit`: 'stderr', a
+// path, or empty.
+void WatchExit(const char* report_at_exit) noexcept;
+
+}  // namespace pqleash::tracker
+
+#endif  // PQLEASH_SHIM_TRACKER_EXIT_H_

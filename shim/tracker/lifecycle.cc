@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/tracker/lifecycle.h"
+
+#include <cstring>
+
+namespace pqleash::tracker {
+
+using ledger::Add;
+using ledger::Count;
+using ledger::Raise;
+using ledger::SequenceGuard;
+using ledger::Store;
+
+namespace {
+
+void Describe(ledger::ConnectionSlot& record, const Endpoint& endpoint) {
+  Store(record.target, endpoint.target);
+  Store(record.backend_pid, endpoint.backend_pid);
+}
+
+}  // namespace
+
+void Lifecycle::Use(ledger::Ledger* ledger, Connections* connections) {
+  ledger_ = ledger;
+  connections_ = connections;
+}
+
+ledger::ConnectionSlot& Lifecycle::Record(uint32_t slot) const {
+  return ledger_->At<ledger::ConnectionSlot>(ledger::kConnections, slot);
+}
+
+ledger::CallSite& Lifecycle::Site(uint32_t slot) const {
+  return ledger_->At<ledger::CallSite>(ledger::kCallSites, connections_->At(slot).call_site);
+}
+
+void Lifecycle::Move(uint32_t slot, ledger::ConnectionState state) {
+  connections_->At(slot).state = state;
+  Store<uint32_t>(Record(slot).state, state);
+}
+
+void Lifecycle::CountOpened(uint32_t slot) {
+  connections_->At(slot).counted = true;
+  ledger::Header& header = ledger_->header();
+  Count(header.opened);
+  Raise(header.peak, ledger::Atomic(header.open).fetch_add(1, std::memory_order_relaxed) + 1);
+  ledger::CallSite& site = Site(slot);
+  Count(site.opened);
+  Raise(site.peak, ledger::Atomic(site.open).fetch_add(1, std::memory_order_relaxed) + 1);
+}
+
+void Lifecycle::CountClosed(uint32_t slot) {
+  connections_->At(slot).counted = false;
+  ledger::Header& header = ledger_->header();
+  Count(header.closed);
+  Add(header.open, UINT32_MAX);
+  ledger::CallSite& site = Site(slot);
+  Count(site.closed);
+  Add(site.open, UINT32_MAX);
+}
+
+void Lifecycle::CountFailed(uint32_t slot) {
+  Count(ledger_->header().failed);
+  Count(Site(slot).failed);
+}
+
+uint32_t Lifecycle::Begin(const Opening& opening) {
+  const uint32_t slot = connections_->Reserve();
+  if (slot == kNoSlot) {
+    Count(ledger_->header().unrecorded_connections);
+    return kNoSlot;
+  }
+  Connection& connection = connections_->At(slot);
+  connection.call_site = opening.call_site;
+  connection.libpq = opening.libpq;
+  connection.counted = false;
+  ledger::CallSite& site = Site(slot);
+  uint64_t never = 0;
+  ledger::Atomic(site.first_ns)
+      .compare_exchange_strong(never, opening.now, std::memory_order_relaxed);
+  Store(site.last_ns, opening.now);
+
+  ledger::ConnectionSlot& record = Record(slot);
+  const SequenceGuard guard(record.sequence);
+  Store(record.handle, uint64_t{0});
+  Store(record.call_site, opening.call_site);
+  Describe(record, {0, 0});
+  Store(record.tid, opening.tid);
+  Store(record.opened_ns, opening.now);
+  Store(record.established_ns, uint64_t{0});
+  memcpy(record.thread_name, opening.thread_name, sizeof(record.thread_name));
+  Store(record.last_activity_ns, opening.now);
+  Store(record.commands, uint64_t{0});
+  Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
+  Store(record.in_call, 0u);
+  Store(record.resets, 0u);
+  Store<uint32_t>(record.libpq, opening.libpq);
+  Move(slot, ledger::kConnecting);
+  return slot;
+}
+
+bool Lifecycle::Attach(uint32_t slot, const PGconn* handle, const Endpoint& endpoint) {
+  uint32_t stale = kNoSlot;
+  if (!connections_->Insert(slot, handle, &stale)) {
+    // Without an entry its end could not be seen: it must not look open for ever.
+    Count(ledger_->header().unrecorded_connections);
+    Ended(slot);
+    return false;
+  }
+  if (stale != kNoSlot) Ended(stale);
+  ledger::ConnectionSlot& record = Record(slot);
+  const SequenceGuard guard(record.sequence);
+  Store(record.handle, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(handle)));
+  Describe(record, endpoint);
+  return true;
+}
+
+void Lifecycle::Established(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
+  ledger::ConnectionSlot& record = Record(slot);
+  {
+    const SequenceGuard guard(record.sequence);
+    Describe(record, endpoint);
+    Store(record.established_ns, now);
+    Store(record.last_activity_ns, now);
+    Store<uint32_t>(record.transaction, ledger::kTransactionIdle);
+    if (connections_->At(slot).state == ledger::kResetting)
+      Store(record.resets, ledger::Load(record.resets) + 1);
+    Move(slot, ledger::kEstablished);
+  }
+  if (!connections_->At(slot).counted) CountOpened(slot);
+}
+
+void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint) {
+  ledger::ConnectionSlot& record = Record(slot);
+  {
+    const SequenceGuard guard(record.sequence);
+    Describe(record, endpoint);
+    Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
+    Move(slot, ledger::kFailed);
+  }
+  if (connections_->At(slot).counted) CountClosed(slot);
+  CountFailed(slot);
+}
+
+void Lifecycle::Broken(uint32_t slot) {
+  {
+    const SequenceGuard guard(Record(slot).sequence);
+    Move(slot, ledger::kBroken);
+  }
+  if (connections_->At(slot).counted) CountClosed(slot);
+}
+
+void Lifecycle::Resetting(uint32_t slot) {
+  const SequenceGuard guard(Record(slot).sequence);
+  Move(slot, ledger::kResetting);
+}
+
+void Lifecycle::Ended(uint32_t slot) {
+  const uint32_t state = connections_->At(slot).state;
+  {
+    const SequenceGuard guard(Record(slot).sequence);
+    Move(slot, ledger::kSlotFree);
+  }
+  if (connections_->At(slot).counted) {
+    CountClosed(slot);
+  } else if (state == ledger::kConnecting || state == ledger::kResetting) {
+    CountFailed(slot);  // abandoned half way
+  }
+  connections_->Release(slot);
+}
+
+}  // namespace pqleash::tracker

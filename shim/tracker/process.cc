@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/tracker/process.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "shim/ledger/directory.h"
+#include "shim/libpq/copies.h"
+#include "shim/log/log.h"
+#include "shim/support/host_state.h"
+#include "shim/support/text.h"
+#include "shim/tracker/clock.h"
+#include "shim/tracker/exit.h"
+
+namespace pqleash::tracker {
+
+constinit std::atomic<Process*> Process::current_{nullptr};
+constinit std::atomic<const Process*> Process::inherited_{nullptr};
+constinit std::atomic<uint32_t>* Process::owned_ = nullptr;
+
+namespace {
+
+constexpr uint32_t kStringBytes = 512 * 1024;
+constexpr uint32_t kStringEntries = 16 * 1024;
+constexpr uint32_t kTargetCapacity = 1'024;
+constexpr uint32_t kScriptFrameCapacity = 8 * 1024;
+// Stacks are rarely as deep as they may be; what does not fit is counted.
+constexpr uint32_t kFramesPerSite = 32;
+constexpr uint32_t kSeenPerSite = 4;
+
+// One thread makes the state; the others go on without for the few milliseconds, counted as
+// unrecorded by nobody but found again by none of them: so they wait, bounded. The word holds the
+// maker's pid: a child of a fork in that very moment finds a pid that is not its own, and takes
+// over.
+constinit std::atomic<pid_t> maker{0};
+// Set for good: this process and its children are left alone.
+constinit std::atomic<bool> stays_out{false};
+
+uint32_t TableSize(uint32_t entries) { return std::bit_ceil(entries * 2); }
+
+// The private tables of a process, one behind the other.
+struct Tables {
+  std::atomic<uint64_t>* strings;
+  std::atomic<uint32_t>* targets;
+  std::atomic<uint64_t>* seen_stacks;
+  std::atomic<uint32_t>* sites_by_id;
+  Connection* connections;
+  Connections::Bucket* buckets;
+};
+
+class Layout {
+ public:
+  explicit Layout(char* base) : base_(base) {}
+  template <typename Record>
+  Record* Take(size_t count) {
+    size_ = (size_ + 63) / 64 * 64;
+    auto* records = reinterpret_cast<Record*>(base_ + size_);
+    size_ += count * sizeof(Record);
+    return records;
+  }
+  size_t size() const { return size_; }
+
+ private:
+  char* base_;
+  size_t size_ = 0;
+};
+
+Tables LayOut(Layout& layout, const Settings& settings) {
+  Tables tables;
+  tables.strings = layout.Take<std::atomic<uint64_t>>(kStringEntries);
+  tables.targets = layout.Take<std::atomic<uint32_t>>(TableSize(kTargetCapacity));
+  tables.seen_stacks =
+      layout.Take<std::atomic<uint64_t>>(std::bit_ceil(settings.call_sites * kSeenPerSite));
+  tables.sites_by_id = layout.Take<std::atomic<uint32_t>>(TableSize(settings.call_sites));
+  tables.connections = layout.Take<Connection>(settings.connections);
+  tables.buckets = layout.Take<Connections::Bucket>(TableSize(settings.connections));
+  return tables;
+}
+
+void* MapMemory(size_t size) {
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory != MAP_FAILED ? memory : nullptr;
+}
+
+// The word that a fork empties. Mapped once; the advice stays with the mapping in children. Kernels
+// before 4.14 do not know the advice: there, fork(3) alone is noticed.
+std::atomic<uint32_t>* MapOwnedWord() {
+  static constinit std::atomic<uint32_t>* word = nullptr;
+  void* page = MapMemory(4096);
+  if (page == nullptr) return nullptr;
+  word = static_cast<std::atomic<uint32_t>*>(page);
+  if (madvise(page, 4096, MADV_WIPEONFORK) != 0) {
+    pthread_atfork(nullptr, nullptr, [] { word->store(0, std::memory_order_relaxed); });
+  }
+  return word;
+}
+
+}  // namespace
+
+Process* Process::CurrentOrCreate() noexcept {
+  if (Process* process = Current()) return process;
+  if (stays_out.load(std::memory_order_relaxed)) return nullptr;
+  const HostStateKeeper keeper;
+  const pid_t self = getpid();
+  constexpr int kMaxTurns = 100'000;
+  for (int turn = 0; turn < kMaxTurns; ++turn) {
+    pid_t owner = maker.load(std::memory_order_acquire);
+    if (owner != self && maker.compare_exchange_strong(owner, self, std::memory_order_acq_rel)) {
+      Process* process = Current();
+      if (process == nullptr && !stays_out.load(std::memory_order_relaxed)) process = Create();
+      maker.store(0, std::memory_order_release);
+      return process;
+    }
+    if (Process* process = Current()) return process;
+    if (stays_out.load(std::memory_order_relaxed)) return nullptr;
+    sched_yield();
+  }
+  return nullptr;
+}
+
+Process* Process::Create() noexcept {
+  Identity identity;
+  ReadIdentity(&identity);
+  Settings settings = {};
+  if (!MustStayOut(identity)) {
+    if (owned_ == nullptr) owned_ = MapOwnedWord();
+    if (owned_ != nullptr) {
+      ReadSettings(identity, &settings);
+      if (Process* process = Allocate(settings)) {
+        if (process->MapLedger(identity)) {
+          process->UseTables();
+          process->FillHeader(identity);
+          inherited_.store(current_.load(std::memory_order_relaxed), std::memory_order_release);
+          owned_->store(1, std::memory_order_relaxed);
+          current_.store(process, std::memory_order_release);
+          WatchExit(settings.report_at_exit);
+          return process;
+        }
+      }
+    }
+    log::Write(log::Level::kError,
+               "no memory to keep records in (%s): connections of this process are not recorded",
+               strerrordesc_np(errno));
+  }
+  stays_out.store(true, std::memory_order_relaxed);
+  return nullptr;
+}
+
+Process* Process::CreateForTest(const Settings& settings, int fd) {
+  Process* process = Allocate(settings);
+  const ledger::Capacities capacities = {settings.connections,
+                                         settings.call_sites,
+                                         settings.call_sites * 8,
+                                         64,
+                                         stack::kMaxLoadedModules,
+                                         64,
+                                         64 * 1024};
+  if (process == nullptr || !process->ledger.Map(fd, capacities)) return nullptr;
+  process->UseTables();
+  Identity identity;
+  ReadIdentity(&identity);
+  process->FillHeader(identity);
+  return process;
+}
+
+Process* Process::Allocate(const Settings& settings) {
+  Layout measure(nullptr);
+  measure.Take<Process>(1);
+  LayOut(measure, settings);
+  void* memory = MapMemory(measure.size());
+  if (memory == nullptr) return nullptr;
+  auto* process = static_cast<Process*>(memory);  // every member is valid as zero bytes
+  process->settings = settings;
+  return process;
+}
+
+bool Process::MapLedger(const Identity& identity) {
+  const ledger::Capacities capacities = {
+      settings.connections, settings.call_sites,      settings.call_sites * kFramesPerSite,
+      kScriptFrameCapacity, stack::kMaxLoadedModules, kTargetCapacity,
+      kStringBytes};
+  ledger::Problem problem = {};
+  const int directory = ledger::OpenDirectory(settings.dir, identity.uid, &problem);
+  if (directory >= 0) {
+    ledger::RemoveOldLedgers(directory, settings.keep_dead, identity.pid_namespace);
+    char name[64];
+    const int fd =
+        ledger::CreateLedgerFile(directory, identity.pid, identity.start_ticks, name, &problem);
+    if (fd >= 0) {
+      const bool mapped = ledger.Map(fd, capacities);
+      if (mapped) {
+        snprintf(ledger_path, sizeof(ledger_path), "%s/%s", settings.dir, name);
+      } else {
+        snprintf(problem.text, sizeof(problem.text),
+                 "cannot make the ledger %s of %llu bytes in %s: %s", name,
+                 static_cast<unsigned long long>(ledger::Ledger::FileSize(capacities)),
+                 settings.dir, strerrordesc_np(errno));
+        unlinkat(directory, name, 0);
+      }
+      close(fd);
+      close(directory);
+      if (mapped) return true;
+    } else {
+      close(directory);
+    }
+  }
+  log::Write(log::Level::kError, "%s; connections of this process are recorded in its memory only",
+             problem.text);
+  return ledger.Map(-1, capacities);
+}
+
+void Process::UseTables() {
+  Layout layout(reinterpret_cast<char*>(this));
+  layout.Take<Process>(1);
+  const Tables tables = LayOut(layout, settings);
+  strings.Use(&ledger, tables.strings, kStringEntries);
+  targets.Use(&ledger, &strings, tables.targets, TableSize(kTargetCapacity));
+  modules.Use(&ledger, &strings);
+  call_sites.Use(&ledger, &modules, tables.seen_stacks,
+                 std::bit_ceil(settings.call_sites * kSeenPerSite), tables.sites_by_id,
+                 TableSize(settings.call_sites));
+  connections.Use(&ledger, tables.connections, settings.connections, tables.buckets,
+                  TableSize(settings.connections));
+  lifecycle.Use(&ledger, &connections);
+  for (uint32_t i = 0; i < kFunctionCount; ++i)
+    function_names[i] = strings.Intern(kFunctionNames[i]);
+}
+
+void Process::FillHeader(const Identity& identity) {
+  ledger::Header& header = ledger.header();
+  header.version = ledger::kVersion;
+  header.header_size = ledger::kHeaderSize;
+  header.byte_order = ledger::kByteOrder;
+  header.process_state = ledger::kProcessLive;
+  header.pid = identity.pid;
+  header.parent_pid = identity.parent_pid;
+  header.uid = identity.uid;
+  header.stack_depth = settings.stack_depth;
+  header.pid_namespace = identity.pid_namespace;
+  header.start_ticks = identity.start_ticks;
+  header.created_realtime_ns = ReadClock(CLOCK_REALTIME);
+  header.created_monotonic_ns = Now();
+  header.run_id = settings.run_id;
+  CopyText(identity.boot_id, header.boot_id);
+  CopyText(settings.service, header.service);
+  CopyText(identity.host_name, header.host_name);
+  CopyText(PQLEASH_VERSION, header.library_version);
+  header.exe = strings.Intern(identity.executable);
+  header.unwinder = ledger::kUnwinderCfi;
+  ledger.Publish();
+}
+
+void Process::BookLibpq(uint32_t number) {
+  const uint32_t bit = 1u << number;
+  if ((libpq_booked_.load(std::memory_order_acquire) & bit) != 0) return;
+  const libpq::Copy* copy = libpq::ByNumber(number);
+  if (copy == nullptr) return;
+  ledger::LibpqCopy& record = ledger.header().libpq_copies[number];
+  ledger::Store(record.version, copy->version);
+  ledger::Store(record.path, strings.Intern(copy->path));
+  ledger::Raise(ledger.header().libpq_copies_used, number + 1);
+  libpq_booked_.fetch_or(bit, std::memory_order_release);
+}
+
+}  // namespace pqleash::tracker

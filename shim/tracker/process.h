@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What pqleash keeps for one process. Made at its first connect, in memory fresh from mmap, and
+// never given back: other threads may be in it until the very end.
+//
+// Fork. A child gets a copy of the private memory and shares the pages of the parent's ledger,
+// which is not the child's to write into. One word in a page that the kernel empties in a child
+// (MADV_WIPEONFORK, madvise(2)) says whose state it is: no handler is needed, and fork by way of
+// clone(2) or _Fork counts as well. A child makes its own Process at its own first connect; until
+// then it has none. vfork and posix_spawn children share the memory and use no libpq.
+
+#ifndef PQLEASH_SHIM_TRACKER_PROCESS_H_
+#define PQLEASH_SHIM_TRACKER_PROCESS_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "shim/interpose/function.h"
+#include "shim/ledger/ledger.h"
+#include "shim/ledger/string_heap.h"
+#include "shim/ledger/targets.h"
+#include "shim/log/output.h"
+#include "shim/stack/call_sites.h"
+#include "shim/stack/modules.h"
+#include "shim/tracker/connections.h"
+#include "shim/tracker/lifecycle.h"
+#include "shim/tracker/settings.h"
+
+namespace pqleash::tracker {
+
+class Process {
+ public:
+  // This process's own state, or nullptr: none yet, or pqleash stays out of it. Two loads: fit for
+  // every call.
+  static Process* Current() {
+    Process* process = current_.load(std::memory_order_acquire);
+    return process != nullptr && owned_->load(std::memory_order_relaxed) != 0 ? process : nullptr;
+  }
+  // The same, and made now if there is none. nullptr: pqleash stays out, or there is no memory.
+  static Process* CurrentOrCreate() noexcept;
+  // The state of the parent that this process was forked from, to be read only; nullptr: none.
+  static const Process* Inherited() {
+    return Current() == nullptr ? current_.load(std::memory_order_acquire)
+                                : inherited_.load(std::memory_order_acquire);
+  }
+
+  // A process that makes no ledger file and reads no configuration, for tests of what is behind the
+  // wrappers.
+  static Process* CreateForTest(const Settings& settings, int fd);
+
+  // Makes sure that the ledger names the copy of libpq.
+  void BookLibpq(uint32_t number);
+
+  Settings settings;
+  ledger::Ledger ledger;
+  ledger::StringHeap strings;
+  ledger::Targets targets;
+  stack::Modules modules;
+  stack::CallSites call_sites;
+  Connections connections;
+  Lifecycle lifecycle;
+  ledger::StringRef function_names[kFunctionCount];
+  char ledger_path[336];  // empty: the ledger lives in memory alone
+
+ private:
+  static Process* Create() noexcept;
+  static Process* Allocate(const Settings& settings);
+  bool MapLedger(const Identity& identity);
+  void FillHeader(const Identity& identity);
+  void UseTables();
+
+  static std::atomic<Process*> current_;
+  static std::atomic<const Process*> inherited_;
+  static std::atomic<uint32_t>* owned_;
+
+  uint32_t site_capacity_;
+  std::atomic<uint32_t> libpq_booked_;  // a bit a copy
+};
+
+}  // namespace pqleash::tracker
+
+#endif  // PQLEASH_SHIM_TRACKER_PROCESS_H_

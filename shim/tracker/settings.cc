@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/tracker/settings.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "shim/config/config.h"
+#include "shim/log/log.h"
+#include "shim/support/text.h"
+
+namespace pqleash::tracker {
+
+namespace {
+
+constexpr off_t kMaxConfigFile = 1 << 20;
+
+std::optional<std::string> ReadConfigFile(const std::string& path, std::string* error) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  struct stat status;
+  if (fd < 0 || fstat(fd, &status) != 0) {
+    *error = strerrordesc_np(errno);
+    if (fd >= 0) close(fd);
+    return std::nullopt;
+  }
+  if (!S_ISREG(status.st_mode) || status.st_size > kMaxConfigFile) {
+    *error = "it is no regular file of at most 1 MiB";
+    close(fd);
+    return std::nullopt;
+  }
+  std::string text(static_cast<size_t>(status.st_size), '\0');
+  size_t size = 0;
+  ssize_t chunk;
+  while (size < text.size() && (chunk = read(fd, text.data() + size, text.size() - size)) > 0) {
+    size += static_cast<size_t>(chunk);
+  }
+  close(fd);
+  text.resize(size);
+  return text;
+}
+
+void Adopt(const config::Config& config, Settings* settings) {
+  CopyText(config.dir.c_str(), settings->dir);
+  CopyText(config.service.c_str(), settings->service);
+  settings->stack_depth = config.stack_depth;
+  settings->connections = config.connections;
+  settings->call_sites = config.call_sites;
+  settings->keep_dead = config.keep_dead;
+  CopyText(config.report_at_exit.c_str(), settings->report_at_exit);
+}
+
+void Announce(const config::Loaded& loaded, const Identity& identity) {
+  for (const std::string& problem : loaded.problems)
+    log::Write(log::Level::kError, "%s", problem.c_str());
+  if (loaded.config.limit != 0) {
+    log::Write(log::Level::kError, "limit %u is not enforced: this version observes only",
+               loaded.config.limit);
+  }
+  if (!log::Enabled(log::Level::kInfo)) return;
+  std::string line = fmt::format("pqleash {} in {}:", PQLEASH_VERSION, identity.ExecutableName());
+  for (const auto& setting : loaded.effective) {
+    line += fmt::format(" {}={} ({})", setting.name, setting.value, setting.source);
+  }
+  log::Write(log::Level::kInfo, "%s", line.c_str());
+}
+
+}  // namespace
+
+bool MustStayOut(const Identity& identity) noexcept {
+  const char* disable = getenv("PQLEASH_DISABLE");
+  if (disable != nullptr && disable[0] != '\0' && strcmp(disable, "0") != 0) return true;
+  if (getauxval(AT_SECURE) != 0) return true;
+  static constexpr const char* kServerPrograms[] = {"postgres",   "postmaster", "initdb",
+                                                    "pg_ctl",     "pg_upgrade", "pg_rewind",
+                                                    "pg_regress", "pg_isready", "pg_ctlcluster"};
+  for (const char* program : kServerPrograms) {
+    if (strcmp(identity.ExecutableName(), program) == 0) return true;
+  }
+  return false;
+}
+
+void ReadSettings(const Identity& identity, Settings* settings) noexcept {
+  *settings = {};
+  const char* run = getenv("PQLEASH_RUN");
+  settings->run_id = run != nullptr ? strtoull(run, nullptr, 16) : 0;
+  try {
+    config::Surroundings surroundings;
+    surroundings.environment = [](const char* name) -> const char* { return getenv(name); };
+    surroundings.read_file = ReadConfigFile;
+    surroundings.uid = identity.uid;
+    surroundings.executable = identity.ExecutableName();
+    const config::Loaded loaded = config::Load(surroundings);
+    log::Open(loaded.config);
+    Announce(loaded, identity);
+    Adopt(loaded.config, settings);
+  } catch (...) {
+    // No memory for the configuration: what follows needs none of the heap.
+    snprintf(settings->dir, sizeof(settings->dir), "/dev/shm/pqleash-%u", identity.uid);
+    snprintf(settings->service, sizeof(settings->service), "%.63s", identity.ExecutableName());
+    settings->stack_depth = 32;
+    settings->connections = 256;
+    settings->call_sites = 64;
+    settings->keep_dead = 64;
+  }
+}
+
+}  // namespace pqleash::tracker

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/tracker/tracker.h"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "shim/libpq/copies.h"
+#include "shim/stack/capture.h"
+#include "shim/support/host_state.h"
+#include "shim/support/own_code.h"
+#include "shim/tracker/clock.h"
+#include "shim/tracker/process.h"
+
+namespace pqleash::tracker {
+
+namespace {
+
+// What a thread carries from call to call. Static TLS: the library is there from the start of the
+// process.
+struct ThreadState {
+  // The copy of libpq that the thread is in, by a wrapper of ours. A longjmp or a cancellation out
+  // of libpq leaves a stale value, which is only ever used for calls that come from libpq or from
+  // ourselves.
+  const libpq::Copy* inside;
+  const Process* owner;  // of the two below: a forked child has another
+  int32_t tid;
+  char name[16];
+};
+constinit thread_local ThreadState thread __attribute__((tls_model("initial-exec"))) = {};
+
+const ThreadState& ThisThread(const Process* process) {
+  if (thread.owner != process) {
+    thread.tid = gettid();
+    prctl(PR_GET_NAME, thread.name);
+    thread.owner = process;
+  }
+  return thread;
+}
+
+// libpq calls its exported functions through the linker (PQconnectdb calls PQconnectStart, which
+// calls PQconnectPoll), but for builds with -Bsymbolic-functions. Such a call is part of one that
+// we have seen already. It is told by where it comes from, not by counting depth: the host may well
+// call libpq from a notice processor, and may leave libpq by longjmp. A return address in our own
+// code is that of a wrapper whose real function left by a tail call (PQcancelFinish jumps to
+// PQfinish).
+const libpq::Copy* InsideLibpq(const void* caller) {
+  if (const libpq::Copy* copy = libpq::Containing(caller)) return copy;
+  return OwnCode(caller) ? thread.inside : nullptr;
+}
+
+Call PassThrough(const libpq::Copy* copy) {
+  const Call call = {copy, thread.inside, nullptr, kNoSlot};
+  if (copy != nullptr) thread.inside = copy;
+  return call;
+}
+
+void Leave(const Call& call) { thread.inside = call.outer; }
+
+// A call of libpq by itself for a connection that it opened without a call of ours being under way
+// on this thread: its creator was called past us.
+void NoteBypass() {
+  if (thread.inside != nullptr) return;
+  if (Process* process = Process::Current()) ledger::Count(process->ledger.header().bypassed_calls);
+}
+
+// Finds the connection and the copy that serves it. The slow way out is for connections that are
+// not recorded.
+Call Route(const void* object, const void* caller) {
+  if (const libpq::Copy* copy = InsideLibpq(caller)) return PassThrough(copy);
+  if (Process* process = Process::Current()) {
+    const uint32_t slot =
+        object != nullptr ? process->connections.Find(static_cast<const PGconn*>(object)) : kNoSlot;
+    if (slot != kNoSlot) {
+      const Call call = {libpq::ByNumber(process->connections.At(slot).libpq), thread.inside,
+                         process, slot};
+      thread.inside = call.copy;
+      return call;
+    }
+  }
+  const ErrnoKeeper errno_keeper;
+  const Process* parent = Process::Inherited();
+  if (parent != nullptr && object != nullptr) {
+    const uint32_t slot = parent->connections.Find(static_cast<const PGconn*>(object));
+    if (slot != kNoSlot) return PassThrough(libpq::ByNumber(parent->connections.At(slot).libpq));
+  }
+  return PassThrough(libpq::ForCaller(caller));
+}
+
+Endpoint AskEndpoint(const Call& call, PGconn* conn) {
+  const libpq::Copy& copy = *call.copy;
+  ledger::TargetText text = {};
+  if (copy.host != nullptr) text.host = copy.host(conn);
+  if (copy.port != nullptr) text.port = copy.port(conn);
+  if (copy.db != nullptr) text.dbname = copy.db(conn);
+  if (copy.user != nullptr) text.user = copy.user(conn);
+  if (copy.parameter_status != nullptr)
+    text.application_name = copy.parameter_status(conn, "application_name");
+  return {call.process->targets.Intern(text),
+          copy.backend_pid != nullptr ? copy.backend_pid(conn) : 0};
+}
+
+// Brings the slot in line with what libpq says of the connection after a connect, a poll or a
+// reset.
+void Settle(const Call& call, PGconn* conn, bool polled_to_the_end) {
+  const ConnStatusType status = call.copy->status(conn);
+  Lifecycle& lifecycle = call.process->lifecycle;
+  if (status == CONNECTION_BAD) {
+    lifecycle.Failed(call.slot, AskEndpoint(call, conn));
+  } else if (status == CONNECTION_OK && polled_to_the_end) {
+    lifecycle.Established(call.slot, AskEndpoint(call, conn), Now());
+  }
+}
+
+bool UnderWay(const Call& call) {
+  const uint32_t state = call.process->connections.At(call.slot).state;
+  return state == ledger::kConnecting || state == ledger::kResetting;
+}
+
+uint32_t BookStack(Process* process, const void* caller) {
+  const LoaderState loader = ReadLoaderState();
+  stack::Stack stack;
+  stack::CaptureFrom(caller, process->settings.stack_depth, loader, &stack);
+  return process->call_sites.Book(stack, loader);
+}
+
+}  // namespace
+
+Call BeginOpen(const void* caller) noexcept {
+  if (const libpq::Copy* copy = InsideLibpq(caller)) {
+    NoteBypass();
+    return PassThrough(copy);
+  }
+  const ErrnoKeeper errno_keeper;
+  const libpq::Copy* copy = libpq::ForCaller(caller);
+  // libpq itself, a copy that was not known until now: see NoteBypass.
+  if (copy == nullptr || copy->Contains(caller)) return PassThrough(copy);
+  Call call = PassThrough(copy);
+  call.process = Process::CurrentOrCreate();
+  if (call.process == nullptr) return call;
+  const uint32_t number = libpq::Number(copy);
+  call.process->BookLibpq(number);
+  const ThreadState& self = ThisThread(call.process);
+  const uint32_t site = BookStack(call.process, caller);
+  call.slot = call.process->lifecycle.Begin(
+      {site, self.tid, self.name, Now(), static_cast<uint16_t>(number)});
+  return call;
+}
+
+void EndOpen(const Call& call, PGconn* conn) noexcept {
+  Leave(call);
+  if (call.slot == kNoSlot) return;
+  const ErrnoKeeper errno_keeper;
+  if (conn == nullptr) {  // libpq had no memory for a PGconn
+    call.process->lifecycle.Ended(call.slot);
+    return;
+  }
+  const ConnStatusType status = call.copy->status(conn);
+  const bool settled = status == CONNECTION_OK || status == CONNECTION_BAD;
+  const Endpoint endpoint = AskEndpoint(call, conn);
+  if (!call.process->lifecycle.Attach(call.slot, conn, endpoint) || !settled) return;
+  if (status == CONNECTION_OK) {
+    call.process->lifecycle.Established(call.slot, endpoint, Now());
+  } else {
+    call.process->lifecycle.Failed(call.slot, endpoint);
+  }
+}
+
+Call BeginPoll(PGconn* conn, const void* caller) noexcept {
+  const Call call = Route(conn, caller);
+  if (call.process == nullptr && InsideLibpq(caller) != nullptr && call.outer == nullptr)
+    NoteBypass();
+  return call;
+}
+
+void EndPoll(const Call& call, PGconn* conn, PostgresPollingStatusType result) noexcept {
+  Leave(call);
+  if (call.slot == kNoSlot || !UnderWay(call)) return;
+  if (result != PGRES_POLLING_OK && result != PGRES_POLLING_FAILED) return;
+  const ErrnoKeeper errno_keeper;
+  Settle(call, conn, result == PGRES_POLLING_OK);
+}
+
+Call BeginReset(PGconn* conn, const void* caller) noexcept {
+  const Call call = Route(conn, caller);
+  if (call.slot != kNoSlot) call.process->lifecycle.Resetting(call.slot);
+  return call;
+}
+
+void EndReset(const Call& call, PGconn* conn) noexcept {
+  Leave(call);
+  if (call.slot == kNoSlot) return;
+  const ErrnoKeeper errno_keeper;
+  Settle(call, conn, true);
+}
+
+void EndResetStart(const Call& call, PGconn* conn, int started) noexcept {
+  Leave(call);
+  if (call.slot == kNoSlot || started != 0) return;
+  const ErrnoKeeper errno_keeper;
+  Settle(call, conn, false);
+}
+
+Call BeginClose(PGconn* conn, const void* caller) noexcept {
+  const Call call = Route(conn, caller);
+  // Before the real PQfinish: the moment that it returns, the address may belong to another
+  // thread's new connection.
+  if (call.slot != kNoSlot) call.process->connections.Remove(conn);
+  return call;
+}
+
+void EndClose(const Call& call) noexcept {
+  Leave(call);
+  if (call.slot != kNoSlot) call.process->lifecycle.Ended(call.slot);
+}
+
+Call BeginWork(Function function, bool command, PGconn* conn, const void* caller) noexcept {
+  const Call call = Route(conn, caller);
+  if (call.slot == kNoSlot) return call;
+  auto& record = call.process->ledger.At<ledger::ConnectionSlot>(ledger::kConnections, call.slot);
+  ledger::Store(record.last_activity_ns, CoarseNow());
+  ledger::Store(record.in_call, call.process->function_names[Index(function)]);
+  if (command) ledger::Store(record.commands, ledger::Load(record.commands) + 1);
+  return call;
+}
+
+void EndWork(const Call& call, PGconn* conn) noexcept {
+  Leave(call);
+  if (call.slot == kNoSlot) return;
+  auto& record = call.process->ledger.At<ledger::ConnectionSlot>(ledger::kConnections, call.slot);
+  const PGTransactionStatusType transaction = call.copy->transaction_status(conn);
+  ledger::Store(record.transaction, static_cast<uint32_t>(transaction));
+  ledger::Store(record.in_call, 0u);
+  ledger::Store(record.last_activity_ns, CoarseNow());
+  const uint32_t state = call.process->connections.At(call.slot).state;
+  if (state == ledger::kEstablished && transaction != PQTRANS_UNKNOWN) return;
+  const ErrnoKeeper errno_keeper;
+  const ConnStatusType status = call.copy->status(conn);
+  if (state == ledger::kEstablished && status == CONNECTION_BAD) {
+    call.process->lifecycle.Broken(call.slot);
+  } else if (UnderWay(call) && status == CONNECTION_OK) {
+    // Polled to the end past us.
+    call.process->lifecycle.Established(call.slot, AskEndpoint(call, conn), Now());
+  }
+}
+
+Call BeginExempt(const void* object, const void* caller) noexcept {
+  Call call = Route(object, caller);
+  call.slot = kNoSlot;
+  return call;
+}
+
+void EndExempt(const Call& call) noexcept { Leave(call); }
+
+}  // namespace pqleash::tracker
