@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "shim/interpose/function.h"
+#include "shim/libpq/copies.h"
 #include "shim/tracker/tracker.h"
 
 // Functions of libpq 14 to 18 that an older libpq-fe.h does not declare. Declaring them here, in
@@ -108,6 +109,8 @@ struct Close {
 
 template <Function function, bool command>
 struct AnyWork {
+  // libpq's calls of itself while it works (PQexec calls PQsendQuery and PQgetResult) go straight on.
+  static constexpr bool kShortCut = true;
   template <typename... Arguments>
   static Call Begin(const void* caller, Arguments... arguments) {
     return tracker::BeginWork(function, command, FirstOf(arguments...), caller);
@@ -138,6 +141,11 @@ template <typename Role, Function function, typename Result, typename... Paramet
           typename... Arguments>
 [[gnu::always_inline]] inline Result Intercept(const void* caller, Result (*)(Parameters...),
                                                Arguments... arguments) {
+  if constexpr (requires { Role::kShortCut; }) {
+    if (const libpq::Copy* copy = libpq::Containing(caller)) {
+      return reinterpret_cast<Result (*)(Parameters...)>(copy->Real(function))(arguments...);
+    }
+  }
   const Call call = Role::Begin(caller, arguments...);
   auto* real = reinterpret_cast<Result (*)(Parameters...)>(call.Real(function));
   if constexpr (std::is_void_v<Result>) {

@@ -12,7 +12,9 @@
 #include <cerrno>
 #include <cinttypes>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "shim/ledger/layout.h"
@@ -32,14 +34,12 @@ struct DeadLedger {
 
 // <pid>-<ticks>[.<n>].ledger
 bool ParseName(const char* name, pid_t* pid) {
-  int32_t number = 0;
-  uint64_t ticks = 0;
-  int end = 0;
-  if (sscanf(name, "%" SCNd32 "-%" SCNu64 "%n", &number, &ticks, &end) != 2)
-    return false;  // NOLINT(cert-err34-c)
-  const char* suffix = strstr(name + end, kFileSuffix);
-  if (number <= 0 || suffix == nullptr || strcmp(suffix, kFileSuffix) != 0) return false;
-  *pid = number;
+  char* end = nullptr;
+  const long number = strtol(name, &end, 10);
+  const char* suffix = strstr(end, kFileSuffix);
+  if (number <= 0 || number > INT32_MAX || *end != '-') return false;
+  if (suffix == nullptr || strcmp(suffix, kFileSuffix) != 0) return false;
+  *pid = static_cast<pid_t>(number);
   return true;
 }
 

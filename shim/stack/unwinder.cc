@@ -2,12 +2,13 @@
 
 #include "shim/stack/unwinder.h"
 
+#include <dlfcn.h>
 #include <elf.h>
-#include <execinfo.h>
 #include <link.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
+#include <unwind.h>
 
 #include <atomic>
 #include <bit>
@@ -24,16 +25,13 @@
 namespace pqleash::stack {
 namespace {
 
-// The registers of one frame. `pc` is a return address, or exact where a signal interrupted.
+// The registers of one frame.
 struct Registers {
-  uintptr_t pc;
+  uintptr_t pc;              // what is reported: a return address, or where a signal interrupted
+  uintptr_t instruction_pc;  // inside the instruction that the frame is at
   uintptr_t sp;
   uintptr_t fp;
   uintptr_t link;  // the link register; 0: not known, as everywhere but below a signal
-  bool pc_is_exact;
-
-  // The address inside the instruction that the frame is at.
-  uintptr_t InstructionPc() const { return pc_is_exact ? pc : pc - 1; }
 };
 
 // ---------------------------------------------------------------------------------------------------
@@ -56,6 +54,18 @@ constexpr size_t kSignalLink = 0;  // none
 
 inline uintptr_t StripSignature(uintptr_t address) { return address; }
 
+// Whether the instruction before `pc` is a call: e8 and a 32-bit distance, or ff /2 and an operand
+// of up to 5 bytes.
+constexpr uintptr_t kMaxCallSize = 7;
+bool FollowsCall(uintptr_t pc) {
+  const auto* code = reinterpret_cast<const uint8_t*>(pc);
+  if (code[-5] == 0xe8) return true;
+  for (int size = 2; size <= static_cast<int>(kMaxCallSize); ++size) {
+    if (code[-size] == 0xff && (code[1 - size] >> 3 & 7) == 2) return true;
+  }
+  return false;
+}
+
 // A system call that leaves errno alone.
 inline long RawSyscall4(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d) {
   long result;
@@ -73,6 +83,8 @@ constexpr Architecture kArchitecture = kAarch64;
 constexpr int kAddressBits = 52;
 // The frame record lies anywhere in the frame, so that x29 alone does not tell the caller's SP.
 constexpr bool kFramePointerTellsCfa = false;
+constexpr uintptr_t kMaxCallSize = 4;
+inline bool FollowsCall(uintptr_t) { return false; }
 // mov x8, #139; svc #0: the vdso's __kernel_rt_sigreturn.
 constexpr uint8_t kSigreturn[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
 // arch/arm64/kernel/signal.c, struct rt_sigframe: a siginfo, then the ucontext.
@@ -223,6 +235,11 @@ PQLEASH_READS_FOREIGN_STACK inline uintptr_t LoadWord(uintptr_t address) {
   return *reinterpret_cast<const volatile uintptr_t*>(address);
 }
 
+// Code is looked at rarely, a few bytes at a time; some hardened hosts map it execute-only.
+bool CanReadCode(uintptr_t begin, uintptr_t end) {
+  return PageIsReadable(begin & ~(kPage - 1)) && PageIsReadable((end - 1) & ~(kPage - 1));
+}
+
 // The pages [low, high) that this thread has seen to be readable, for its next walk. They are
 // trusted only while SP lies among them: a thread's own stack cannot go away below it. What remains
 // is a coroutine stack that was replaced by a shorter one at the same place and is damaged as well.
@@ -251,8 +268,6 @@ class StackMemory {
     value = LoadWord(address);
     return true;
   }
-
-  bool CanRead(uintptr_t address) const { return PageIsReadable(address & ~(kPage - 1)); }
 
   // Keeps what was verified for the next walk. A signal handler that comes in between finds an
   // empty range or a true one.
@@ -303,19 +318,29 @@ class Walk {
 
   // How the walk ended; `count` addresses were stored.
   Step Run(void** addresses, int capacity, int& count) {
-    for (;;) {
-      const FrameRule rule = RuleOf(registers_.InstructionPc(), generation_);
-      const Step step = rule.Kind() == RuleKind::kFrame ? StepByRule(rule) : StepOtherwise(rule);
-      if (step != Step::kDone) return step;
-      if (count == capacity) return Step::kDone;
-      addresses[count++] = reinterpret_cast<void*>(registers_.pc);
+    Registers registers = registers_;  // a copy that can live in machine registers
+    Step step = Step::kDone;
+    while (step == Step::kDone) {
+      const FrameRule rule = RuleOf(registers.instruction_pc, generation_);
+      if (rule.Kind() == RuleKind::kFrame) [[likely]] {
+        step = StepByRule(rule, registers);
+      } else {
+        registers_ = registers;
+        step = StepOtherwise(rule);
+        registers = registers_;
+      }
+      if (step != Step::kDone || count == capacity) break;
+      addresses[count++] = reinterpret_cast<void*>(registers.pc);
     }
+    registers_ = registers;
+    return step;
   }
 
-  // From a frame that a rule does not lead out of, by its frame pointer. A guess, so everything has
-  // to be plausible: a frame record above SP, the one behind it above that (or none), and a return
-  // address that has a rule. Generated code that is called from compiled code looks like this. On
-  // aarch64 the caller's SP would remain unknown.
+  // From a frame that no rule leads out of, by its frame pointer: generated code that is called
+  // from compiled code. A guess, so it has to be plausible: a frame record not far above SP, and in
+  // it a return address that has a rule and lies behind a call. The saved frame pointer can be
+  // anything: compiled code keeps what it likes in that register. On aarch64 the caller's SP would
+  // remain unknown.
   bool StepByFramePointer() {
     constexpr uintptr_t kMaxFrame = 1 << 20;
     uintptr_t fp = 0;
@@ -323,9 +348,9 @@ class Walk {
     if (!kFramePointerTellsCfa || registers_.fp % 16 != 0) return false;
     if (registers_.fp < registers_.sp || registers_.fp - registers_.sp > kMaxFrame) return false;
     if (!memory_.Read(registers_.fp, fp) || !memory_.Read(registers_.fp + 8, pc)) return false;
-    if ((fp != 0 && fp <= registers_.fp) || !IsPlausible(pc)) return false;
-    if (RuleOf(pc - 1, generation_).Kind() == RuleKind::kNone) return false;
-    registers_ = {pc, registers_.fp + 16, fp, 0, false};
+    if (!IsPlausible(pc) || RuleOf(pc - 1, generation_).Kind() == RuleKind::kNone) return false;
+    if (!CanReadCode(pc - kMaxCallSize, pc) || !FollowsCall(pc)) return false;
+    registers_ = {pc, pc - 1, registers_.fp + 16, fp, 0};
     return true;
   }
 
@@ -334,13 +359,13 @@ class Walk {
  private:
   static bool IsPlausible(uintptr_t pc) { return pc >= kPage && pc >> kAddressBits == 0; }
 
-  Step StepByRule(FrameRule rule) {
-    const uintptr_t sp = registers_.sp;
-    const uintptr_t fp = registers_.fp;
+  [[gnu::always_inline]] Step StepByRule(FrameRule rule, Registers& registers) {
+    const uintptr_t sp = registers.sp;
+    const uintptr_t fp = registers.fp;
     uintptr_t cfa = (rule.cfa_from_fp ? fp : sp) + Bytes(rule.cfa_words);
     if (rule.cfa_is_stored && !memory_.Read(cfa, cfa)) return Step::kDamaged;
 
-    uintptr_t pc = registers_.link;
+    uintptr_t pc = registers.link;
     if (rule.ra_in_register) {
       // A leaf that a signal interrupted may have no frame at all.
       if (pc == 0 || cfa < sp) return Step::kDamaged;
@@ -348,23 +373,17 @@ class Walk {
       if (cfa <= sp || !memory_.Read(cfa + Bytes(rule.ra_words), pc)) return Step::kDamaged;
     }
     uintptr_t caller_fp = fp;
-    if (rule.Fp() != FpRule::kUnchanged && !ReadSavedFp(rule, cfa, caller_fp)) {
-      return Step::kDamaged;
+    if (rule.Fp() == FpRule::kLost) {
+      caller_fp = 0;
+    } else if (rule.Fp() != FpRule::kUnchanged) {
+      const uintptr_t base = rule.Fp() == FpRule::kAtCfa ? cfa : fp;
+      if (!memory_.Read(base + Bytes(rule.fp_words), caller_fp)) return Step::kDamaged;
     }
     pc = StripSignature(pc);
     if (pc == 0) return Step::kOutermost;  // by convention, where there is no better mark
     if ((cfa & 7) || !IsPlausible(pc)) return Step::kDamaged;
-    registers_ = {pc, cfa, caller_fp, 0, false};
+    registers = {pc, pc - 1, cfa, caller_fp, 0};
     return Step::kDone;
-  }
-
-  bool ReadSavedFp(FrameRule rule, uintptr_t cfa, uintptr_t& fp) {
-    if (rule.Fp() == FpRule::kLost) {
-      fp = 0;
-      return true;
-    }
-    const uintptr_t base = rule.Fp() == FpRule::kAtCfa ? cfa : fp;
-    return memory_.Read(base + Bytes(rule.fp_words), fp);
   }
 
   [[gnu::noinline]] Step StepOtherwise(FrameRule rule) {
@@ -376,20 +395,29 @@ class Walk {
       case RuleKind::kNotExpressible:
         return Step::kNotExpressible;
       default:
-        return Step::kNoRule;
+        return StepByEntry();
     }
+  }
+
+  // Where the pc has a rule and the byte before it none, the pc is the first instruction of a
+  // function: no call has left it there as a return address, somebody has put it there by hand,
+  // under the first frame of a new stack. makecontext does (with glibc's __start_context).
+  Step StepByEntry() {
+    const RuleKind kind = RuleOf(registers_.pc, generation_).Kind();
+    if (kind == RuleKind::kSignalFrame) return StepBySignalFrame();
+    return kind == RuleKind::kNone ? Step::kNoRule : Step::kOutermost;
   }
 
   // The kernel's own frame, told by the code of its trampoline. The interrupted frame may lie on
   // any other stack; endless rounds are stopped by the capacity.
   Step StepBySignalFrame() {
     const uintptr_t pc = registers_.pc;
-    if (!memory_.CanRead(pc) || !memory_.CanRead(pc + sizeof kSigreturn - 1) ||
+    if (!CanReadCode(pc, pc + sizeof kSigreturn) ||
         std::memcmp(reinterpret_cast<const void*>(pc), kSigreturn, sizeof kSigreturn) != 0) {
       return Step::kNotExpressible;
     }
     const uintptr_t context = registers_.sp + kSignalContext;
-    Registers interrupted = {0, 0, 0, 0, true};
+    Registers interrupted = {};
     if (!memory_.Read(context + kSignalPc, interrupted.pc) ||
         !memory_.Read(context + kSignalSp, interrupted.sp) ||
         !memory_.Read(context + kSignalFp, interrupted.fp) ||
@@ -397,6 +425,7 @@ class Walk {
         !IsPlausible(interrupted.pc) || interrupted.sp % 8 != 0) {
       return Step::kDamaged;
     }
+    interrupted.instruction_pc = interrupted.pc;
     registers_ = interrupted;
     memory_.MoveTo(interrupted.sp);
     return Step::kDone;
@@ -410,40 +439,84 @@ class Walk {
 };
 
 // ---------------------------------------------------------------------------------------------------
-// The second opinion: glibc's backtrace(), which knows every register and every expression. Asked
+// The second opinion: libgcc's unwinder, which knows every register and every expression. Asked
 // only for frames that have a rule we cannot express (hand-written assembly, practically); about
-// code without any rule it knows nothing more than we do. And only where libgcc_s is in the process
-// already: otherwise it would load it, with its allocations and locks, into a host that does not
-// use it, and an incomplete stack is the lesser harm.
+// code without any rule it knows nothing more than we do. And only where the process has libgcc_s
+// anyway: glibc's backtrace(), which is the same unwinder, would load it, with the allocations and
+// locks of that, into a host that does without; an incomplete stack is the lesser harm. Nor is
+// `backtrace` to be called by name: where the host links libunwind, that would be libunwind's.
 
-int VisitName(dl_phdr_info* info, size_t, void*) {
-  return info->dlpi_name && std::strstr(info->dlpi_name, "/libgcc_s.so") != nullptr;
-}
+struct LibgccUnwinder {
+  decltype(&_Unwind_Backtrace) backtrace = nullptr;
+  decltype(&_Unwind_GetIP) get_ip = nullptr;
+};
 
-bool BacktraceIsAtHand() {
-  static constinit std::atomic<bool> at_hand = false;
-  if (at_hand.load(std::memory_order_relaxed)) return true;
-  if (dl_iterate_phdr(VisitName, nullptr) == 0) return false;
-  at_hand.store(true, std::memory_order_relaxed);  // for good: backtrace() keeps a reference
-  return true;
-}
-
-// Fills `addresses` with the frames outside of the one that `start_pc` lies in; -1: unsuccessful,
-// with `addresses` spoilt. Our own frames take room in the array while it runs: a stack that does
-// not fit ends up to 6 frames short of `capacity`.
-[[gnu::noinline]] int CaptureByBacktrace(void** addresses, int capacity, uintptr_t start_pc,
-                                         bool& truncated) {
-  const int saved_errno = errno;
-  const int total = backtrace(addresses, capacity);
-  errno = saved_errno;
-  truncated = total == capacity;
-  for (int i = 0; i < total; ++i) {
-    if (reinterpret_cast<uintptr_t>(addresses[i]) != start_pc) continue;
-    const int count = total - i - 1;
-    std::memmove(addresses, addresses + i + 1, static_cast<size_t>(count) * sizeof *addresses);
-    return count;
+// Keeps libgcc_s loaded from the first success on, as backtrace() does.
+LibgccUnwinder FindLibgccUnwinder() {
+  static constinit std::atomic<void*> s_handle = nullptr;
+  void* handle = s_handle.load(std::memory_order_acquire);
+  if (handle == nullptr) {
+    handle = dlopen("libgcc_s.so.1", RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+    if (handle == nullptr) return {};
+    s_handle.store(handle, std::memory_order_release);
   }
-  return -1;
+  LibgccUnwinder unwinder;
+  unwinder.backtrace =
+      reinterpret_cast<decltype(unwinder.backtrace)>(dlsym(handle, "_Unwind_Backtrace"));
+  unwinder.get_ip = reinterpret_cast<decltype(unwinder.get_ip)>(dlsym(handle, "_Unwind_GetIP"));
+  return unwinder;
+}
+
+struct Collection {
+  decltype(&_Unwind_GetIP) get_ip;
+  uintptr_t start_pc;  // where our walk began
+  int skip;            // frames behind it that we have already
+  void** addresses;
+  int capacity;
+  int count;
+  bool started;
+  bool truncated;
+};
+
+_Unwind_Reason_Code CollectFrame(_Unwind_Context* context, void* argument) {
+  Collection& collection = *static_cast<Collection*>(argument);
+  const uintptr_t pc = StripSignature(collection.get_ip(context));
+  if (!collection.started) {
+    collection.started = pc == collection.start_pc;
+    return _URC_NO_REASON;
+  }
+  if (collection.skip > 0) {
+    --collection.skip;
+    return _URC_NO_REASON;
+  }
+  if (pc == 0) return _URC_END_OF_STACK;
+  if (collection.count == collection.capacity) {
+    collection.truncated = true;
+    return _URC_END_OF_STACK;
+  }
+  collection.addresses[collection.count++] = reinterpret_cast<void*>(pc);
+  return _URC_NO_REASON;
+}
+
+// Adds the frames that our walk, begun at `start_pc`, did not come to. False: there were none.
+[[gnu::noinline]] bool FinishByLibgcc(uintptr_t start_pc, void** addresses, int capacity,
+                                      int& count, uint64_t generation, CaptureResult* result) {
+  const int saved_errno = errno;
+  const LibgccUnwinder libgcc = FindLibgccUnwinder();
+  Collection collection = {libgcc.get_ip, start_pc, count, addresses,
+                           capacity,      count,    false, false};
+  if (libgcc.backtrace && libgcc.get_ip) libgcc.backtrace(CollectFrame, &collection);
+  errno = saved_errno;
+  if (collection.count == count) return false;
+  count = collection.count;
+  const auto last = reinterpret_cast<uintptr_t>(addresses[count - 1]);
+  result->method = StackMethod::kBacktrace;
+  if (RuleOf(last - 1, generation).Kind() == RuleKind::kOutermost) {
+    result->end = StackEnd::kOutermost;
+  } else {
+    result->end = collection.truncated ? StackEnd::kTruncated : StackEnd::kIncomplete;
+  }
+  return true;
 }
 
 StackEnd EndOf(Step step) {
@@ -455,26 +528,13 @@ int WalkStack(const Registers& start, void** addresses, int capacity, uint64_t g
               CaptureResult* result) {
   Walk walk(start, generation);
   int count = 0;
-  result->method = StackMethod::kCfi;
   Step step = walk.Run(addresses, capacity, count);
-  if (step == Step::kNotExpressible && BacktraceIsAtHand()) {
-    bool truncated = false;
-    const int more = CaptureByBacktrace(addresses, capacity, start.pc, truncated);
-    if (more > count) {
-      const uintptr_t last = reinterpret_cast<uintptr_t>(addresses[more - 1]);
-      const bool outermost = RuleOf(last - 1, generation).Kind() == RuleKind::kOutermost;
-      result->method = StackMethod::kBacktrace;
-      result->end = outermost   ? StackEnd::kOutermost
-                    : truncated ? StackEnd::kTruncated
-                                : StackEnd::kIncomplete;
-      return more;
-    }
-    Walk again(start, generation);  // backtrace() has overwritten what we had
-    count = 0;
-    step = again.Run(addresses, capacity, count);
-  }
-  while ((step == Step::kNoRule || step == Step::kNotExpressible) && count < capacity &&
-         walk.StepByFramePointer()) {
+  while (step == Step::kNoRule || step == Step::kNotExpressible) {
+    if (count == capacity) break;
+    if (step == Step::kNotExpressible &&
+        FinishByLibgcc(start.pc, addresses, capacity, count, generation, result))
+      return count;
+    if (!walk.StepByFramePointer()) break;
     result->method = StackMethod::kFramePointer;
     addresses[count++] = reinterpret_cast<void*>(walk.pc());
     step = walk.Run(addresses, capacity, count);
@@ -492,6 +552,7 @@ PQLEASH_READS_FOREIGN_STACK __attribute__((noinline)) int CaptureStackOfCaller(
   const auto* record = static_cast<const uintptr_t*>(__builtin_frame_address(0));
   start.fp = record[0];
   start.pc = StripSignature(reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
+  start.instruction_pc = start.pc - 1;
 #if defined(__x86_64__)
   start.sp = reinterpret_cast<uintptr_t>(record + 2);
 #else

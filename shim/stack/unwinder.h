@@ -23,14 +23,14 @@ namespace pqleash::stack {
 
 enum class StackEnd : uint8_t {
   kOutermost,   // the walk came to code that nobody called: the stack is complete
-  kTruncated,   // there are more frames than the capacity (or fewer by at most 6, with kBacktrace)
+  kTruncated,   // there are more frames than the capacity
   kIncomplete,  // gave up earlier: generated code, damaged memory, a frame beyond our rules
 };
 
 enum class StackMethod : uint8_t {
   kCfi,           // every frame by call frame information: exact
-  kFramePointer,  // at least one frame by its frame pointer: one frame may be missing beside it
-  kBacktrace,     // by glibc's backtrace()
+  kFramePointer,  // at least one frame by its frame pointer: frames may be missing beside it
+  kBacktrace,     // from some frame on by libgcc's unwinder, the one behind glibc's backtrace()
 };
 
 struct CaptureResult {

@@ -4,8 +4,6 @@
 
 #include <sched.h>
 
-#include "shim/support/hash.h"
-
 namespace pqleash::tracker {
 
 namespace {
@@ -51,10 +49,6 @@ void Connections::Release(uint32_t slot) {
                                   std::memory_order_relaxed);
     next = ((top & ~kSlotMask) + kCountOne) | (slot + 1);
   } while (!free_.compare_exchange_weak(top, next, std::memory_order_release));
-}
-
-Connections::Bucket& Connections::BucketOf(const PGconn* handle) const {
-  return buckets_[Mix(reinterpret_cast<uintptr_t>(handle), 0) & (bucket_count_ - 1)];
 }
 
 bool Connections::Lock(Bucket& bucket) {
@@ -107,18 +101,12 @@ uint32_t Connections::Remove(const PGconn* handle) {
   return slot;
 }
 
-uint32_t Connections::Find(const PGconn* handle) const {
+uint32_t Connections::FindAgain(const PGconn* handle) const {
   const Bucket& bucket = BucketOf(handle);
   for (uint32_t turn = 0; turn < kMaxTurns; ++turn) {
     const uint32_t version = bucket.version.load(std::memory_order_acquire);
-    uint32_t position = bucket.head.load(std::memory_order_acquire);
-    // A chain that changes under the walk could lead in circles: no chain is longer than the
-    // capacity.
-    for (uint32_t step = 0; position != 0 && step < capacity_; ++step) {
-      const Connection& connection = connections_[position - 1];
-      if (connection.handle.load(std::memory_order_acquire) == handle) return position - 1;
-      position = connection.next.load(std::memory_order_acquire);
-    }
+    const uint32_t slot = Walk(bucket, handle);
+    if (slot != kNoSlot) return slot;
     std::atomic_thread_fence(std::memory_order_acquire);
     if (version % 2 == 0 && bucket.version.load(std::memory_order_relaxed) == version)
       return kNoSlot;

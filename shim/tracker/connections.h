@@ -23,6 +23,7 @@
 #include <cstdint>
 
 #include "shim/ledger/ledger.h"
+#include "shim/support/hash.h"
 
 namespace pqleash::tracker {
 
@@ -63,14 +64,31 @@ class Connections {
   bool Insert(uint32_t slot, const PGconn* handle, uint32_t* stale);
   // Takes `handle` out. kNoSlot: it is not there.
   uint32_t Remove(const PGconn* handle);
-  // Slot of `handle`, or kNoSlot.
-  uint32_t Find(const PGconn* handle) const;
+  // Slot of `handle`, or kNoSlot. In line: it is on the path of a query.
+  uint32_t Find(const PGconn* handle) const {
+    const uint32_t slot = Walk(BucketOf(handle), handle);
+    return slot != kNoSlot ? slot : FindAgain(handle);
+  }
 
   Connection& At(uint32_t slot) { return connections_[slot]; }
   const Connection& At(uint32_t slot) const { return connections_[slot]; }
 
  private:
-  Bucket& BucketOf(const PGconn* handle) const;
+  Bucket& BucketOf(const PGconn* handle) const {
+    return buckets_[Mix(reinterpret_cast<uintptr_t>(handle), 0) & (bucket_count_ - 1)];
+  }
+  // The chain as it is at this moment. A chain that changes under the walk could lead in circles:
+  // no chain is longer than the capacity.
+  uint32_t Walk(const Bucket& bucket, const PGconn* handle) const {
+    uint32_t position = bucket.head.load(std::memory_order_acquire);
+    for (uint32_t step = 0; position != 0 && step < capacity_; ++step) {
+      const Connection& connection = connections_[position - 1];
+      if (connection.handle.load(std::memory_order_acquire) == handle) return position - 1;
+      position = connection.next.load(std::memory_order_acquire);
+    }
+    return kNoSlot;
+  }
+  uint32_t FindAgain(const PGconn* handle) const;
   static bool Lock(Bucket& bucket);
   static void Unlock(Bucket& bucket);
   uint32_t Unlink(Bucket& bucket, const PGconn* handle);

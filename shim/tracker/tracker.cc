@@ -64,13 +64,22 @@ void NoteBypass() {
   if (Process* process = Process::Current()) ledger::Count(process->ledger.header().bypassed_calls);
 }
 
-// Finds the connection and the copy that serves it. The slow way out is for connections that are
-// not recorded.
-Call Route(const void* object, const void* caller) {
-  if (const libpq::Copy* copy = InsideLibpq(caller)) return PassThrough(copy);
+// For a connection that is not recorded: inherited from the parent, or opened past us or beyond the
+// capacity.
+[[gnu::noinline]] Call RouteUnrecorded(const PGconn* conn, const void* caller) {
+  const ErrnoKeeper errno_keeper;
+  const Process* parent = Process::Inherited();
+  if (parent != nullptr && conn != nullptr) {
+    const uint32_t slot = parent->connections.Find(conn);
+    if (slot != kNoSlot) return PassThrough(libpq::ByNumber(parent->connections.At(slot).libpq));
+  }
+  return PassThrough(libpq::ForCaller(caller));
+}
+
+// Finds the slot of a connection that the host uses, and the copy that serves it.
+[[gnu::always_inline]] inline Call RouteHost(const PGconn* conn, const void* caller) {
   if (Process* process = Process::Current()) {
-    const uint32_t slot =
-        object != nullptr ? process->connections.Find(static_cast<const PGconn*>(object)) : kNoSlot;
+    const uint32_t slot = conn != nullptr ? process->connections.Find(conn) : kNoSlot;
     if (slot != kNoSlot) {
       const Call call = {libpq::ByNumber(process->connections.At(slot).libpq), thread.inside,
                          process, slot};
@@ -78,13 +87,12 @@ Call Route(const void* object, const void* caller) {
       return call;
     }
   }
-  const ErrnoKeeper errno_keeper;
-  const Process* parent = Process::Inherited();
-  if (parent != nullptr && object != nullptr) {
-    const uint32_t slot = parent->connections.Find(static_cast<const PGconn*>(object));
-    if (slot != kNoSlot) return PassThrough(libpq::ByNumber(parent->connections.At(slot).libpq));
-  }
-  return PassThrough(libpq::ForCaller(caller));
+  return RouteUnrecorded(conn, caller);
+}
+
+Call Route(const PGconn* conn, const void* caller) {
+  if (const libpq::Copy* copy = InsideLibpq(caller)) return PassThrough(copy);
+  return RouteHost(conn, caller);
 }
 
 Endpoint AskEndpoint(const Call& call, PGconn* conn) {
@@ -215,7 +223,7 @@ void EndClose(const Call& call) noexcept {
 }
 
 Call BeginWork(Function function, bool command, PGconn* conn, const void* caller) noexcept {
-  const Call call = Route(conn, caller);
+  const Call call = RouteHost(conn, caller);  // the wrapper has seen that it is not libpq calling
   if (call.slot == kNoSlot) return call;
   auto& record = call.process->ledger.At<ledger::ConnectionSlot>(ledger::kConnections, call.slot);
   ledger::Store(record.last_activity_ns, CoarseNow());
@@ -245,7 +253,7 @@ void EndWork(const Call& call, PGconn* conn) noexcept {
 }
 
 Call BeginExempt(const void* object, const void* caller) noexcept {
-  Call call = Route(object, caller);
+  Call call = Route(static_cast<const PGconn*>(object), caller);
   call.slot = kNoSlot;
   return call;
 }

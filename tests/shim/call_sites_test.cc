@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/stack/call_sites.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/shim/call_site_fixture.h"
+
+namespace pqleash::stack {
+namespace {
+
+uint64_t IdentityOf(std::initializer_list<Location> frames) {
+  StackIdentity identity;
+  for (const Location& frame : frames) identity.Add(frame);
+  return identity.value();
+}
+
+// The value is part of what users keep (baselines, dashboards, tickets): it must never change.
+TEST(StackIdentity, IsTheDocumentedHash) {
+  // FNV-1a over 8 bytes of identity and 8 bytes of offset, least significant first, computed by
+  // hand here.
+  uint64_t expected = 0xcbf29ce484222325;
+  for (const uint64_t word : {uint64_t{0x1122334455667788}, uint64_t{0x4711}}) {
+    for (int i = 0; i < 8; ++i) expected = (expected ^ (word >> (8 * i) & 0xff)) * 0x100000001b3;
+  }
+  EXPECT_EQ(IdentityOf({{0, 0x4711, 0x1122334455667788}}), expected);
+}
+
+TEST(StackIdentity, TellsOffsetsModulesAndOrderApart) {
+  const Location a = {0, 0x10, 1};
+  const Location b = {1, 0x10, 2};
+  const Location c = {0, 0x20, 1};
+  EXPECT_NE(IdentityOf({a}), IdentityOf({b}));
+  EXPECT_NE(IdentityOf({a}), IdentityOf({c}));
+  EXPECT_NE(IdentityOf({a, b}), IdentityOf({b, a}));
+  EXPECT_NE(IdentityOf({a}), IdentityOf({a, a}));
+}
+
+TEST(StackIdentity, DoesNotDependOnNumbersOrOnGeneratedCodesAddresses) {
+  EXPECT_EQ(IdentityOf({{0, 0x10, 7}}), IdentityOf({{5, 0x10, 7}}));
+  EXPECT_EQ(IdentityOf({{0, 0x10, 7}, {kNoModule, 0x1000, 0}, {kNoModule, 0x2000, 0}}),
+            IdentityOf({{0, 0x10, 7}, {kNoModule, 0x3000, 0}}));
+}
+
+// Addresses in this program's code, `start` on.
+Stack MakeStack(uint32_t count, uint32_t start = 0) {
+  Stack stack = {};
+  stack.count = count;
+  for (uint32_t i = 0; i < count; ++i) {
+    stack.addresses[i] = reinterpret_cast<const char*>(&IdentityOf) + 1 + start + i;
+  }
+  return stack;
+}
+
+TEST(CallSites, OneStackHasOneSite) {
+  CallSiteFixture f;
+  const LoaderState loader = ReadLoaderState();
+  const uint32_t a = f.call_sites->Book(MakeStack(5), loader);
+  const uint32_t b = f.call_sites->Book(MakeStack(6), loader);
+  EXPECT_NE(a, 0u);
+  EXPECT_NE(a, b);
+  EXPECT_EQ(f.call_sites->Book(MakeStack(5), loader), a);
+  EXPECT_EQ(f.SiteAt(a).frame_count, 5u);
+  EXPECT_NE(f.SiteAt(a).id, 0u);
+  // Forget the cache of raw addresses, as after an unload: the identity finds the site again.
+  EXPECT_EQ(f.call_sites->Book(MakeStack(5), {loader.added, loader.removed + 1}), a);
+  EXPECT_EQ(f.ledger->header().call_sites_used, 3u);
+}
+
+TEST(CallSites, FramesAreOffsetsInModules) {
+  CallSiteFixture f;
+  const Stack stack = MakeStack(3);
+  const uint32_t site = f.call_sites->Book(stack, ReadLoaderState());
+  for (uint32_t i = 0; i < 3; ++i) {
+    const auto frame = f.ledger->At<uint64_t>(ledger::kFrames, f.SiteAt(site).first_frame + i);
+    const ledger::Module& module = f.ModuleAt(static_cast<uint32_t>(ledger::FrameKind(frame) - 1));
+    EXPECT_EQ(module.bias + ledger::FrameValue(frame),
+              reinterpret_cast<uintptr_t>(stack.addresses[i]));
+  }
+}
+
+TEST(CallSites, TakeStacksUpToTheGreatestDepth) {
+  CallSiteFixture f;
+  for (const uint32_t depth : {1u, 31u, 32u, 33u, kMaxDepth - 1, kMaxDepth}) {
+    const uint32_t site = f.call_sites->Book(MakeStack(depth), ReadLoaderState());
+    EXPECT_EQ(f.SiteAt(site).frame_count, depth);
+  }
+}
+
+TEST(CallSites, BeyondTheCapacityTheyAreCountedOnSiteZero) {
+  CallSiteFixture f(4);
+  const LoaderState loader = ReadLoaderState();
+  for (uint32_t i = 1; i <= 3; ++i) EXPECT_EQ(f.call_sites->Book(MakeStack(i), loader), i);
+  EXPECT_EQ(f.call_sites->Book(MakeStack(4), loader), 0u);
+  EXPECT_EQ(f.call_sites->Book(MakeStack(0), loader), 0u);
+  EXPECT_EQ(f.ledger->header().unrecorded_stacks, 2u);
+  EXPECT_EQ(f.call_sites->Book(MakeStack(2), loader), 2u);
+}
+
+TEST(CallSites, ThreadsAgree) {
+  CallSiteFixture f(32);
+  std::vector<std::thread> threads;
+  std::vector<std::vector<uint32_t>> seen(4, std::vector<uint32_t>(20));
+  for (auto& mine : seen) {
+    threads.emplace_back([&] {
+      for (uint32_t i = 0; i < mine.size(); ++i)
+        mine[i] = f.call_sites->Book(MakeStack(i + 1), ReadLoaderState());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& mine : seen) EXPECT_EQ(mine, seen[0]);
+  EXPECT_EQ(f.ledger->header().call_sites_used, 21u);
+}
+
+}  // namespace
+}  // namespace pqleash::stack

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/tracker/lifecycle.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/shim/tracker_fixture.h"
+
+namespace pqleash::tracker {
+namespace {
+
+// A life as a word: e established, f failed, b broken, r resetting, x finished. It begins with the
+// connect.
+struct Case {
+  const char* life;
+  uint32_t state;
+  uint64_t opened;
+  uint64_t closed;
+  uint64_t failed;
+  uint32_t open;
+};
+
+void Live(TrackerFixture& f, uint32_t slot, const std::string& life) {
+  for (const char step : life) {
+    switch (step) {
+      case 'e':
+        f.lifecycle->Established(slot, {}, 200);
+        break;
+      case 'f':
+        f.lifecycle->Failed(slot, {});
+        break;
+      case 'b':
+        f.lifecycle->Broken(slot);
+        break;
+      case 'r':
+        f.lifecycle->Resetting(slot);
+        break;
+      case 'x':
+        f.Close(1);
+        break;
+    }
+  }
+}
+
+TEST(Lifecycle, EveryLifeIsCountedOnce) {
+  for (const Case& c : {
+           Case{"", ledger::kConnecting, 0, 0, 0, 0},
+           Case{"e", ledger::kEstablished, 1, 0, 0, 1},
+           Case{"ex", ledger::kSlotFree, 1, 1, 0, 0},
+           Case{"f", ledger::kFailed, 0, 0, 1, 0},
+           Case{"fx", ledger::kSlotFree, 0, 0, 1, 0},
+           Case{"x", ledger::kSlotFree, 0, 0, 1, 0},  // abandoned half way
+           Case{"eb", ledger::kBroken, 1, 1, 0, 0},
+           Case{"ebx", ledger::kSlotFree, 1, 1, 0, 0},
+           Case{"er", ledger::kResetting, 1, 0, 0, 1},
+           Case{"ere", ledger::kEstablished, 1, 0, 0, 1},
+           Case{"erex", ledger::kSlotFree, 1, 1, 0, 0},
+           Case{"erf", ledger::kFailed, 1, 1, 1, 0},
+           Case{"erfre", ledger::kEstablished, 2, 1, 1, 1},
+           Case{"ebre", ledger::kEstablished, 2, 1, 0, 1},
+           Case{"fre", ledger::kEstablished, 1, 0, 1, 1},
+           Case{"frx", ledger::kSlotFree, 0, 0, 2, 0},  // the reset was abandoned, too
+           Case{"erx", ledger::kSlotFree, 1, 1, 0, 0},
+       }) {
+    TrackerFixture f;
+    const uint32_t slot = f.Open(1);
+    Live(f, slot, c.life);
+    EXPECT_EQ(f.Slot(slot).state, c.state) << c.life;
+    EXPECT_EQ(f.Slot(slot).sequence % 2, 0u) << c.life;
+    EXPECT_EQ(f.Header().opened, c.opened) << c.life;
+    EXPECT_EQ(f.Header().closed, c.closed) << c.life;
+    EXPECT_EQ(f.Header().failed, c.failed) << c.life;
+    EXPECT_EQ(f.Header().open, c.open) << c.life;
+    EXPECT_EQ(f.Site().opened, c.opened) << c.life;
+    EXPECT_EQ(f.Site().closed, c.closed) << c.life;
+    EXPECT_EQ(f.Site().failed, c.failed) << c.life;
+    EXPECT_EQ(f.Site().open, c.open) << c.life;
+  }
+}
+
+TEST(Lifecycle, PeakIsTheMostThatWereOpenAtOnce) {
+  TrackerFixture f;
+  for (uint32_t i = 0; i < 3; ++i) f.lifecycle->Established(f.Open(i), {}, 200);
+  f.Close(0);
+  f.Close(1);
+  f.lifecycle->Established(f.Open(0), {}, 200);
+  EXPECT_EQ(f.Header().open, 2u);
+  EXPECT_EQ(f.Header().peak, 3u);
+  EXPECT_EQ(f.Site().peak, 3u);
+}
+
+TEST(Lifecycle, TheSlotSaysWhoOpenedItAndWhereItGoes) {
+  TrackerFixture f;
+  const uint32_t slot = f.Open(5);
+  EXPECT_EQ(f.Slot(slot).established_ns, 0u);
+  f.lifecycle->Established(slot, {0, 4711}, 250);
+  const ledger::ConnectionSlot& record = f.Slot(slot);
+  EXPECT_EQ(record.handle, reinterpret_cast<uintptr_t>(f.Handle(5)));
+  EXPECT_EQ(record.call_site, 1u);
+  EXPECT_EQ(record.tid, 7);
+  EXPECT_STREQ(record.thread_name, "worker");
+  EXPECT_EQ(record.backend_pid, 4711);
+  EXPECT_EQ(record.opened_ns, 100u);
+  EXPECT_EQ(record.established_ns, 250u);
+  EXPECT_EQ(record.transaction, ledger::kTransactionIdle);
+}
+
+TEST(Lifecycle, AResetIsCountedInItsSlot) {
+  TrackerFixture f;
+  const uint32_t slot = f.Open(1);
+  Live(f, slot, "erere");
+  EXPECT_EQ(f.Slot(slot).resets, 2u);
+}
+
+TEST(Lifecycle, ASlotThatIsReusedRemembersNothing) {
+  TrackerFixture f;
+  const uint32_t slot = f.Open(1);
+  Live(f, slot, "erex");
+  EXPECT_EQ(f.Open(2), slot);
+  EXPECT_EQ(f.Slot(slot).resets, 0u);
+  EXPECT_EQ(f.Slot(slot).established_ns, 0u);
+  EXPECT_EQ(f.Slot(slot).commands, 0u);
+  EXPECT_EQ(f.Slot(slot).state, ledger::kConnecting);
+}
+
+}  // namespace
+}  // namespace pqleash::tracker
