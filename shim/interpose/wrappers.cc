@@ -109,7 +109,8 @@ struct Close {
 
 template <Function function, bool command>
 struct AnyWork {
-  // libpq's calls of itself while it works (PQexec calls PQsendQuery and PQgetResult) go straight on.
+  // libpq's calls of itself while it works (PQexec calls PQsendQuery and PQgetResult) go straight
+  // on.
   static constexpr bool kShortCut = true;
   template <typename... Arguments>
   static Call Begin(const void* caller, Arguments... arguments) {

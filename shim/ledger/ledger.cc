@@ -66,7 +66,7 @@ bool Ledger::Map(int fd, const Capacities& capacities) {
     preallocated_ = unknown_advice && (fd < 0 || errno == 0);
     if (!preallocated_) {
       const int error = errno;
-      munmap(base, size_);
+      Unmap();
       errno = error;
       return false;
     }
@@ -82,8 +82,16 @@ bool Ledger::Map(int fd, const Capacities& capacities) {
   return true;
 }
 
+void Ledger::Unmap() {
+  munmap(base_, size_);
+  base_ = nullptr;
+  for (std::atomic<uint32_t>& room : room_) room.store(0, std::memory_order_relaxed);
+}
+
 bool Ledger::Populate(uint64_t begin, uint64_t end) {
-  return madvise(base_ + begin, end - begin, MADV_POPULATE_WRITE) == 0;
+  if (madvise(base_ + begin, end - begin, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno == EFAULT) errno = ENOSPC;  // 'a store would have raised SIGBUS', madvise(2)
+  return false;
 }
 
 bool Ledger::MakeRoom(SectionIndex section, uint32_t count) {

@@ -41,6 +41,9 @@ class Ledger {
   }
   uint32_t capacity(SectionIndex section) const { return capacities_[section]; }
 
+  // Undoes Map.
+  void Unmap();
+
   // Makes the pages of the first `count` records, so that a store cannot fail (a store into a hole
   // of a full tmpfs ends the process with SIGBUS). False: beyond the capacity, or no space.
   bool MakeRoom(SectionIndex section, uint32_t count);

@@ -198,10 +198,19 @@ int VisitObject(dl_phdr_info* info, size_t, void* argument) {
   return 1;
 }
 
+// The loader's lock is recursive, but a signal may come while it is half taken: its handler must
+// not ask for it again then. This covers our own look-ups; a handler that interrupts the host's
+// dlopen is as lost with us as with an exception.
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool t_in_loader = false;
+
 [[gnu::noinline]] FrameRule ComputeRule(uint64_t pc, uint64_t generation) {
-  const int saved_errno = errno;
   ObjectQuery query = {pc, false, RuleOfKind(RuleKind::kNone)};
+  volatile bool& in_loader = t_in_loader;
+  if (in_loader) return query.rule;
+  const int saved_errno = errno;
+  in_loader = true;
   dl_iterate_phdr(VisitObject, &query);
+  in_loader = false;
   // Nothing is noted where no object lies: one may be loaded there, which `generation` need not
   // tell.
   if (query.found) StoreRule(pc, generation, query.rule);

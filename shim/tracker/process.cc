@@ -197,7 +197,12 @@ bool Process::MapLedger(const Identity& identity) {
     const int fd =
         ledger::CreateLedgerFile(directory, identity.pid, identity.start_ticks, name, &problem);
     if (fd >= 0) {
-      const bool mapped = ledger.Map(fd, capacities);
+      bool mapped = ledger.Map(fd, capacities);
+      if (mapped && !ledger.MakeRoom(ledger::kCallSites, 1)) {  // the site that is always there
+        ledger.Unmap();
+        errno = ENOSPC;
+        mapped = false;
+      }
       if (mapped) {
         snprintf(ledger_path, sizeof(ledger_path), "%s/%s", settings.dir, name);
       } else {

@@ -59,8 +59,8 @@ void Leave(const Call& call) { thread.inside = call.outer; }
 
 // A call of libpq by itself for a connection that it opened without a call of ours being under way
 // on this thread: its creator was called past us.
-void NoteBypass() {
-  if (thread.inside != nullptr) return;
+void NoteBypass(const Call& call) {
+  if (call.outer != nullptr) return;
   if (Process* process = Process::Current()) ledger::Count(process->ledger.header().bypassed_calls);
 }
 
@@ -136,8 +136,9 @@ uint32_t BookStack(Process* process, const void* caller) {
 
 Call BeginOpen(const void* caller) noexcept {
   if (const libpq::Copy* copy = InsideLibpq(caller)) {
-    NoteBypass();
-    return PassThrough(copy);
+    const Call call = PassThrough(copy);
+    NoteBypass(call);
+    return call;
   }
   const ErrnoKeeper errno_keeper;
   const libpq::Copy* copy = libpq::ForCaller(caller);
@@ -174,12 +175,7 @@ void EndOpen(const Call& call, PGconn* conn) noexcept {
   }
 }
 
-Call BeginPoll(PGconn* conn, const void* caller) noexcept {
-  const Call call = Route(conn, caller);
-  if (call.process == nullptr && InsideLibpq(caller) != nullptr && call.outer == nullptr)
-    NoteBypass();
-  return call;
-}
+Call BeginPoll(PGconn* conn, const void* caller) noexcept { return Route(conn, caller); }
 
 void EndPoll(const Call& call, PGconn* conn, PostgresPollingStatusType result) noexcept {
   Leave(call);
