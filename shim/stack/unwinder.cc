@@ -34,7 +34,7 @@ struct Registers {
   uintptr_t link;  // the link register; 0: not known, as everywhere but below a signal
 };
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // What differs between instruction sets.
 
 #if defined(__x86_64__)
@@ -116,7 +116,7 @@ inline long RawSyscall4(long number, uintptr_t a, uintptr_t b, uintptr_t c, uint
 #error "pqleash unwinds x86-64 and aarch64"
 #endif
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // The rules of the process.
 //
 // 2-way sets in .bss, resident as far as used. Each entry is a seqlock with its whole key in it, so
@@ -226,7 +226,7 @@ inline FrameRule RuleOf(uint64_t pc, uint64_t generation) {
   return ComputeRule(pc, generation);
 }
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // Reading the stack.
 
 constexpr uintptr_t kPage = 4096;  // the smallest page of both architectures
@@ -255,13 +255,19 @@ bool CanReadCode(uintptr_t begin, uintptr_t end) {
 // initial-exec: a plain offset from the thread pointer, which never allocates.
 struct VerifiedPages {
   uintptr_t low;
-  uintptr_t high;
+  uintptr_t size;  // 0: nothing is known
 };
 [[gnu::tls_model("initial-exec")]] constinit thread_local VerifiedPages t_verified = {0, 0};
 
 class StackMemory {
  public:
-  explicit StackMemory(uintptr_t sp) : low_(t_verified.low), high_(t_verified.high) { MoveTo(sp); }
+  explicit StackMemory(uintptr_t sp) {
+    const volatile VerifiedPages& verified = t_verified;
+    low_ = verified.low;
+    high_ = low_ + verified.size;
+    if (verified.low != low_) high_ = low_;  // a signal handler has walked in between
+    MoveTo(sp);
+  }
 
   // Begins anew where the walk goes on in another stack.
   void MoveTo(uintptr_t sp) {
@@ -278,14 +284,14 @@ class StackMemory {
     return true;
   }
 
-  // Keeps what was verified for the next walk. A signal handler that comes in between finds an
-  // empty range or a true one.
+  // Keeps what was verified for the next walk of this thread. A signal handler that comes in
+  // between finds an empty range or a true one.
   void Publish() const {
     if (!changed_) return;
     volatile VerifiedPages& verified = t_verified;
-    verified.high = 0;
+    verified.size = 0;
     verified.low = low_;
-    verified.high = high_;
+    verified.size = high_ - low_;
   }
 
  private:
@@ -306,13 +312,13 @@ class StackMemory {
     return Probe(page);
   }
 
-  uintptr_t low_;
-  uintptr_t high_;
+  uintptr_t low_ = 0;  // the verified pages: [low_, high_)
+  uintptr_t high_ = 0;
   int probes_ = 0;
   bool changed_ = false;
 };
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // The walk.
 
 enum class Step : uint8_t { kDone, kOutermost, kNoRule, kNotExpressible, kDamaged };
@@ -321,9 +327,6 @@ class Walk {
  public:
   Walk(const Registers& start, uint64_t generation)
       : registers_(start), memory_(start.sp), generation_(generation) {}
-  ~Walk() { memory_.Publish(); }
-  Walk(const Walk&) = delete;
-  Walk& operator=(const Walk&) = delete;
 
   // How the walk ended; `count` addresses were stored.
   Step Run(void** addresses, int capacity, int& count) {
@@ -342,6 +345,8 @@ class Walk {
       addresses[count++] = reinterpret_cast<void*>(registers.pc);
     }
     registers_ = registers;
+    // A damaged chain may have led into memory that is no stack, and can go away.
+    if (step != Step::kDamaged) memory_.Publish();
     return step;
   }
 
@@ -447,7 +452,7 @@ class Walk {
   const uint64_t generation_;
 };
 
-// ---------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------
 // The second opinion: libgcc's unwinder, which knows every register and every expression. Asked
 // only for frames that have a rule we cannot express (hand-written assembly, practically); about
 // code without any rule it knows nothing more than we do. And only where the process has libgcc_s

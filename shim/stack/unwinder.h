@@ -52,11 +52,13 @@ int CaptureStackOfCaller(void** return_addresses, int capacity, uint64_t generat
 // earlier one and differs after every dlclose, such as dlpi_subs of dl_iterate_phdr, read before
 // the call. Rules computed under another generation are not used.
 //
-// Any thread, any stack (coroutines, PTHREAD_STACK_MIN), from constructors and from signal
-// handlers: the first visit of a pc enters dl_iterate_phdr, which is as safe there as throwing an
-// exception is. Takes at most 3 KiB of stack. Damaged stacks end the walk, they do not crash it:
+// Any thread, any stack (coroutines, PTHREAD_STACK_MIN), from constructors. In a signal handler the
+// first visit of a pc, which enters dl_iterate_phdr, is as unsafe as throwing an exception is: it
+// must not have interrupted the dynamic linker. (Interrupting a walk does no harm: frames that
+// would need the linker then are given up.) Damaged stacks end the walk, they do not crash it:
 // memory is read only on pages that were seen to be readable. Needs the caller to have unwind
 // tables (the default of gcc and clang on both of our architectures, even with -fno-exceptions).
+// Takes at most 4 KiB of stack.
 [[gnu::always_inline]] inline int CaptureStack(void** return_addresses, int capacity,
                                                uint64_t generation,
                                                CaptureResult* result) noexcept {
