@@ -144,8 +144,9 @@ struct CallSite {
   uint32_t peak;      // largest `open` so far
   uint64_t first_ns;  // CLOCK_MONOTONIC of the first and of the latest connect
   uint64_t last_ns;
+  uint64_t closed_life_ns;  // sum over `closed`: how long they lived, from established on
 };
-static_assert(sizeof(CallSite) == 64);
+static_assert(sizeof(CallSite) == 72);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Targets: what connections go to, interned. Append-only; valid once `ready` is 1. Strings are as

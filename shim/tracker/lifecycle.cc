@@ -49,13 +49,15 @@ void Lifecycle::CountOpened(uint32_t slot) {
   Raise(site.peak, ledger::Atomic(site.open).fetch_add(1, std::memory_order_relaxed) + 1);
 }
 
-void Lifecycle::CountClosed(uint32_t slot) {
+void Lifecycle::CountClosed(uint32_t slot, uint64_t now) {
   connections_->At(slot).counted = false;
   ledger::Header& header = ledger_->header();
   Count(header.closed);
   Add(header.open, UINT32_MAX);
   ledger::CallSite& site = Site(slot);
   Count(site.closed);
+  const uint64_t established = ledger::Load(Record(slot).established_ns);
+  Add(site.closed_life_ns, now > established ? now - established : 0);
   Add(site.open, UINT32_MAX);
 }
 
@@ -104,10 +106,10 @@ bool Lifecycle::Attach(uint32_t slot, const PGconn* handle, const Endpoint& endp
   if (!connections_->Insert(slot, handle, &stale)) {
     // Without an entry its end could not be seen: it must not look open for ever.
     Count(ledger_->header().unrecorded_connections);
-    Ended(slot);
+    Ended(slot, 0);
     return false;
   }
-  if (stale != kNoSlot) Ended(stale);
+  if (stale != kNoSlot) Ended(stale, ledger::Load(Record(slot).opened_ns));
   ledger::ConnectionSlot& record = Record(slot);
   const SequenceGuard guard(record.sequence);
   Store(record.handle, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(handle)));
@@ -130,7 +132,7 @@ void Lifecycle::Established(uint32_t slot, const Endpoint& endpoint, uint64_t no
   if (!connections_->At(slot).counted) CountOpened(slot);
 }
 
-void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint) {
+void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
   ledger::ConnectionSlot& record = Record(slot);
   {
     const SequenceGuard guard(record.sequence);
@@ -138,16 +140,16 @@ void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint) {
     Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
     Move(slot, ledger::kFailed);
   }
-  if (connections_->At(slot).counted) CountClosed(slot);
+  if (connections_->At(slot).counted) CountClosed(slot, now);
   CountFailed(slot);
 }
 
-void Lifecycle::Broken(uint32_t slot) {
+void Lifecycle::Broken(uint32_t slot, uint64_t now) {
   {
     const SequenceGuard guard(Record(slot).sequence);
     Move(slot, ledger::kBroken);
   }
-  if (connections_->At(slot).counted) CountClosed(slot);
+  if (connections_->At(slot).counted) CountClosed(slot, now);
 }
 
 void Lifecycle::Resetting(uint32_t slot) {
@@ -155,14 +157,14 @@ void Lifecycle::Resetting(uint32_t slot) {
   Move(slot, ledger::kResetting);
 }
 
-void Lifecycle::Ended(uint32_t slot) {
+void Lifecycle::Ended(uint32_t slot, uint64_t now) {
   const uint32_t state = connections_->At(slot).state;
   {
     const SequenceGuard guard(Record(slot).sequence);
     Move(slot, ledger::kSlotFree);
   }
   if (connections_->At(slot).counted) {
-    CountClosed(slot);
+    CountClosed(slot, now);
   } else if (state == ledger::kConnecting || state == ledger::kResetting) {
     CountFailed(slot);  // abandoned half way
   }

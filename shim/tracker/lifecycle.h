@@ -45,17 +45,17 @@ class Lifecycle {
   bool Attach(uint32_t slot, const PGconn* handle, const Endpoint& endpoint);
 
   void Established(uint32_t slot, const Endpoint& endpoint, uint64_t now);
-  void Failed(uint32_t slot, const Endpoint& endpoint);
+  void Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now);
   // libpq has seen the end of an established connection.
-  void Broken(uint32_t slot);
+  void Broken(uint32_t slot, uint64_t now);
   void Resetting(uint32_t slot);
   // The PGconn is gone. The slot must be out of the table, and is free afterwards.
-  void Ended(uint32_t slot);
+  void Ended(uint32_t slot, uint64_t now);
 
  private:
   void Move(uint32_t slot, ledger::ConnectionState state);
   void CountOpened(uint32_t slot);
-  void CountClosed(uint32_t slot);
+  void CountClosed(uint32_t slot, uint64_t now);
   void CountFailed(uint32_t slot);
   ledger::ConnectionSlot& Record(uint32_t slot) const;
   ledger::CallSite& Site(uint32_t slot) const;

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "shim/config/config.h"
+#include "shim/config/environment.h"
 #include "shim/log/log.h"
 #include "shim/support/text.h"
 
@@ -76,7 +77,7 @@ void Announce(const config::Loaded& loaded, const Identity& identity) {
 }  // namespace
 
 bool MustStayOut(const Identity& identity) noexcept {
-  const char* disable = getenv("PQLEASH_DISABLE");
+  const char* disable = config::Variable("PQLEASH_DISABLE");
   if (disable != nullptr && disable[0] != '\0' && strcmp(disable, "0") != 0) return true;
   if (getauxval(AT_SECURE) != 0) return true;
   static constexpr const char* kServerPrograms[] = {"postgres",   "postmaster", "initdb",
@@ -90,11 +91,11 @@ bool MustStayOut(const Identity& identity) noexcept {
 
 void ReadSettings(const Identity& identity, Settings* settings) noexcept {
   *settings = {};
-  const char* run = getenv("PQLEASH_RUN");
+  const char* run = config::Variable("PQLEASH_RUN");
   settings->run_id = run != nullptr ? strtoull(run, nullptr, 16) : 0;
   try {
     config::Surroundings surroundings;
-    surroundings.environment = [](const char* name) -> const char* { return getenv(name); };
+    surroundings.environment = config::Variable;
     surroundings.read_file = ReadConfigFile;
     surroundings.uid = identity.uid;
     surroundings.executable = identity.ExecutableName();

@@ -114,7 +114,7 @@ void Settle(const Call& call, PGconn* conn, bool polled_to_the_end) {
   const ConnStatusType status = call.copy->status(conn);
   Lifecycle& lifecycle = call.process->lifecycle;
   if (status == CONNECTION_BAD) {
-    lifecycle.Failed(call.slot, AskEndpoint(call, conn));
+    lifecycle.Failed(call.slot, AskEndpoint(call, conn), Now());
   } else if (status == CONNECTION_OK && polled_to_the_end) {
     lifecycle.Established(call.slot, AskEndpoint(call, conn), Now());
   }
@@ -161,7 +161,7 @@ void EndOpen(const Call& call, PGconn* conn) noexcept {
   if (call.slot == kNoSlot) return;
   const ErrnoKeeper errno_keeper;
   if (conn == nullptr) {  // libpq had no memory for a PGconn
-    call.process->lifecycle.Ended(call.slot);
+    call.process->lifecycle.Ended(call.slot, Now());
     return;
   }
   const ConnStatusType status = call.copy->status(conn);
@@ -171,7 +171,7 @@ void EndOpen(const Call& call, PGconn* conn) noexcept {
   if (status == CONNECTION_OK) {
     call.process->lifecycle.Established(call.slot, endpoint, Now());
   } else {
-    call.process->lifecycle.Failed(call.slot, endpoint);
+    call.process->lifecycle.Failed(call.slot, endpoint, Now());
   }
 }
 
@@ -215,7 +215,7 @@ Call BeginClose(PGconn* conn, const void* caller) noexcept {
 
 void EndClose(const Call& call) noexcept {
   Leave(call);
-  if (call.slot != kNoSlot) call.process->lifecycle.Ended(call.slot);
+  if (call.slot != kNoSlot) call.process->lifecycle.Ended(call.slot, Now());
 }
 
 Call BeginWork(Function function, bool command, PGconn* conn, const void* caller) noexcept {
@@ -241,7 +241,7 @@ void EndWork(const Call& call, PGconn* conn) noexcept {
   const ErrnoKeeper errno_keeper;
   const ConnStatusType status = call.copy->status(conn);
   if (state == ledger::kEstablished && status == CONNECTION_BAD) {
-    call.process->lifecycle.Broken(call.slot);
+    call.process->lifecycle.Broken(call.slot, Now());
   } else if (UnderWay(call) && status == CONNECTION_OK) {
     // Polled to the end past us.
     call.process->lifecycle.Established(call.slot, AskEndpoint(call, conn), Now());

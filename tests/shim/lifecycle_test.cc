@@ -29,10 +29,10 @@ void Live(TrackerFixture& f, uint32_t slot, const std::string& life) {
         f.lifecycle->Established(slot, {}, 200);
         break;
       case 'f':
-        f.lifecycle->Failed(slot, {});
+        f.lifecycle->Failed(slot, {}, 300);
         break;
       case 'b':
-        f.lifecycle->Broken(slot);
+        f.lifecycle->Broken(slot, 300);
         break;
       case 'r':
         f.lifecycle->Resetting(slot);
@@ -105,6 +105,14 @@ TEST(Lifecycle, TheSlotSaysWhoOpenedItAndWhereItGoes) {
   EXPECT_EQ(record.opened_ns, 100u);
   EXPECT_EQ(record.established_ns, 250u);
   EXPECT_EQ(record.transaction, ledger::kTransactionIdle);
+}
+
+TEST(Lifecycle, TheSiteAddsUpHowLongItsConnectionsLived) {
+  TrackerFixture f;
+  for (uint32_t i = 0; i < 2; ++i) f.lifecycle->Established(f.Open(i), {}, 200);
+  f.Close(0);  // at 300
+  f.Close(1);
+  EXPECT_EQ(f.Site().closed_life_ns, 200u);
 }
 
 TEST(Lifecycle, AResetIsCountedInItsSlot) {

@@ -45,7 +45,7 @@ struct TrackerFixture {
   void Close(uintptr_t number) {
     const uint32_t slot = connections->Remove(Handle(number));
     ASSERT_NE(slot, kNoSlot);
-    lifecycle->Ended(slot);
+    lifecycle->Ended(slot, 300);
   }
 
   const ledger::ConnectionSlot& Slot(uint32_t slot) const {

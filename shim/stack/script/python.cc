@@ -225,9 +225,7 @@ void AddFrames(const Api& api, ScriptSink& sink) {
   }
 }
 
-bool Find(void* (*look_up)(void* handle, const char* name)) {
-  return python::FindApi(look_up) != nullptr;
-}
+bool Find(void* (*look_up)(void* handle, const char* name)) { return python::FindApi(look_up); }
 
 const void* Code() {
   const Api* api = python::FoundApi();

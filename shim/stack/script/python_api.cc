@@ -114,8 +114,8 @@ bool LookUpAll(LookUp look_up, void* handle, Api* api) {
 
 }  // namespace
 
-const Api* FindApi(LookUp look_up) {
-  if (const Api* api = FoundApi()) return api;
+bool FindApi(LookUp look_up) {
+  if (FoundApi() != nullptr) return true;
   Api api = {};
   void* handle = OpenLibrary(look_up);
   const bool usable = handle != nullptr && LookUpAll(look_up, handle, &api);
@@ -129,7 +129,7 @@ const Api* FindApi(LookUp look_up) {
   // A failed look-up leaves a message behind, which a host that asks only after its own, successful
   // one would take for its own.
   dlerror();
-  return FoundApi();
+  return usable;
 }
 
 const Api* FoundApi() { return found.load(std::memory_order_acquire); }

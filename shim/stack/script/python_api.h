@@ -70,11 +70,11 @@ struct Api {
 
 // Looks CPython up among what is loaded: in the global scope, as in the executable `python3` and
 // what it links, or in a libpython3* that came in with RTLD_LOCAL, as with mod_wsgi and other
-// hosts' plug-ins. The first one that is found is kept, and held in memory. nullptr: none, or a
+// hosts' plug-ins. The first one that is found is kept, and held in memory. False: none, or a
 // version or a kind of build that is left alone. Thread-safe.
-const Api* FindApi(void* (*look_up)(void* handle, const char* name));
+bool FindApi(void* (*look_up)(void* handle, const char* name));
 
-// What FindApi found.
+// What FindApi found; nullptr: nothing yet.
 const Api* FoundApi();
 
 }  // namespace pqleash::stack::python

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/call_sites/call_site_group.h"
+
+#include <map>
+#include <utility>
+
+namespace pqleash::reporter {
+namespace {
+
+// A pid can come from a ledger only for a process that was seen alive.
+ModuleFile FileOf(const Snapshot& snapshot, const Module& module) {
+  return {module.path, module.build_id, module.path == snapshot.process.exe,
+          snapshot.process.visible_pid};
+}
+
+std::vector<SourceFrame> SymboliseStack(const Snapshot& snapshot, const CallSite& site,
+                                        Symboliser* symboliser) {
+  std::vector<SourceFrame> stack;
+  for (uint32_t i = 0; i < site.frame_count; ++i) {
+    const Frame& frame = snapshot.frames[site.first_frame + i];
+    switch (frame.kind) {
+      case Frame::Kind::kScript: {
+        const ScriptFrame& script = snapshot.script_frames[frame.index];
+        SourceFrame source;
+        source.function = script.function;
+        source.file = script.file;
+        source.line = script.line;
+        source.language = script.language;
+        stack.push_back(std::move(source));
+        break;
+      }
+      case Frame::Kind::kModule: {
+        const ModuleFile file = FileOf(snapshot, snapshot.modules[frame.index]);
+        const std::vector<SourceFrame>& frames = symboliser->Resolve(file, frame.value);
+        stack.insert(stack.end(), frames.begin(), frames.end());
+        break;
+      }
+      case Frame::Kind::kAddress: {
+        SourceFrame source;
+        source.offset = frame.value;
+        stack.push_back(std::move(source));
+        break;
+      }
+    }
+  }
+  return stack;
+}
+
+}  // namespace
+
+std::vector<CallSiteGroup> GroupCallSites(const std::vector<Snapshot>& snapshots) {
+  std::map<uint64_t, CallSiteGroup> groups;
+  for (size_t s = 0; s < snapshots.size(); ++s) {
+    const Snapshot& snapshot = snapshots[s];
+    for (size_t i = 0; i < snapshot.call_sites.size(); ++i) {
+      const CallSite& site = snapshot.call_sites[i];
+      if (site.opened == 0 && site.failed == 0 && site.open == 0 && site.id == 0) continue;
+      CallSiteGroup& group = groups[site.id];
+      group.id = site.id;
+      group.open += site.open;
+      group.opened += site.opened;
+      group.closed += site.closed;
+      group.failed += site.failed;
+      group.peak += site.peak;
+      group.stack_truncated |= site.stack_truncated;
+      group.stack_incomplete |= site.stack_incomplete;
+      group.members.push_back({s, i});
+    }
+    for (size_t i = 0; i < snapshot.connections.size(); ++i) {
+      const CallSite& site = snapshot.call_sites[snapshot.connections[i].call_site];
+      CallSiteGroup& group = groups[site.id];
+      group.id = site.id;
+      group.connections.push_back({s, i});
+    }
+  }
+  std::vector<CallSiteGroup> result;
+  result.reserve(groups.size());
+  for (auto& [id, group] : groups) result.push_back(std::move(group));
+  return result;
+}
+
+uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* symboliser,
+                            std::vector<CallSiteGroup>* groups) {
+  size_t frames = 0;
+  uint64_t left_out = 0;
+  for (CallSiteGroup& group : *groups) {
+    const CallSiteMember* chosen = nullptr;
+    for (const CallSiteMember& member : group.members) {
+      const bool live = snapshots[member.snapshot].process.visible_pid != 0;
+      if (chosen == nullptr || live) chosen = &member;
+      if (live) break;
+    }
+    if (chosen == nullptr) continue;
+    const Snapshot& snapshot = snapshots[chosen->snapshot];
+    const CallSite& site = snapshot.call_sites[chosen->call_site];
+    if (frames + site.frame_count > kMaxReportFrames) {
+      ++left_out;
+      continue;
+    }
+    group.frames = SymboliseStack(snapshot, site, symboliser);
+    frames += group.frames.size();
+  }
+  return left_out;
+}
+
+}  // namespace pqleash::reporter

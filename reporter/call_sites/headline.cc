@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+#include "reporter/call_sites/call_site_group.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr size_t kShort = 60;
+
+bool IsSystemPath(std::string_view path) {
+  for (const std::string_view directory : {"/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/bin/",
+                                           "/usr/share/", "/lib/", "/lib64/", "/bin/"}) {
+    if (path.starts_with(directory)) return true;
+  }
+  return false;
+}
+
+// A script is judged by its own file, since its module is the interpreter.
+bool IsSystemFrame(const SourceFrame& frame) {
+  return IsSystemPath(frame.language == Language::kNative ? frame.module : frame.file);
+}
+
+}  // namespace
+
+const SourceFrame* HeadlineFrame(const std::vector<SourceFrame>& frames) {
+  for (const SourceFrame& frame : frames) {
+    const bool named = !frame.module.empty() || !frame.function.empty();
+    if (named && !IsSystemFrame(frame)) return &frame;
+  }
+  return frames.empty() ? nullptr : &frames.front();
+}
+
+std::string ShortFunction(const std::string& function, size_t columns) {
+  if (function.size() <= columns) return function;
+  // The last group in parentheses is that of the parameters; others may belong to '(anonymous
+  // namespace)'.
+  const size_t end = function.rfind(')');
+  if (end == std::string::npos) return function;
+  size_t depth = 0;
+  for (size_t at = end + 1; at-- > 0;) {
+    if (function[at] == ')') ++depth;
+    if (function[at] == '(' && --depth == 0) return function.substr(0, at) + "(...)";
+  }
+  return function;
+}
+
+std::string DescribePlace(const SourceFrame& frame) {
+  if (frame.module.empty()) return fmt::format("address {:#x}", frame.offset);
+  return fmt::format("{}+{:#x}", frame.module, frame.offset);
+}
+
+std::string DescribeFrame(const SourceFrame* frame) {
+  if (frame == nullptr) return {};
+  if (frame->function.empty() && frame->file.empty()) return DescribePlace(*frame);
+  const std::string function =
+      frame->function.empty() ? "?" : ShortFunction(frame->function, kShort);
+  if (frame->file.empty()) return fmt::format("{} ({})", function, DescribePlace(*frame));
+  const std::string line = frame->line == 0 ? "" : fmt::format(":{}", frame->line);
+  return fmt::format("{} ({}{})", function, frame->file, line);
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/commands/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+
+// Holds the forwarded signals and SIGCHLD back for sigwaitinfo, and undoes that.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    sigemptyset(&set_);
+    for (const int signal : kForwarded) sigaddset(&set_, signal);
+    sigaddset(&set_, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set_, &old_mask_);
+    // Whoever started us with SIGCHLD ignored would have the kernel throw the child's status away.
+    struct sigaction standard = {};
+    standard.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &standard, &old_action_);
+  }
+  ~SignalsHeld() { Release(); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+  // Also called in the child, which must start with what we were started with.
+  void Release() const {
+    sigaction(SIGCHLD, &old_action_, nullptr);
+    sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
+  }
+
+  int Wait(siginfo_t* info) const { return sigwaitinfo(&set_, info); }
+
+ private:
+  sigset_t set_;
+  sigset_t old_mask_;
+  struct sigaction old_action_;
+};
+
+// A terminal signals its whole foreground process group, of which the child is one unless it has
+// left ours.
+bool ReachedByTerminal(const siginfo_t& info, pid_t child) {
+  return info.si_code == SI_KERNEL && getpgid(child) == getpgrp();
+}
+
+int WaitFor(pid_t child, const SignalsHeld& signals) {
+  for (;;) {
+    int status = 0;
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended == child) return status;
+    if (ended < 0 && errno != EINTR) return 0;
+    siginfo_t info;
+    const int signal = signals.Wait(&info);
+    if (signal > 0 && signal != SIGCHLD && !ReachedByTerminal(info, child)) kill(child, signal);
+  }
+}
+
+[[noreturn]] void Exec(const std::vector<char*>& arguments, const SignalsHeld& signals,
+                       int error_pipe) {
+  signals.Release();
+  execvp(arguments[0], arguments.data());
+  const int error = errno;
+  // Nobody to tell if that fails, too: the exit code says it.
+  if (write(error_pipe, &error, sizeof error) < 0) _exit(126);
+  _exit(error == ENOENT ? 127 : 126);
+}
+
+}  // namespace
+
+ChildResult RunChild(const std::vector<std::string>& command,
+                     const std::vector<std::pair<std::string, std::string>>& variables) {
+  std::vector<char*> arguments;
+  for (const std::string& argument : command)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  int error_pipe[2];
+  if (pipe2(error_pipe, O_CLOEXEC) != 0) return {errno, 0};
+  const SignalsHeld signals;
+  const pid_t child = fork();
+  if (child < 0) {
+    const int error = errno;
+    close(error_pipe[0]);
+    close(error_pipe[1]);
+    return {error, 0};
+  }
+  if (child == 0) {
+    // One thread: after fork we may do as we like.
+    for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
+    Exec(arguments, signals, error_pipe[1]);
+  }
+  close(error_pipe[1]);
+  ChildResult result;
+  // The pipe closes when exec succeeds.
+  ssize_t got = 0;
+  do {
+    got = read(error_pipe[0], &result.start_error, sizeof result.start_error);
+  } while (got < 0 && errno == EINTR);
+  if (got != sizeof result.start_error) result.start_error = 0;
+  close(error_pipe[0]);
+  result.wait_status = WaitFor(child, signals);
+  return result;
+}
+
+int EndAs(int wait_status) {
+  if (WIFEXITED(wait_status)) return WEXITSTATUS(wait_status);
+  const int signal = WTERMSIG(wait_status);
+  // The child has left its core already.
+  const struct rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  struct sigaction standard = {};
+  standard.sa_handler = SIG_DFL;
+  sigaction(signal, &standard, nullptr);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  raise(signal);
+  return 128 + signal;
+}
+
+}  // namespace pqleash::reporter

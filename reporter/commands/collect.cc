@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/commands/collect.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <variant>
+
+#include "reporter/duration.h"
+#include "reporter/snapshot/absence.h"
+#include "reporter/snapshot/connection_times.h"
+#include "reporter/snapshot/ledger_directory.h"
+#include "reporter/snapshot/ledger_reader.h"
+#include "reporter/snapshot/process_liveness.h"
+
+namespace pqleash::reporter {
+namespace {
+
+uint64_t Now(clockid_t clock) {
+  struct timespec now = {};
+  clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * kSecond + static_cast<uint64_t>(now.tv_nsec);
+}
+
+template <typename Value>
+bool Contains(const std::vector<Value>& values, const Value& value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+bool MayBeAlive(Life life) { return life == Life::kLive || life == Life::kUnknown; }
+
+class Collector {
+ public:
+  explicit Collector(const Selection& selection) : selection_(selection) {}
+
+  Collected Collect() {
+    if (!selection_.ledgers.empty()) {
+      ReadNamedLedgers();
+    } else {
+      ReadDirectories();
+      if (selection_.pids.empty()) {
+        KeepSelected();
+      } else {
+        KeepPids();
+      }
+    }
+    std::stable_sort(collected_.snapshots.begin(), collected_.snapshots.end(),
+                     [](const Snapshot& a, const Snapshot& b) {
+                       return std::tuple(a.process.pid, a.process.created_realtime_ns) <
+                              std::tuple(b.process.pid, b.process.created_realtime_ns);
+                     });
+    return std::move(collected_);
+  }
+
+ private:
+  // A file that is being created is complete within moments.
+  static LedgerResult ReadWithPatience(const std::string& path) {
+    constexpr int kTries = 4;
+    constexpr useconds_t kPause = 20'000;  // microseconds
+    for (int tries = 1;; ++tries) {
+      LedgerResult result = ReadLedger(AT_FDCWD, path, path);
+      const auto* error = std::get_if<LedgerError>(&result);
+      const bool waits = error != nullptr && error->kind == LedgerError::Kind::kNotYetWritten;
+      if (!waits || tries == kTries) return result;
+      usleep(kPause);
+    }
+  }
+
+  void Add(Snapshot snapshot, bool newest_image) {
+    const Liveness liveness = probe_.Look(snapshot.process, newest_image);
+    // The clock is read after the ledger, so that nothing in it lies in the future.
+    SetLife(liveness.life, liveness.visible_pid, Now(CLOCK_MONOTONIC), &snapshot);
+    collected_.snapshots.push_back(std::move(snapshot));
+  }
+
+  void ReadNamedLedgers() {
+    for (const std::string& path : selection_.ledgers) {
+      LedgerResult result = ReadWithPatience(path);
+      if (auto* error = std::get_if<LedgerError>(&result)) {
+        collected_.incomplete.push_back(std::move(error->sentence));
+      } else {
+        Add(std::get<Snapshot>(std::move(result)), IsNewestImage(path));
+      }
+    }
+  }
+
+  // Whether no later image of the same process lies beside it.
+  static bool IsNewestImage(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    const auto name = ParseLedgerName(std::string_view(path).substr(slash + 1));
+    if (!name) return true;
+    for (const LedgerEntry& entry : ListLedgers({directory}).entries) {
+      if (entry.name == *name) return entry.newest_image;
+    }
+    return true;
+  }
+
+  void ReadDirectories() {
+    LedgerListing listing = ListLedgers(LedgerDirectories(selection_.directory, geteuid()));
+    for (LedgerError& problem : listing.problems) {
+      collected_.incomplete.push_back(std::move(problem.sentence));
+    }
+    for (const LedgerEntry& entry : listing.entries) {
+      const bool of_run = selection_.run_id != 0;
+      LedgerResult result = ReadWithPatience(entry.path);
+      if (auto* error = std::get_if<LedgerError>(&result)) {
+        if (Matters(entry, *error)) collected_.incomplete.push_back(std::move(error->sentence));
+        continue;
+      }
+      Snapshot& snapshot = std::get<Snapshot>(result);
+      if (of_run && snapshot.process.run_id != selection_.run_id) continue;
+      Add(std::move(snapshot), entry.newest_image);
+    }
+  }
+
+  // Whether a ledger that cannot be read is missed in what was asked for.
+  bool Matters(const LedgerEntry& entry, const LedgerError& error) const {
+    // Removed since the directory was listed: a process makes room so.
+    if (error.kind == LedgerError::Kind::kMissing) return false;
+    if (!selection_.pids.empty()) return Contains(selection_.pids, entry.name.pid);
+    const bool may_be_alive =
+        MayBeAlive(probe_.LookForName(entry.name.pid, entry.name.start_ticks));
+    // A process that died in its first connect has left nothing to read.
+    if (error.kind == LedgerError::Kind::kNotYetWritten) return may_be_alive;
+    return selection_.all || selection_.run_id != 0 || (may_be_alive && entry.newest_image);
+  }
+
+  bool IsSelected(const Snapshot& snapshot) const {
+    const Process& process = snapshot.process;
+    if (!selection_.services.empty() && !Contains(selection_.services, process.service))
+      return false;
+    return selection_.all || selection_.run_id != 0 || MayBeAlive(process.life);
+  }
+
+  void KeepSelected() {
+    std::erase_if(collected_.snapshots,
+                  [&](const Snapshot& snapshot) { return !IsSelected(snapshot); });
+  }
+
+  // For each pid the living process, else the newest dead one.
+  void KeepPids() {
+    std::vector<Snapshot> candidates = std::move(collected_.snapshots);
+    collected_.snapshots.clear();
+    for (const int32_t pid : selection_.pids) {
+      const auto rank = [&](const Snapshot& snapshot) {
+        const Process& process = snapshot.process;
+        const bool seen = process.visible_pid == pid;
+        const bool hidden = process.life == Life::kUnknown && process.pid == pid;
+        const bool dead = !MayBeAlive(process.life) && process.pid == pid;
+        return seen ? 3 : hidden ? 2 : dead ? 1 : 0;
+      };
+      const Snapshot* best = nullptr;
+      for (const Snapshot& snapshot : candidates) {
+        if (rank(snapshot) == 0) continue;
+        if (best == nullptr || std::tuple(rank(snapshot), snapshot.process.created_realtime_ns) >
+                                   std::tuple(rank(*best), best->process.created_realtime_ns)) {
+          best = &snapshot;
+        }
+      }
+      if (best == nullptr) {
+        collected_.incomplete.push_back(WhyNoLedger(pid));
+      } else {
+        collected_.snapshots.push_back(*best);
+      }
+    }
+    if (!selection_.services.empty()) {
+      std::erase_if(collected_.snapshots, [&](const Snapshot& snapshot) {
+        return !Contains(selection_.services, snapshot.process.service);
+      });
+    }
+  }
+
+  const Selection& selection_;
+  LivenessProbe probe_;
+  Collected collected_;
+};
+
+}  // namespace
+
+Collected Collect(const Selection& selection) { return Collector(selection).Collect(); }
+
+Occasion CurrentOccasion() {
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);
+  return {Now(CLOCK_REALTIME), host};
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From what the user asked for to the snapshots of those processes.
+
+#ifndef PQLEASH_REPORTER_COMMANDS_COLLECT_H_
+#define PQLEASH_REPORTER_COMMANDS_COLLECT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "reporter/report/report_builder.h"
+#include "reporter/snapshot/snapshot.h"
+
+namespace pqleash::reporter {
+
+// Which ledgers to read. Nothing set: those of all living processes that the user may see.
+struct Selection {
+  std::vector<int32_t> pids;          // for a dead one: its newest ledger
+  std::vector<std::string> services;  // only these
+  bool all = false;                   // dead processes, too
+  std::vector<std::string> ledgers;   // these files, whatever else is there
+  std::string directory;              // empty: the default
+  uint64_t run_id = 0;                // only processes of this run, living or dead; 0: of any
+};
+
+struct Collected {
+  std::vector<Snapshot> snapshots;      // by pid; with their lives looked up
+  std::vector<std::string> incomplete;  // a sentence each: what was asked for and could not be read
+};
+
+// Reads clocks, /proc and the ledgers.
+Collected Collect(const Selection& selection);
+
+// Now and here.
+Occasion CurrentOccasion();
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_COMMANDS_COLLECT_H_

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/commands/command.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"run", "Run a program and record its connections", RunRun},
+    {"ps", "List the processes that have a ledger", RunPs},
+    {"report", "Show who holds connections, what they do, and what is wrong", RunReport},
+};
+
+std::string Usage() {
+  std::string text =
+      "pqleash keeps PostgreSQL connections on a leash\n"
+      "\n"
+      "Usage: pqleash COMMAND [OPTIONS]\n"
+      "\n"
+      "Commands:\n";
+  for (const Command& command : Commands()) {
+    text += fmt::format("  {:<10}{}\n", command.name, command.help);
+  }
+  text +=
+      "\n"
+      "Options:\n"
+      "  -h, --help     Print this help; `pqleash COMMAND --help` for a command's\n"
+      "  --version      Print the version\n"
+      "\n"
+      "Exit codes: 0 fine, 1 the tool failed, 2 wrong usage, 3 findings at or above --fail-on;\n"
+      "run: that of the program\n";
+  return text;
+}
+
+}  // namespace
+
+std::span<const Command> Commands() { return kCommands; }
+
+int RunTool(const Arguments& arguments) {
+  if (arguments.empty()) {
+    Diagnose("no command given; see `pqleash --help`");
+    return kUsage;
+  }
+  const std::string& name = arguments.front();
+  if (name == "-h" || name == "--help") {
+    std::cout << Usage();
+    return FinishOutput();
+  }
+  if (name == "--version") {
+    std::cout << "pqleash " PQLEASH_VERSION "\n";
+    return FinishOutput();
+  }
+  std::string names;
+  for (const Command& command : Commands()) {
+    if (name == command.name) {
+      return command.run(Arguments(arguments.begin() + 1, arguments.end()));
+    }
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", command.name);
+  }
+  Diagnose(
+      fmt::format("unknown command '{}', expected one of {}; see `pqleash --help`", name, names));
+  return kUsage;
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/commands/make_report.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "reporter/call_sites/call_site_group.h"
+#include "reporter/symbols/symboliser.h"
+
+namespace pqleash::reporter {
+
+Report MakeReport(Collected collected, const Filter& filter) {
+  std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
+  Symboliser symboliser;
+  const uint64_t without = SymboliseCallSites(collected.snapshots, &symboliser, &call_sites);
+  if (without != 0) {
+    collected.incomplete.push_back(fmt::format(
+        "{} call sites are shown without their stacks: there are too many frames; ask for "
+        "one process with --pid",
+        without));
+  }
+  return BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
+                     CurrentOccasion());
+}
+
+}  // namespace pqleash::reporter

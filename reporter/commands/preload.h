@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a program must be started with to be recorded. Pure, but for the look at files.
+
+#ifndef PQLEASH_REPORTER_COMMANDS_PRELOAD_H_
+#define PQLEASH_REPORTER_COMMANDS_PRELOAD_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pqleash::reporter {
+
+// LD_PRELOAD with `library` first and the entries of `existing` after it, in their order, without
+// another `library`. Entries are separated by ':' or ' '.
+std::string PreloadValue(const std::string& library, std::string_view existing);
+
+// Where libpqleash.so may be for a tool at `executable`: installed beside it, or in the build tree.
+// Best first.
+std::vector<std::string> LibraryCandidates(const std::string& executable);
+
+// The first candidate that is there. Absolute.
+std::optional<std::string> FindLibrary();
+
+// Why `library` cannot be preloaded; no value: it can, as far as can be seen.
+std::optional<std::string> LibraryProblem(const std::string& library);
+
+// Why the library could not write ledgers in `directory` (empty: the default); no value: it can.
+std::optional<std::string> DirectoryProblem(const std::string& directory);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_COMMANDS_PRELOAD_H_

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <unistd.h>
+
+#include <iostream>
+
+#include "reporter/commands/collect.h"
+#include "reporter/commands/command.h"
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+#include "reporter/render/json.h"
+#include "reporter/render/text.h"
+
+namespace pqleash::reporter {
+
+int RunPs(const Arguments& arguments) {
+  CLI::App app("List the processes that have a ledger.");
+  Selection selection;
+  Format format = Format::kText;
+  app.add_flag("--all", selection.all, "Dead processes, too");
+  AddDirectoryOption(&app, &selection.directory);
+  AddFormatOption(&app, &format);
+  if (const auto exit_code = ParseArguments("ps", arguments, &app)) return *exit_code;
+
+  Collected collected = Collect(selection);
+  for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
+  const bool complete = collected.incomplete.empty();
+  const ProcessList list =
+      BuildProcessList(collected.snapshots, std::move(collected.incomplete), CurrentOccasion());
+  if (format == Format::kJson) {
+    RenderProcessListJson(list, std::cout);
+  } else {
+    RenderProcessListText(list, WantsColour(STDOUT_FILENO), std::cout);
+  }
+  const int written = FinishOutput();
+  return complete ? written : kFailed;
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <optional>
+#include <utility>
+
+#include "reporter/commands/collect.h"
+#include "reporter/commands/command.h"
+#include "reporter/commands/make_report.h"
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+#include "reporter/render/json.h"
+#include "reporter/render/text.h"
+
+namespace pqleash::reporter {
+namespace {
+
+struct ReportOptions {
+  Selection selection;
+  Filter filter;
+  Format format = Format::kText;
+  std::optional<Confidence> fail_on;
+};
+
+void AddFailOnOption(CLI::App* app, std::optional<Confidence>* fail_on) {
+  app->add_option_function<std::string>(
+         "--fail-on",
+         [fail_on](const std::string& text) {
+           if (text != "proven" && text != "likely") {
+             throw CLI::ValidationError(
+                 "--fail-on", fmt::format("'{}' is no level, expected proven or likely", text));
+           }
+           *fail_on = text == "proven" ? Confidence::kProven : Confidence::kLikely;
+         },
+         "Exit with 3 where there are findings that are proven, or at least likely")
+      ->type_name("LEVEL");
+}
+
+void AddOptions(CLI::App* app, ReportOptions* options) {
+  Selection& selection = options->selection;
+  app->add_option("--pid", selection.pids,
+                  "Only this process; for a dead one its newest ledger. May be repeated")
+      ->type_name("PID")
+      ->check(CLI::Range(1, 2'147'483'647))
+      ->expected(1)
+      ->take_all();
+  app->add_option("--service", selection.services, "Only this service. May be repeated")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  app->add_flag("--all", selection.all, "Dead processes, too");
+  app->add_option("LEDGER", selection.ledgers, "Only these files")->type_name("");
+  AddDirectoryOption(app, &selection.directory);
+  AddDurationOption(app, "--min-age",
+                    "Show connections that are at least this old; judge none that is younger "
+                    "(default: show all, judge from 30s on)",
+                    &options->filter.min_age_ns);
+  AddDurationOption(app, "--min-idle",
+                    "Show connections that were unused for at least this long; judge none that was "
+                    "used since (default: show all, judge from 5m on, in a transaction from 1m on)",
+                    &options->filter.min_idle_ns);
+  app->add_option_function<int>(
+         "--top", [options](int top) { options->filter.top = static_cast<uint64_t>(top); },
+         "Show no more than this many call sites, the most suspicious")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000));
+  AddFailOnOption(app, &options->fail_on);
+  AddFormatOption(app, &options->format);
+}
+
+bool Fails(const Report& report, Confidence level) {
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const Finding& finding) { return finding.confidence >= level; });
+}
+
+}  // namespace
+
+int RunReport(const Arguments& arguments) {
+  CLI::App app("Show who holds connections, what they do, and what is wrong.");
+  ReportOptions options;
+  AddOptions(&app, &options);
+  if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
+
+  Collected collected = Collect(options.selection);
+  for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
+  const bool complete = collected.incomplete.empty();
+  const Report report = MakeReport(std::move(collected), options.filter);
+  if (options.format == Format::kJson) {
+    RenderReportJson(report, std::cout);
+  } else {
+    RenderReportText(report, WantsColour(STDOUT_FILENO), std::cout);
+  }
+  if (FinishOutput() != kFine || !complete) return kFailed;
+  return options.fail_on && Fails(report, *options.fail_on) ? kFindings : kFine;
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_REPORTER_FINDINGS_FINDING_H_
+#define PQLEASH_REPORTER_FINDINGS_FINDING_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pqleash::reporter {
+
+enum class Confidence {
+  kLikely,  // what is seen is what such a fault looks like
+  kProven,  // what is seen is the fault
+};
+
+// A number that a finding rests on.
+struct Evidence {
+  std::string name;
+  double number = 0;
+  std::string unit;  // 'connections', 'commands', 's'; empty: none
+};
+
+// One fault of the observed programs. Strings may hold bytes from those programs: escape them
+// before showing.
+struct Finding {
+  std::string_view kind;  // of a DetectorEntry: static
+  Confidence confidence = Confidence::kLikely;
+  std::string summary;                // one sentence without a full stop
+  std::optional<uint64_t> call_site;  // id
+  std::vector<Evidence> evidence;
+  std::string advice;  // what to do, one sentence
+  // Connections that it is about; ranks findings of one kind.
+  uint64_t connections = 0;
+};
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_FINDINGS_FINDING_H_

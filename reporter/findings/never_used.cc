@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <fmt/format.h>
+
+#include "reporter/duration.h"
+#include "reporter/findings/detector.h"
+
+namespace pqleash::reporter {
+
+// A slot of the server that nobody needed. Likely, not proven: a pool may hold a reserve on
+// purpose.
+std::vector<Finding> FindNeverUsed(const Observation& observation) {
+  std::vector<Finding> findings;
+  for (const CallSiteGroup& group : observation.call_sites) {
+    const Picked picked =
+        Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
+          return connection.state == ConnectionState::kEstablished && connection.commands == 0 &&
+                 connection.in_call.empty() &&
+                 AgeNs(connection, snapshot.as_of_ns) >= observation.thresholds.min_age_ns;
+        });
+    if (picked.count == 0) continue;
+    Finding finding;
+    finding.confidence = Confidence::kLikely;
+    finding.summary =
+        fmt::format("{} {}: no command was sent in up to {}", Count(picked.count, "connection"),
+                    OpenedBy(group), HumanDuration(picked.oldest_age_ns));
+    finding.call_site = group.id;
+    finding.evidence = {InConnections("never_used", picked.count),
+                        InConnections("open", group.open),
+                        InSeconds("oldest", picked.oldest_age_ns)};
+    finding.advice =
+        "connect when the first command is due, or lower the number of connections that the pool "
+        "opens in advance";
+    finding.connections = picked.count;
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+}  // namespace pqleash::reporter

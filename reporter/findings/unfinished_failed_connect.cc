@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <fmt/format.h>
+
+#include "reporter/findings/detector.h"
+
+namespace pqleash::reporter {
+
+// A connect that fails returns a PGconn all the same, which must be finished: it holds memory, and
+// a socket at times, though no slot of the server.
+std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation) {
+  std::vector<Finding> findings;
+  for (const CallSiteGroup& group : observation.call_sites) {
+    uint64_t refused = 0;
+    const Picked picked =
+        Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
+          const bool is_refused = connection.state == ConnectionState::kRefused;
+          const bool unfinished = (is_refused || connection.state == ConnectionState::kFailed) &&
+                                  connection.in_call.empty() &&
+                                  (HasEnded(snapshot) || IdleNs(connection, snapshot.as_of_ns) >=
+                                                             observation.thresholds.min_age_ns);
+          refused += unfinished && is_refused;
+          return unfinished;
+        });
+    if (picked.count == 0) continue;
+    Finding finding;
+    finding.confidence = Confidence::kProven;
+    finding.summary = fmt::format("{} {} never passed to PQfinish",
+                                  Count(picked.count, "failed connection"), OpenedBy(group));
+    finding.call_site = group.id;
+    finding.evidence = {InConnections("unfinished", picked.count),
+                        InConnections("of_these_refused_by_a_cap", refused),
+                        InConnections("failed", group.failed),
+                        InSeconds("oldest", picked.oldest_age_ns)};
+    finding.advice =
+        "call PQfinish on the handle on the error path, too: a failed connect returns one that is "
+        "not null";
+    finding.connections = picked.count;
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+}  // namespace pqleash::reporter

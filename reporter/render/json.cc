@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/render/json.h"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "reporter/duration.h"
+#include "reporter/render/names.h"
+
+namespace pqleash::reporter {
+namespace {
+
+// Keys in the order in which they are written here.
+using Json = nlohmann::ordered_json;
+
+// Seconds, to the millisecond.
+double Seconds(uint64_t ns) { return static_cast<double>(ns / kMillisecond) / 1'000; }
+
+Json OptionalSeconds(const std::optional<uint64_t>& ns) {
+  return ns ? Json(Seconds(*ns)) : Json(nullptr);
+}
+
+// RFC 3339, UTC; null for 'not known'.
+Json Timestamp(uint64_t realtime_ns) {
+  const auto seconds = static_cast<time_t>(realtime_ns / kSecond);
+  struct tm parts;
+  if (realtime_ns == 0 || gmtime_r(&seconds, &parts) == nullptr) return nullptr;
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     realtime_ns % kSecond / kMillisecond);
+}
+
+// Values of 0 that stand for 'not known' are null.
+template <typename Number>
+Json Known(Number number) {
+  return number == 0 ? Json(nullptr) : Json(number);
+}
+
+Json ToJson(const Coverage& coverage) {
+  Json copies = Json::array();
+  for (const LibpqCopy& copy : coverage.libpq_copies) {
+    copies.push_back({{"path", copy.path}, {"version", LibpqVersion(copy.version)}});
+  }
+  return {{"libpq", std::move(copies)},
+          {"unwinder", NameOf(coverage.unwinder)},
+          {"bypassed_calls", coverage.bypassed_calls}};
+}
+
+Json ToJson(const ReportProcess& process) {
+  const Json alive =
+      process.life == Life::kUnknown ? Json(nullptr) : Json(process.life == Life::kLive);
+  return {{"pid", process.pid},
+          {"service", process.service},
+          {"exe", process.exe},
+          {"alive", alive},
+          {"state", NameOf(process.life)},
+          {"open", process.totals.open},
+          {"peak", process.totals.peak},
+          {"opened_total", process.totals.opened},
+          {"closed_total", process.totals.closed},
+          {"failed_total", process.totals.failed},
+          {"unrecorded", process.totals.unrecorded_connections},
+          {"coverage", ToJson(process.coverage)},
+          {"since", Timestamp(process.since_realtime_ns)},
+          {"last_seen", Timestamp(process.last_realtime_ns)},
+          {"host", process.host_name},
+          {"library_version", process.library_version},
+          {"run_id",
+           process.run_id == 0 ? Json(nullptr) : Json(fmt::format("{:016x}", process.run_id))},
+          {"ledger", process.ledger}};
+}
+
+Json ToJson(const SourceFrame& frame) {
+  Json json = {{"function", frame.function.empty() ? Json(nullptr) : Json(frame.function)},
+               {"file", frame.file.empty() ? Json(nullptr) : Json(frame.file)},
+               {"line", Known(frame.line)},
+               {"column", Known(frame.column)},
+               {"inlined", frame.inlined},
+               {"module", frame.module.empty() ? Json(nullptr) : Json(frame.module)},
+               {"offset", frame.offset},
+               {"language", NameOf(frame.language)}};
+  if (!frame.build_id.empty()) {
+    std::string digits;
+    for (const char byte : frame.build_id) {
+      digits += fmt::format("{:02x}", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+    }
+    json["build_id"] = std::move(digits);
+  }
+  if (!frame.note.empty()) json["note"] = frame.note;
+  return json;
+}
+
+Json ToJson(const ReportConnection& connection) {
+  const Target& target = connection.target;
+  return {{"conn", HandleName(connection.handle)},
+          {"pid", connection.pid},
+          {"tid", connection.tid},
+          {"thread_name", connection.thread_name},
+          {"host", target.host},
+          {"port", Known(target.port)},
+          {"dbname", target.dbname},
+          {"user", target.user},
+          {"application_name", target.application_name},
+          {"backend_pid", Known(connection.backend_pid)},
+          {"state", NameOf(connection.state)},
+          {"transaction", NameOf(connection.transaction)},
+          {"in_call", connection.in_call.empty() ? Json(nullptr) : Json(connection.in_call)},
+          {"in_call_s",
+           connection.in_call.empty() ? Json(nullptr) : Json(Seconds(connection.in_call_ns))},
+          {"age_s", Seconds(connection.age_ns)},
+          {"idle_s", Seconds(connection.idle_ns)},
+          {"queries", connection.commands},
+          {"resets", connection.resets}};
+}
+
+Json ToJson(const ReportCallSite& site);
+Json ToJson(const Evidence& evidence);
+Json ToJson(const Finding& finding);
+
+template <typename Value>
+Json ToJsonArray(const std::vector<Value>& values) {
+  Json array = Json::array();
+  for (const Value& value : values) array.push_back(ToJson(value));
+  return array;
+}
+
+Json ToJson(const ReportCallSite& site) {
+  return {{"id", CallSiteName(site.id)},
+          {"processes", site.processes},
+          {"open", site.open},
+          {"opened_total", site.opened},
+          {"closed_total", site.closed},
+          {"failed_total", site.failed},
+          {"peak", site.peak},
+          {"oldest_age_s", OptionalSeconds(site.oldest_age_ns)},
+          {"max_idle_s", OptionalSeconds(site.max_idle_ns)},
+          {"stack_truncated", site.stack_truncated},
+          {"stack_incomplete", site.stack_incomplete},
+          {"frames", ToJsonArray(site.frames)},
+          {"connections", ToJsonArray(site.connections)},
+          {"connections_left_out", site.connections_left_out}};
+}
+
+Json ToJson(const Evidence& evidence) {
+  return {{"name", evidence.name}, {"number", evidence.number}, {"unit", evidence.unit}};
+}
+
+Json ToJson(const Finding& finding) {
+  return {{"kind", finding.kind},
+          {"confidence", NameOf(finding.confidence)},
+          {"summary", finding.summary},
+          {"call_site", finding.call_site ? Json(CallSiteName(*finding.call_site)) : Json(nullptr)},
+          {"evidence", ToJsonArray(finding.evidence)},
+          {"advice", finding.advice}};
+}
+
+Json ToJson(const Filter& filter) {
+  return {{"min_age_s", OptionalSeconds(filter.min_age_ns)},
+          {"min_idle_s", OptionalSeconds(filter.min_idle_ns)},
+          {"top", filter.top ? Json(*filter.top) : Json(nullptr)}};
+}
+
+void Write(const Json& json, std::ostream& out) {
+  out << json.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) << '\n';
+}
+
+}  // namespace
+
+void RenderReportJson(const Report& report, std::ostream& out) {
+  Write({{"schema", "pqleash.report/1"},
+         {"generated_at", Timestamp(report.generated_realtime_ns)},
+         {"host", report.host},
+         {"incomplete", report.incomplete},
+         {"processes", ToJsonArray(report.processes)},
+         {"findings", ToJsonArray(report.findings)},
+         {"call_sites", ToJsonArray(report.call_sites)},
+         {"filter", ToJson(report.filter)},
+         {"call_sites_left_out", report.call_sites_left_out}},
+        out);
+}
+
+void RenderProcessListJson(const ProcessList& list, std::ostream& out) {
+  Write({{"schema", "pqleash.ps/1"},
+         {"generated_at", Timestamp(list.generated_realtime_ns)},
+         {"host", list.host},
+         {"incomplete", list.incomplete},
+         {"processes", ToJsonArray(list.processes)}},
+        out);
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For people: good enough to paste into an incident channel. Everything that came from another
+// process is escaped.
+
+#ifndef PQLEASH_REPORTER_RENDER_TEXT_H_
+#define PQLEASH_REPORTER_RENDER_TEXT_H_
+
+#include <cstddef>
+#include <ostream>
+
+#include "reporter/report/report.h"
+
+namespace pqleash::reporter {
+
+// Connections that are listed of one call site.
+inline constexpr size_t kConnectionsShown = 5;
+
+// `colour`: with terminal attributes.
+void RenderReportText(const Report& report, bool colour, std::ostream& out);
+void RenderProcessListText(const ProcessList& list, bool colour, std::ostream& out);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_RENDER_TEXT_H_

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/render/text_call_site.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reporter/call_sites/call_site_group.h"
+#include "reporter/duration.h"
+#include "reporter/render/escape.h"
+#include "reporter/render/names.h"
+#include "reporter/render/text.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr size_t kFunctionColumns = 46;
+constexpr size_t kPlaceColumns = 52;
+
+// 'state, in words': what the connection is doing.
+std::string Activity(const ReportConnection& connection) {
+  if (!connection.in_call.empty()) {
+    return fmt::format("in {} for {}", Escape(connection.in_call),
+                       HumanDuration(connection.in_call_ns));
+  }
+  if (connection.state != ConnectionState::kEstablished) {
+    return std::string(NameOf(connection.state));
+  }
+  switch (connection.transaction) {
+    case Transaction::kIdle:
+      return "idle";
+    case Transaction::kActive:
+      return "command sent, result not fetched";
+    case Transaction::kOpen:
+      return "idle in transaction";
+    case Transaction::kFailed:
+      return "idle in failed transaction";
+    case Transaction::kUnknown:
+      break;
+  }
+  return "established";
+}
+
+// The same without times, for counting.
+std::string Condition(const ReportConnection& connection) {
+  return connection.in_call.empty() ? Activity(connection) : "in a call";
+}
+
+std::string FunctionText(const SourceFrame& frame) {
+  return CutEnd(Escape(ShortFunction(frame.function, kFunctionColumns)), kFunctionColumns);
+}
+
+std::string PlaceText(const SourceFrame& frame) {
+  if (frame.file.empty()) {
+    std::string place = CutFront(Escape(DescribePlace(frame)), kPlaceColumns);
+    if (!frame.note.empty()) place += fmt::format(" ({})", Escape(frame.note));
+    return place;
+  }
+  const std::string line = frame.line == 0 ? "" : fmt::format(":{}", frame.line);
+  return CutFront(Escape(frame.file), kPlaceColumns - line.size()) + line;
+}
+
+std::string FrameName(const SourceFrame& frame) {
+  if (frame.function.empty()) return frame.file.empty() ? PlaceText(frame) : "?";
+  return FunctionText(frame);
+}
+
+void WriteStack(const ReportCallSite& site, const Style& style, std::ostream& out) {
+  if (site.frames.empty()) {
+    out << "     stack: not recorded\n";
+    return;
+  }
+  out << "     stack, innermost first\n";
+  std::vector<std::vector<std::string>> rows;
+  for (size_t i = 0; i < site.frames.size(); ++i) {
+    const SourceFrame& frame = site.frames[i];
+    const bool named = !frame.function.empty() || !frame.file.empty();
+    std::string place = named ? PlaceText(frame) : "";
+    if (frame.inlined) place += " (inlined)";
+    rows.push_back({fmt::format("#{}", i), FrameName(frame), std::move(place)});
+  }
+  // A name that is only a place may be wide: it does not move the column of the others.
+  size_t width = 0;
+  for (const auto& row : rows) {
+    if (!row[2].empty()) width = std::max(width, Width(row[1]));
+  }
+  const size_t numbers = rows.back()[0].size();
+  for (const auto& row : rows) {
+    out << "       " << row[0] << std::string(numbers - row[0].size() + 1, ' ') << row[1];
+    if (!row[2].empty())
+      out << std::string(width - std::min(width, Width(row[1])) + 2, ' ') << row[2];
+    out << '\n';
+  }
+  if (site.stack_truncated) out << style.Dim("       (deeper than was recorded)") << '\n';
+  if (site.stack_incomplete) out << style.Dim("       (could not be followed further)") << '\n';
+}
+
+// 'a ×3, b' from values in order of frequency.
+std::string Tally(const std::map<std::string, uint64_t>& counts, size_t shown) {
+  std::vector<std::pair<std::string, uint64_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (size_t i = 0; i < std::min(shown, sorted.size()); ++i) {
+    if (i != 0) text += ", ";
+    text += fmt::format("{} {}", sorted[i].second, sorted[i].first);
+  }
+  if (sorted.size() > shown) text += fmt::format(" and {} more", sorted.size() - shown);
+  return text;
+}
+
+std::string ServerName(const Target& target) {
+  if (target.host.empty() && target.dbname.empty() && target.user.empty()) return "not known yet";
+  const std::string port = target.port == 0 ? "" : fmt::format(":{}", target.port);
+  const bool ipv6 = target.host.find(':') != std::string::npos;
+  const std::string host = ipv6 ? fmt::format("[{}]", target.host) : target.host;
+  std::string name = fmt::format("{}@{}{}/{}", target.user, host, port, target.dbname);
+  if (!target.application_name.empty()) {
+    name += fmt::format(" (application_name {})", target.application_name);
+  }
+  return CutEnd(Escape(name), 100);
+}
+
+void WriteTallies(const ReportCallSite& site, std::ostream& out) {
+  if (site.connections.empty()) return;
+  std::map<std::string, uint64_t> conditions;
+  std::map<std::string, uint64_t> servers;
+  for (const ReportConnection& connection : site.connections) {
+    ++conditions[Condition(connection)];
+    ++servers[ServerName(connection.target)];
+  }
+  WriteWrapped("     states: ", Tally(conditions, 12), out);
+  WriteWrapped("     servers: ", Tally(servers, 4), out);
+}
+
+// What a process that is gone held at its end must not look like what is held now.
+std::string PidText(const ReportConnection& connection) {
+  if (connection.life == Life::kLive) return std::to_string(connection.pid);
+  return fmt::format("{} ({})", connection.pid, NameOf(connection.life));
+}
+
+std::string Thread(const ReportConnection& connection) {
+  if (connection.thread_name.empty()) return std::to_string(connection.tid);
+  return fmt::format("{} {}", connection.tid, Escape(connection.thread_name));
+}
+
+void WriteConnections(const ReportCallSite& site, std::ostream& out) {
+  const size_t shown = std::min(site.connections.size(), kConnectionsShown);
+  if (shown != 0) out << "     connections\n";
+  std::vector<std::vector<std::string>> rows;
+  for (size_t i = 0; i < shown; ++i) {
+    const ReportConnection& connection = site.connections[i];
+    rows.push_back({HandleName(connection.handle), PidText(connection), Thread(connection),
+                    connection.backend_pid == 0 ? "-" : std::to_string(connection.backend_pid),
+                    Activity(connection), HumanDuration(connection.age_ns),
+                    connection.in_call.empty() ? HumanDuration(connection.idle_ns) : "-",
+                    std::to_string(connection.commands)});
+  }
+  if (shown != 0) {
+    WriteTable({{"conn"},
+                {"pid", true},
+                {"thread"},
+                {"backend", true},
+                {"state"},
+                {"age", true},
+                {"idle", true},
+                {"commands", true}},
+               rows, 7, out);
+  }
+  if (site.connections.size() > shown) {
+    out << fmt::format("       and {} more\n", site.connections.size() - shown);
+  }
+  if (site.connections_left_out != 0) {
+    out << fmt::format("       {} younger or less idle than asked for {} left out\n",
+                       site.connections_left_out, site.connections_left_out == 1 ? "is" : "are");
+  }
+}
+
+}  // namespace
+
+void WriteCallSiteText(size_t number, const ReportCallSite& site, const Style& style,
+                       std::ostream& out) {
+  const SourceFrame* headline = HeadlineFrame(site.frames);
+  const std::string title =
+      headline != nullptr ? Escape(DescribeFrame(headline)) : "connects without a recorded stack";
+  out << fmt::format("{:3}. ", number) << style.Bold(CutEnd(title, kTextWidth - 5)) << '\n';
+  std::vector<std::string> counters = {
+      fmt::format("open {}", site.open), fmt::format("opened {}", site.opened),
+      fmt::format("closed {}", site.closed), fmt::format("failed {}", site.failed),
+      fmt::format("peak {}{}", site.processes > 1 ? "at most " : "", site.peak)};
+  if (site.processes > 1) counters.push_back(fmt::format("in {} processes", site.processes));
+  if (site.oldest_age_ns) {
+    counters.push_back(fmt::format("oldest {}", HumanDuration(*site.oldest_age_ns)));
+  }
+  if (site.max_idle_ns) {
+    counters.push_back(fmt::format("longest idle {}", HumanDuration(*site.max_idle_ns)));
+  }
+  WriteItems("     ", counters, out);
+  out << "     call site: " << CallSiteName(site.id) << '\n';
+  WriteTallies(site, out);
+  WriteStack(site, style, out);
+  WriteConnections(site, out);
+}
+
+}  // namespace pqleash::reporter

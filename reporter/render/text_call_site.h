@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_REPORTER_RENDER_TEXT_CALL_SITE_H_
+#define PQLEASH_REPORTER_RENDER_TEXT_CALL_SITE_H_
+
+#include <cstddef>
+#include <ostream>
+
+#include "reporter/render/layout.h"
+#include "reporter/report/report.h"
+
+namespace pqleash::reporter {
+
+// One call site with its stack and its most telling connections.
+void WriteCallSiteText(size_t number, const ReportCallSite& site, const Style& style,
+                       std::ostream& out);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_RENDER_TEXT_CALL_SITE_H_

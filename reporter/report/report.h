@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is shown, as plain values: a renderer needs nothing else. Strings are not escaped: that is a
+// renderer's business.
+
+#ifndef PQLEASH_REPORTER_REPORT_REPORT_H_
+#define PQLEASH_REPORTER_REPORT_REPORT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reporter/findings/finding.h"
+#include "reporter/snapshot/snapshot.h"
+#include "reporter/symbols/source_frame.h"
+
+namespace pqleash::reporter {
+
+// How much of a process's use of libpq the library saw.
+struct Coverage {
+  std::vector<LibpqCopy> libpq_copies;
+  Unwinder unwinder = Unwinder::kNone;
+  uint64_t bypassed_calls = 0;
+};
+
+struct ReportProcess {
+  int32_t pid = 0;  // as the reader sees it, while it lives; else as it saw itself
+  std::string service;
+  std::string exe;
+  std::string host_name;
+  std::string library_version;
+  std::string ledger;
+  Life life = Life::kUnknown;
+  Totals totals;
+  Coverage coverage;
+  uint64_t run_id = 0;             // 0: none
+  uint64_t since_realtime_ns = 0;  // its first connect
+  uint64_t last_realtime_ns = 0;   // its end, or last sign of life; 0 while it lives
+};
+
+struct ReportConnection {
+  uint64_t handle = 0;
+  int32_t pid = 0;
+  int32_t tid = 0;
+  int32_t backend_pid = 0;
+  std::string thread_name;
+  Life life = Life::kUnknown;  // of its process
+  ConnectionState state = ConnectionState::kEstablished;
+  Transaction transaction = Transaction::kUnknown;
+  std::string in_call;
+  uint64_t in_call_ns = 0;
+  Target target;
+  uint64_t age_ns = 0;
+  uint64_t idle_ns = 0;
+  uint64_t commands = 0;
+  uint32_t resets = 0;
+};
+
+struct ReportCallSite {
+  uint64_t id = 0;  // 0: what could not be attributed
+  uint64_t processes = 0;
+  uint64_t open = 0;
+  uint64_t opened = 0;
+  uint64_t closed = 0;
+  uint64_t failed = 0;
+  uint64_t peak = 0;  // of several processes: the most that can have been open at once
+  bool stack_truncated = false;
+  bool stack_incomplete = false;
+  std::optional<uint64_t> oldest_age_ns;
+  std::optional<uint64_t> max_idle_ns;
+  std::vector<SourceFrame> frames;            // innermost first
+  std::vector<ReportConnection> connections;  // most telling first
+  uint64_t connections_left_out = 0;          // by the filter
+};
+
+// What the user asked to see. Findings and counters are of everything all the same.
+struct Filter {
+  std::optional<uint64_t> min_age_ns;
+  std::optional<uint64_t> min_idle_ns;
+  std::optional<uint64_t> top;  // call sites
+};
+
+struct Report {
+  uint64_t generated_realtime_ns = 0;
+  std::string host;
+  std::vector<ReportProcess> processes;
+  std::vector<ReportCallSite> call_sites;  // most suspicious first
+  std::vector<Finding> findings;           // most suspicious first
+  std::vector<std::string> incomplete;     // a sentence each: what is missing
+  Filter filter;
+  uint64_t call_sites_left_out = 0;  // by the filter
+};
+
+// What `ps` shows.
+struct ProcessList {
+  uint64_t generated_realtime_ns = 0;
+  std::string host;
+  std::vector<ReportProcess> processes;
+  std::vector<std::string> incomplete;
+};
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_REPORT_REPORT_H_

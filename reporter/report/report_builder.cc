@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/report/report_builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "reporter/snapshot/connection_times.h"
+
+namespace pqleash::reporter {
+namespace {
+
+ReportProcess ToReportProcess(const Snapshot& snapshot) {
+  const Process& process = snapshot.process;
+  ReportProcess result;
+  result.pid = process.visible_pid != 0 ? process.visible_pid : process.pid;
+  result.service = process.service;
+  result.exe = process.exe;
+  result.host_name = process.host_name;
+  result.library_version = process.library_version;
+  result.ledger = process.ledger;
+  result.life = process.life;
+  result.totals = snapshot.totals;
+  result.coverage = {snapshot.libpq_copies, process.unwinder, snapshot.totals.bypassed_calls};
+  result.run_id = process.run_id;
+  result.since_realtime_ns = process.created_realtime_ns;
+  if (process.life != Life::kLive) {
+    result.last_realtime_ns =
+        process.created_realtime_ns + Since(snapshot.as_of_ns, process.created_monotonic_ns);
+  }
+  return result;
+}
+
+ReportConnection ToReportConnection(const Snapshot& snapshot, const Connection& connection) {
+  const Process& process = snapshot.process;
+  ReportConnection result;
+  result.handle = connection.handle;
+  result.pid = process.visible_pid != 0 ? process.visible_pid : process.pid;
+  result.tid = connection.tid;
+  result.backend_pid = connection.backend_pid;
+  result.thread_name = connection.thread_name;
+  result.life = process.life;
+  result.state = connection.state;
+  result.transaction = connection.transaction;
+  result.in_call = connection.in_call;
+  result.in_call_ns = InCallNs(connection, snapshot.as_of_ns);
+  result.target = snapshot.targets[connection.target];
+  result.age_ns = AgeNs(connection, snapshot.as_of_ns);
+  result.idle_ns = IdleNs(connection, snapshot.as_of_ns);
+  result.commands = connection.commands;
+  result.resets = connection.resets;
+  return result;
+}
+
+bool Passes(const Filter& filter, const ReportConnection& connection) {
+  return connection.age_ns >= filter.min_age_ns.value_or(0) &&
+         connection.idle_ns >= filter.min_idle_ns.value_or(0);
+}
+
+bool InTransaction(const ReportConnection& connection) {
+  return connection.transaction == Transaction::kOpen ||
+         connection.transaction == Transaction::kFailed;
+}
+
+ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const CallSiteGroup& group,
+                                const Filter& filter) {
+  ReportCallSite site;
+  site.id = group.id;
+  site.open = group.open;
+  site.opened = group.opened;
+  site.closed = group.closed;
+  site.failed = group.failed;
+  site.peak = group.peak;
+  site.stack_truncated = group.stack_truncated;
+  site.stack_incomplete = group.stack_incomplete;
+  site.frames = group.frames;
+  std::set<size_t> processes;
+  for (const CallSiteMember& member : group.members) processes.insert(member.snapshot);
+  for (const GroupedConnection& place : group.connections) {
+    processes.insert(place.snapshot);
+    const Snapshot& snapshot = snapshots[place.snapshot];
+    ReportConnection connection =
+        ToReportConnection(snapshot, snapshot.connections[place.connection]);
+    site.oldest_age_ns = std::max(site.oldest_age_ns.value_or(0), connection.age_ns);
+    site.max_idle_ns = std::max(site.max_idle_ns.value_or(0), connection.idle_ns);
+    if (Passes(filter, connection)) {
+      site.connections.push_back(std::move(connection));
+    } else {
+      ++site.connections_left_out;
+    }
+  }
+  site.processes = processes.size();
+  std::stable_sort(site.connections.begin(), site.connections.end(),
+                   [](const ReportConnection& a, const ReportConnection& b) {
+                     return std::tuple(InTransaction(a), a.idle_ns, a.in_call_ns, a.age_ns) >
+                            std::tuple(InTransaction(b), b.idle_ns, b.in_call_ns, b.age_ns);
+                   });
+  return site;
+}
+
+// Call sites with findings first, in the order of these; then whatever holds most.
+void SortBySuspicion(const std::vector<Finding>& findings, std::vector<ReportCallSite>* sites) {
+  std::map<uint64_t, size_t> rank;
+  for (size_t i = 0; i < findings.size(); ++i) {
+    if (findings[i].call_site) rank.try_emplace(*findings[i].call_site, i);
+  }
+  const auto rank_of = [&](const ReportCallSite& site) {
+    const auto found = rank.find(site.id);
+    return found == rank.end() ? findings.size() : found->second;
+  };
+  std::stable_sort(sites->begin(), sites->end(),
+                   [&](const ReportCallSite& a, const ReportCallSite& b) {
+                     if (rank_of(a) != rank_of(b)) return rank_of(a) < rank_of(b);
+                     return std::tuple(a.open, a.max_idle_ns, a.opened + a.failed) >
+                            std::tuple(b.open, b.max_idle_ns, b.opened + b.failed);
+                   });
+}
+
+std::vector<std::string> WithWarnings(const std::vector<Snapshot>& snapshots,
+                                      std::vector<std::string> incomplete) {
+  for (const Snapshot& snapshot : snapshots) {
+    const Process& process = snapshot.process;
+    for (const std::string& warning : snapshot.warnings) {
+      incomplete.push_back(
+          fmt::format("process {} ({}): {}", process.pid, process.service, warning));
+    }
+    if (process.life == Life::kUnknown) {
+      incomplete.push_back(
+          fmt::format("process {} ({}): cannot be seen from here, so that it may have ended; its "
+                      "ages are as of "
+                      "its last sign of life",
+                      process.pid, process.service));
+    }
+  }
+  return incomplete;
+}
+
+}  // namespace
+
+Thresholds ThresholdsFor(const Filter& filter) {
+  Thresholds thresholds;
+  if (filter.min_age_ns) thresholds.min_age_ns = *filter.min_age_ns;
+  if (filter.min_idle_ns) {
+    thresholds.min_idle_ns = *filter.min_idle_ns;
+    thresholds.transaction_idle_ns = *filter.min_idle_ns;
+  }
+  return thresholds;
+}
+
+Report BuildReport(const std::vector<Snapshot>& snapshots,
+                   const std::vector<CallSiteGroup>& call_sites, const Filter& filter,
+                   std::vector<std::string> incomplete, const Occasion& occasion) {
+  Report report;
+  report.generated_realtime_ns = occasion.realtime_ns;
+  report.host = occasion.host;
+  report.filter = filter;
+  report.incomplete = WithWarnings(snapshots, std::move(incomplete));
+  for (const Snapshot& snapshot : snapshots) report.processes.push_back(ToReportProcess(snapshot));
+  report.findings = FindAll({snapshots, call_sites, ThresholdsFor(filter)});
+  const bool filters_connections = filter.min_age_ns || filter.min_idle_ns;
+  for (const CallSiteGroup& group : call_sites) {
+    ReportCallSite site = ToReportCallSite(snapshots, group, filter);
+    if (filters_connections && site.connections.empty()) {
+      ++report.call_sites_left_out;
+    } else {
+      report.call_sites.push_back(std::move(site));
+    }
+  }
+  SortBySuspicion(report.findings, &report.call_sites);
+  if (filter.top && report.call_sites.size() > *filter.top) {
+    report.call_sites_left_out += report.call_sites.size() - *filter.top;
+    report.call_sites.resize(*filter.top);
+  }
+  return report;
+}
+
+ProcessList BuildProcessList(const std::vector<Snapshot>& snapshots,
+                             std::vector<std::string> incomplete, const Occasion& occasion) {
+  ProcessList list;
+  list.generated_realtime_ns = occasion.realtime_ns;
+  list.host = occasion.host;
+  list.incomplete = WithWarnings(snapshots, std::move(incomplete));
+  for (const Snapshot& snapshot : snapshots) list.processes.push_back(ToReportProcess(snapshot));
+  return list;
+}
+
+}  // namespace pqleash::reporter

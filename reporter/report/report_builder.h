@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_REPORTER_REPORT_REPORT_BUILDER_H_
+#define PQLEASH_REPORTER_REPORT_REPORT_BUILDER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "reporter/call_sites/call_site_group.h"
+#include "reporter/findings/detector.h"
+#include "reporter/report/report.h"
+#include "reporter/snapshot/snapshot.h"
+
+namespace pqleash::reporter {
+
+// Where and when a report is made.
+struct Occasion {
+  uint64_t realtime_ns = 0;
+  std::string host;
+};
+
+// The thresholds of findings under a filter: what is asked to be shown is judged by the same
+// numbers.
+Thresholds ThresholdsFor(const Filter& filter);
+
+// Pure. `call_sites` are the groups of `snapshots`, with their frames. `incomplete` names what
+// could not be read; the snapshots' own warnings are added.
+Report BuildReport(const std::vector<Snapshot>& snapshots,
+                   const std::vector<CallSiteGroup>& call_sites, const Filter& filter,
+                   std::vector<std::string> incomplete, const Occasion& occasion);
+
+ProcessList BuildProcessList(const std::vector<Snapshot>& snapshots,
+                             std::vector<std::string> incomplete, const Occasion& occasion);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_REPORT_REPORT_BUILDER_H_

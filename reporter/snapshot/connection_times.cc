@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/snapshot/connection_times.h"
+
+namespace pqleash::reporter {
+
+uint64_t LastSignOfLifeNs(const Snapshot& snapshot) {
+  const Process& process = snapshot.process;
+  if (process.ended_ns != 0) return process.ended_ns;
+  uint64_t latest = std::max(process.created_monotonic_ns, process.ending_ns);
+  for (const CallSite& site : snapshot.call_sites) latest = std::max(latest, site.last_ns);
+  for (const Connection& connection : snapshot.connections) {
+    latest = std::max(latest, LastUseNs(connection));
+  }
+  return latest;
+}
+
+void SetLife(Life life, int32_t visible_pid, uint64_t now_ns, Snapshot* snapshot) {
+  snapshot->process.life = life;
+  snapshot->process.visible_pid = visible_pid;
+  // Not knowing whether a process lives is no reason to let its connections grow older.
+  snapshot->as_of_ns = life == Life::kLive ? now_ns : LastSignOfLifeNs(*snapshot);
+}
+
+}  // namespace pqleash::reporter

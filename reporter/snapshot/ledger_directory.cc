@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/snapshot/ledger_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+
+#include "shim/ledger/layout.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr std::string_view kDirectoryPrefix = "pqleash-";
+
+// Takes a decimal number off the front of `text`: digits only, no leading zero unless it is 0
+// itself.
+template <typename Number>
+std::optional<Number> TakeNumber(std::string_view* text) {
+  Number number{};
+  const char* end = text->data() + text->size();
+  if (text->empty() || !(text->front() >= '0' && text->front() <= '9')) return std::nullopt;
+  const auto [rest, error] = std::from_chars(text->data(), end, number);
+  const auto size = static_cast<size_t>(rest - text->data());
+  if (error != std::errc() || (text->front() == '0' && size > 1)) return std::nullopt;
+  text->remove_prefix(size);
+  return number;
+}
+
+bool Take(std::string_view* text, std::string_view prefix) {
+  if (!text->starts_with(prefix)) return false;
+  text->remove_prefix(prefix.size());
+  return true;
+}
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+std::vector<std::string> NamesIn(DIR* directory) {
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(directory)) names.emplace_back(entry->d_name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// The user that a directory called pqleash-<uid> must belong to.
+std::optional<uid_t> OwnerByName(std::string_view path) {
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  if (!Take(&name, kDirectoryPrefix)) return std::nullopt;
+  const std::optional<uid_t> uid = TakeNumber<uid_t>(&name);
+  return name.empty() ? uid : std::nullopt;
+}
+
+LedgerError Problem(LedgerError::Kind kind, const std::string& path, const std::string& what) {
+  return {kind, fmt::format("ledger directory {} {}", path, what)};
+}
+
+std::optional<LedgerError> CheckOwner(int fd, const std::string& path) {
+  const std::optional<uid_t> owner = OwnerByName(path);
+  struct stat status;
+  if (!owner || fstat(fd, &status) != 0) return std::nullopt;
+  if (status.st_uid != *owner) {
+    return Problem(
+        LedgerError::Kind::kDamaged, path,
+        fmt::format("belongs to user {}, expected {}: somebody else made it, and it is not "
+                    "looked into; remove it",
+                    status.st_uid, *owner));
+  }
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return Problem(
+        LedgerError::Kind::kDamaged, path,
+        "is writable for other users, expected mode 0700: it is not looked into; correct "
+        "it with chmod 700");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<LedgerName> ParseLedgerName(std::string_view name) {
+  const auto pid = TakeNumber<int32_t>(&name);
+  if (!pid || *pid == 0 || !Take(&name, "-")) return std::nullopt;
+  const auto ticks = TakeNumber<uint64_t>(&name);
+  if (!ticks) return std::nullopt;
+  LedgerName result{*pid, *ticks, 0};
+  if (Take(&name, ledger::kFileSuffix)) return name.empty() ? std::optional(result) : std::nullopt;
+  if (!Take(&name, ".")) return std::nullopt;
+  const auto image = TakeNumber<uint32_t>(&name);
+  if (!image || *image == 0 || name != ledger::kFileSuffix) return std::nullopt;
+  result.image = *image;
+  return result;
+}
+
+std::vector<std::string> LedgerDirectories(const std::string& configured, uid_t uid,
+                                           const std::string& shm) {
+  if (!configured.empty()) return {configured};
+  std::vector<std::string> directories;
+  if (uid == 0) {
+    if (const Directory directory{opendir(shm.c_str())}) {
+      for (const std::string& name : NamesIn(directory.get())) {
+        if (OwnerByName(name)) directories.push_back(fmt::format("{}/{}", shm, name));
+      }
+    }
+  }
+  const std::string own = fmt::format("{}/{}{}", shm, kDirectoryPrefix, uid);
+  if (std::find(directories.begin(), directories.end(), own) == directories.end()) {
+    directories.push_back(own);
+  }
+  return directories;
+}
+
+LedgerListing ListLedgers(const std::vector<std::string>& directories) {
+  LedgerListing listing;
+  for (const std::string& path : directories) {
+    // A configured directory may be a link that the user set up; one with a predictable name in a
+    // directory that all may write to must not be.
+    const int no_follow = OwnerByName(path) ? O_NOFOLLOW : 0;
+    const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | no_follow);
+    if (fd < 0) {
+      if (errno == ENOENT) continue;
+      const bool denied = errno == EACCES || errno == EPERM;
+      listing.problems.push_back(Problem(
+          denied ? LedgerError::Kind::kNoPermission : LedgerError::Kind::kReadFailed, path,
+          denied
+              ? std::string("may not be read by this user: run pqleash as its owner, or as root")
+              : fmt::format("cannot be opened: {}; expected a directory", std::strerror(errno))));
+      continue;
+    }
+    if (auto problem = CheckOwner(fd, path)) {
+      listing.problems.push_back(*std::move(problem));
+      close(fd);
+      continue;
+    }
+    const Directory directory{fdopendir(fd)};
+    if (!directory) {
+      close(fd);
+      continue;
+    }
+    const size_t first = listing.entries.size();
+    for (const std::string& name : NamesIn(directory.get())) {
+      if (const auto parsed = ParseLedgerName(name)) {
+        listing.entries.push_back({fmt::format("{}/{}", path, name), *parsed});
+      }
+    }
+    std::vector<LedgerEntry> own(listing.entries.begin() + static_cast<ptrdiff_t>(first),
+                                 listing.entries.end());
+    MarkNewestImages(&own);
+    listing.entries.resize(first);
+    listing.entries.insert(listing.entries.end(), own.begin(), own.end());
+  }
+  return listing;
+}
+
+void MarkNewestImages(std::vector<LedgerEntry>* entries) {
+  std::sort(entries->begin(), entries->end(),
+            [](const LedgerEntry& a, const LedgerEntry& b) { return a.name < b.name; });
+  for (size_t i = 0; i + 1 < entries->size(); ++i) {
+    const LedgerName& name = (*entries)[i].name;
+    const LedgerName& next = (*entries)[i + 1].name;
+    (*entries)[i].newest_image = name.pid != next.pid || name.start_ticks != next.start_ticks;
+  }
+}
+
+}  // namespace pqleash::reporter

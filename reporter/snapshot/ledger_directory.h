@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where ledgers are, and what their names say.
+
+#ifndef PQLEASH_REPORTER_SNAPSHOT_LEDGER_DIRECTORY_H_
+#define PQLEASH_REPORTER_SNAPSHOT_LEDGER_DIRECTORY_H_
+
+#include <sys/types.h>
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reporter/snapshot/ledger_error.h"
+
+namespace pqleash::reporter {
+
+// <pid>-<start time in clock ticks>[.<image>].ledger. Image 0 has no number.
+struct LedgerName {
+  int32_t pid = 0;
+  uint64_t start_ticks = 0;
+  uint32_t image = 0;
+  auto operator<=>(const LedgerName&) const = default;
+};
+
+// No value: not the name of a ledger. Exactly the names that the library makes: no sign, no leading
+// zero.
+std::optional<LedgerName> ParseLedgerName(std::string_view name);
+
+struct LedgerEntry {
+  std::string path;
+  LedgerName name;
+  bool newest_image = true;  // false: the process has exec'd since
+};
+
+struct LedgerListing {
+  std::vector<LedgerEntry> entries;   // by directory, then pid, start time, image
+  std::vector<LedgerError> problems;  // directories that could not be read
+};
+
+// The directories to look in: `configured` if it is not empty (PQLEASH_DIR), otherwise
+// <shm>/pqleash-<uid>, and for root those of all users.
+std::vector<std::string> LedgerDirectories(const std::string& configured, uid_t uid,
+                                           const std::string& shm = "/dev/shm");
+
+// Directories that do not exist hold no ledgers: that is no problem. A directory called
+// pqleash-<uid> that does not belong to that user, is a link or is writable for others is one, and
+// is not looked into.
+LedgerListing ListLedgers(const std::vector<std::string>& directories);
+
+// Marks the older images of each process in a list sorted by name.
+void MarkNewestImages(std::vector<LedgerEntry>* entries);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_SNAPSHOT_LEDGER_DIRECTORY_H_

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/snapshot/ledger_reader.h"
+
+#include <fmt/format.h>
+#include <string.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "reporter/snapshot/connection_times.h"
+#include "reporter/snapshot/ledger_file.h"
+#include "reporter/snapshot/ledger_records.h"
+#include "reporter/snapshot/ledger_strings.h"
+#include "shim/ledger/layout.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr uint32_t kMaxFunctionName = 63;  // of a libpq function
+
+template <size_t kSize>
+std::string FixedString(const char (&bytes)[kSize]) {
+  return std::string(bytes, strnlen(bytes, kSize));
+}
+
+// Counts what does not fit together, to be said once each.
+struct Oddities {
+  uint64_t slot_states = 0;
+  uint64_t references = 0;
+  uint64_t frames = 0;
+  uint64_t stacks = 0;
+};
+
+class SnapshotBuilder {
+ public:
+  explicit SnapshotBuilder(LedgerRecords records)
+      : records_(std::move(records)), strings_(std::move(records_.strings)) {}
+
+  Snapshot Build(const std::string& shown_path) {
+    snapshot_.warnings = std::move(records_.warnings);
+    snapshot_.process.ledger = shown_path;
+    AddProcess();
+    AddTotals();
+    AddLibpqCopies();
+    AddModules();
+    AddScriptFrames();
+    AddFrames();
+    AddCallSites();
+    AddTargets();
+    AddConnections();
+    AddWarnings();
+    snapshot_.as_of_ns = LastSignOfLifeNs(snapshot_);
+    return std::move(snapshot_);
+  }
+
+ private:
+  void AddProcess() {
+    const ledger::Header& header = records_.header;
+    Process& process = snapshot_.process;
+    process.pid = header.pid;
+    process.parent_pid = header.parent_pid;
+    process.uid = header.uid;
+    process.pid_namespace = header.pid_namespace;
+    process.start_ticks = header.start_ticks;
+    process.created_realtime_ns = header.created_realtime_ns;
+    process.created_monotonic_ns = header.created_monotonic_ns;
+    process.ending_ns = header.ending_ns;
+    process.ended_ns = header.ended_ns;
+    process.run_id = header.run_id;
+    process.boot_id = FixedString(header.boot_id);
+    process.service = FixedString(header.service);
+    process.host_name = FixedString(header.host_name);
+    process.library_version = FixedString(header.library_version);
+    process.exe = strings_.At(header.exe);
+    switch (header.unwinder) {
+      case ledger::kUnwinderCfi:
+        process.unwinder = Unwinder::kCfi;
+        break;
+      case ledger::kUnwinderBacktrace:
+        process.unwinder = Unwinder::kBacktrace;
+        break;
+      default:
+        process.unwinder = Unwinder::kNone;
+    }
+    switch (header.process_state) {
+      case ledger::kProcessLive:
+        process.phase = ProcessPhase::kRunning;
+        break;
+      case ledger::kProcessEnding:
+        process.phase = ProcessPhase::kEnding;
+        break;
+      case ledger::kProcessEnded:
+        process.phase = ProcessPhase::kEnded;
+        break;
+      default:
+        snapshot_.warnings.push_back(
+            fmt::format("the ledger gives process state {}, which this version does not know",
+                        header.process_state));
+    }
+  }
+
+  void AddTotals() {
+    const ledger::Header& header = records_.header;
+    Totals& totals = snapshot_.totals;
+    totals.open = header.open;
+    totals.peak = header.peak;
+    totals.opened = header.opened;
+    totals.closed = header.closed;
+    totals.failed = header.failed;
+    totals.unrecorded_connections = header.unrecorded_connections;
+    totals.unrecorded_stacks = header.unrecorded_stacks;
+    totals.unrecorded_modules = header.unrecorded_modules;
+    totals.unrecorded_strings = header.unrecorded_strings;
+    totals.bypassed_calls = header.bypassed_calls;
+    totals.open_when_ending = header.open_when_ending;
+  }
+
+  void AddLibpqCopies() {
+    const ledger::Header& header = records_.header;
+    const uint32_t used = std::min(header.libpq_copies_used, ledger::kMaxLibpqCopies);
+    if (used < header.libpq_copies_used) {
+      snapshot_.warnings.push_back(
+          fmt::format("the ledger counts {} copies of libpq, and {} are named",
+                      header.libpq_copies_used, used));
+    }
+    for (uint32_t i = 0; i < used; ++i) {
+      const ledger::LibpqCopy& copy = header.libpq_copies[i];
+      snapshot_.libpq_copies.push_back({strings_.At(copy.path), copy.version});
+    }
+  }
+
+  void AddModules() {
+    for (const ledger::Module& record : records_.modules) {
+      Module module;
+      module.path = strings_.At(record.path);
+      const uint32_t size = std::min(record.build_id_size, ledger::kMaxBuildIdSize);
+      if (size != record.build_id_size) ++odd_.references;
+      module.build_id.assign(reinterpret_cast<const char*>(record.build_id), size);
+      module.begin = record.begin;
+      module.end = record.end;
+      module.bias = record.bias;
+      module.loaded = record.state == ledger::kModuleLoaded;
+      snapshot_.modules.push_back(std::move(module));
+    }
+  }
+
+  static Language ToLanguage(uint32_t language) {
+    switch (language) {
+      case ledger::kNative:
+        return Language::kNative;
+      case ledger::kPython:
+        return Language::kPython;
+      case ledger::kRuby:
+        return Language::kRuby;
+      case ledger::kPhp:
+        return Language::kPhp;
+      case ledger::kPerl:
+        return Language::kPerl;
+      default:
+        return Language::kUnknown;
+    }
+  }
+
+  void AddScriptFrames() {
+    for (const ledger::ScriptFrame& record : records_.script_frames) {
+      snapshot_.script_frames.push_back({ToLanguage(record.language), strings_.At(record.function),
+                                         strings_.At(record.file), record.line});
+    }
+  }
+
+  void AddFrames() {
+    snapshot_.frames.reserve(records_.frames.size());
+    for (const uint64_t encoded : records_.frames) {
+      const uint64_t kind = ledger::FrameKind(encoded);
+      Frame frame;
+      frame.value = ledger::FrameValue(encoded);
+      if (kind == ledger::kFrameScript && frame.value < snapshot_.script_frames.size()) {
+        frame.kind = Frame::Kind::kScript;
+        frame.index = static_cast<uint32_t>(frame.value);
+      } else if (kind != ledger::kFrameNoModule && kind != ledger::kFrameScript &&
+                 kind - 1 < snapshot_.modules.size()) {
+        frame.kind = Frame::Kind::kModule;
+        frame.index = static_cast<uint32_t>(kind - 1);
+      } else if (kind != ledger::kFrameNoModule) {
+        ++odd_.frames;
+      }
+      snapshot_.frames.push_back(frame);
+    }
+  }
+
+  void AddCallSites() {
+    for (size_t i = 0; i < records_.call_sites.size(); ++i) {
+      const ledger::CallSite& record = records_.call_sites[i];
+      CallSite site;
+      // A record without an id is not filled yet; it keeps its place, since connections refer to
+      // places. Only number 0 counts without one.
+      if (i == 0 || record.id != 0) {
+        site.id = i == 0 ? 0 : record.id;
+        site.stack_truncated = (record.flags & ledger::kStackTruncated) != 0;
+        site.stack_incomplete = (record.flags & ledger::kStackIncomplete) != 0;
+        site.opened = record.opened;
+        site.closed = record.closed;
+        site.failed = record.failed;
+        site.open = record.open;
+        site.peak = record.peak;
+        site.first_ns = record.first_ns;
+        site.last_ns = record.last_ns;
+        if (record.frame_count <= kMaxStackDepth &&
+            uint64_t{record.first_frame} + record.frame_count <= snapshot_.frames.size()) {
+          site.first_frame = record.first_frame;
+          site.frame_count = record.frame_count;
+        } else {
+          ++odd_.stacks;
+        }
+      }
+      snapshot_.call_sites.push_back(site);
+    }
+    if (snapshot_.call_sites.empty()) snapshot_.call_sites.emplace_back();
+  }
+
+  void AddTargets() {
+    for (size_t i = 0; i < records_.targets.size(); ++i) {
+      const ledger::Target& record = records_.targets[i];
+      Target target;
+      if (i != 0 && record.ready == 1) {
+        target = {strings_.At(record.host), strings_.At(record.dbname), strings_.At(record.user),
+                  strings_.At(record.application_name), record.port};
+      }
+      snapshot_.targets.push_back(std::move(target));
+    }
+    if (snapshot_.targets.empty()) snapshot_.targets.emplace_back();
+  }
+
+  static std::optional<ConnectionState> ToState(uint32_t state) {
+    switch (state) {
+      case ledger::kConnecting:
+        return ConnectionState::kConnecting;
+      case ledger::kEstablished:
+        return ConnectionState::kEstablished;
+      case ledger::kFailed:
+        return ConnectionState::kFailed;
+      case ledger::kRefused:
+        return ConnectionState::kRefused;
+      case ledger::kBroken:
+        return ConnectionState::kBroken;
+      case ledger::kResetting:
+        return ConnectionState::kResetting;
+      case ledger::kInherited:
+        return ConnectionState::kInherited;
+      default:
+        return std::nullopt;
+    }
+  }
+
+  static Transaction ToTransaction(uint32_t transaction) {
+    switch (transaction) {
+      case ledger::kTransactionIdle:
+        return Transaction::kIdle;
+      case ledger::kTransactionActive:
+        return Transaction::kActive;
+      case ledger::kTransactionOpen:
+        return Transaction::kOpen;
+      case ledger::kTransactionFailed:
+        return Transaction::kFailed;
+      default:
+        return Transaction::kUnknown;
+    }
+  }
+
+  // An index that is in range, else 0: 'not known'.
+  uint32_t Checked(uint32_t index, size_t size) {
+    if (index < size) return index;
+    ++odd_.references;
+    return 0;
+  }
+
+  void AddConnections() {
+    for (const ledger::ConnectionSlot& slot : records_.connections) {
+      const std::optional<ConnectionState> state = ToState(slot.state);
+      if (!state) {
+        ++odd_.slot_states;
+        continue;
+      }
+      Connection connection;
+      connection.state = *state;
+      connection.transaction = ToTransaction(slot.transaction);
+      connection.handle = slot.handle;
+      connection.call_site = Checked(slot.call_site, snapshot_.call_sites.size());
+      connection.target = Checked(slot.target, snapshot_.targets.size());
+      connection.tid = slot.tid;
+      connection.backend_pid = slot.backend_pid;
+      connection.opened_ns = slot.opened_ns;
+      connection.established_ns = slot.established_ns;
+      connection.last_activity_ns = slot.last_activity_ns;
+      connection.commands = slot.commands;
+      connection.resets = slot.resets;
+      connection.thread_name = FixedString(slot.thread_name);
+      connection.in_call = strings_.At(slot.in_call, kMaxFunctionName);
+      if (slot.libpq < snapshot_.libpq_copies.size()) connection.libpq = slot.libpq;
+      snapshot_.connections.push_back(std::move(connection));
+    }
+    snapshot_.in_motion = records_.connections_in_motion;
+  }
+
+  void Warn(uint64_t count, const char* sentence) {
+    if (count != 0) snapshot_.warnings.push_back(fmt::format(fmt::runtime(sentence), count));
+  }
+
+  void AddWarnings() {
+    Warn(records_.connections_in_motion,
+         "{} connections were in motion while the ledger was read, or when the process died, and "
+         "are "
+         "left out");
+    Warn(records_.modules_in_motion,
+         "{} modules were in motion while the ledger was read, or when the process died: their "
+         "frames "
+         "have no names");
+    Warn(snapshot_.totals.unrecorded_connections,
+         "{} connections found no room in the ledger: they are in no list; raise its capacity");
+    Warn(snapshot_.totals.unrecorded_stacks,
+         "{} connects have no call site in the ledger: their stacks were not caught, or found no "
+         "room");
+    Warn(snapshot_.totals.unrecorded_modules,
+         "{} modules found no room in the ledger: their frames have no names");
+    Warn(snapshot_.totals.unrecorded_strings, "{} strings found no room in the ledger");
+    Warn(odd_.slot_states,
+         "the ledger is damaged: {} connections in a state that this version does not know are "
+         "left out");
+    Warn(odd_.references, "the ledger is damaged: {} references lead nowhere");
+    Warn(odd_.frames, "the ledger is damaged: {} frames lie in no known module");
+    Warn(odd_.stacks,
+         "the ledger is damaged: {} stacks are too deep, or lie outside of the recorded frames");
+    Warn(strings_.bad(), "the ledger is damaged: {} strings lie outside of the recorded ones");
+    Warn(strings_.left_out(), "{} strings are left out: the ledger names more than are read");
+  }
+
+  LedgerRecords records_;
+  LedgerStrings strings_;
+  Snapshot snapshot_;
+  Oddities odd_;
+};
+
+}  // namespace
+
+LedgerResult ReadLedger(int directory_fd, const std::string& path, const std::string& shown_path) {
+  LedgerFile file(shown_path);
+  if (auto error = file.Open(directory_fd, path)) return *std::move(error);
+  LedgerRecords records;
+  if (auto error = ReadRecords(file, &records)) return *std::move(error);
+  return SnapshotBuilder(std::move(records)).Build(shown_path);
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What one ledger said at one moment, as plain values. The strings are what the other process
+// wrote: any bytes, never trusted, to be escaped by whoever shows them. Indexes inside a snapshot
+// are checked: they point into its vectors.
+
+#ifndef PQLEASH_REPORTER_SNAPSHOT_SNAPSHOT_H_
+#define PQLEASH_REPORTER_SNAPSHOT_SNAPSHOT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pqleash::reporter {
+
+// What became of the process that wrote the ledger.
+enum class Life {
+  kLive,
+  kEnded,     // exit() was called, or main returned
+  kKilled,    // gone without exit(): a signal, a crash or _exit
+  kReplaced,  // the process exec'd another program
+  kUnknown,   // cannot be seen from here
+};
+
+enum class ConnectionState {
+  kConnecting,
+  kEstablished,
+  kFailed,
+  kRefused,
+  kBroken,
+  kResetting,
+  kInherited,
+};
+
+enum class Transaction { kIdle, kActive, kOpen, kFailed, kUnknown };
+
+enum class Language { kNative, kPython, kRuby, kPhp, kPerl, kUnknown };
+
+enum class Unwinder { kNone, kCfi, kBacktrace };
+
+// Where the process was in its life when the ledger was read, by its own account.
+enum class ProcessPhase { kRunning, kEnding, kEnded };
+
+struct LibpqCopy {
+  std::string path;
+  uint32_t version = 0;  // as PQlibVersion: 150018 is 15.18; 0: not known
+};
+
+struct Module {
+  std::string path;
+  std::string build_id;  // bytes, at most 32; empty: it has none
+  uint64_t begin = 0;    // run-time addresses
+  uint64_t end = 0;
+  uint64_t bias = 0;
+  bool loaded = false;  // false: it was unloaded again, or its record was being written
+};
+
+struct ScriptFrame {
+  Language language = Language::kUnknown;
+  std::string function;
+  std::string file;
+  uint32_t line = 0;  // 0: not known
+};
+
+struct Frame {
+  enum class Kind : uint32_t {
+    kAddress,  // `value` is the return address: generated code, or the module was not recorded
+    kModule,   // `index` is a Module, `value` the return address minus its bias
+    kScript,   // `index` is a ScriptFrame
+  };
+  Kind kind = Kind::kAddress;
+  uint32_t index = 0;
+  uint64_t value = 0;
+};
+
+struct CallSite {
+  uint64_t id = 0;  // 0: what could not be attributed
+  uint32_t first_frame = 0;
+  uint32_t frame_count = 0;
+  bool stack_truncated = false;   // deeper than was recorded
+  bool stack_incomplete = false;  // the unwinder gave up
+  uint64_t opened = 0;
+  uint64_t closed = 0;
+  uint64_t failed = 0;
+  uint64_t open = 0;
+  uint64_t peak = 0;
+  uint64_t first_ns = 0;  // CLOCK_MONOTONIC of that process's host
+  uint64_t last_ns = 0;
+};
+
+struct Target {
+  std::string host;
+  std::string dbname;
+  std::string user;
+  std::string application_name;
+  uint32_t port = 0;  // 0: not known
+};
+
+struct Connection {
+  ConnectionState state = ConnectionState::kEstablished;
+  Transaction transaction = Transaction::kUnknown;
+  uint64_t handle = 0;     // address of the PGconn; 0: a blocking connect that has not returned
+  uint32_t call_site = 0;  // index
+  uint32_t target = 0;     // index
+  int32_t tid = 0;
+  int32_t backend_pid = 0;      // 0: not known
+  uint64_t opened_ns = 0;       // CLOCK_MONOTONIC
+  uint64_t established_ns = 0;  // 0: never was
+  uint64_t last_activity_ns = 0;
+  uint64_t commands = 0;
+  uint32_t resets = 0;
+  std::string thread_name;
+  std::string in_call;            // libpq function that is running now; empty: none
+  std::optional<uint32_t> libpq;  // index into Snapshot::libpq_copies
+};
+
+// Counters of the process, each true of itself.
+struct Totals {
+  uint64_t open = 0;
+  uint64_t peak = 0;
+  uint64_t opened = 0;
+  uint64_t closed = 0;
+  uint64_t failed = 0;
+  uint64_t unrecorded_connections = 0;
+  uint64_t unrecorded_stacks = 0;
+  uint64_t unrecorded_modules = 0;
+  uint64_t unrecorded_strings = 0;
+  uint64_t bypassed_calls = 0;
+  uint64_t open_when_ending = 0;
+};
+
+struct Process {
+  std::string ledger;  // path of the file
+  int32_t pid = 0;     // as the process sees itself
+  int32_t parent_pid = 0;
+  uint32_t uid = 0;
+  uint64_t pid_namespace = 0;  // inode; 0: not known
+  uint64_t start_ticks = 0;    // 0: not known
+  uint64_t created_realtime_ns = 0;
+  uint64_t created_monotonic_ns = 0;
+  uint64_t ending_ns = 0;
+  uint64_t ended_ns = 0;
+  uint64_t run_id = 0;  // 0: none
+  std::string boot_id;
+  std::string service;
+  std::string host_name;
+  std::string library_version;
+  std::string exe;
+  Unwinder unwinder = Unwinder::kNone;
+  ProcessPhase phase = ProcessPhase::kRunning;
+  // Filled in by whoever looked at the process itself.
+  Life life = Life::kUnknown;
+  int32_t visible_pid = 0;  // as the reader sees it, while it lives; 0: not seen
+};
+
+struct Snapshot {
+  Process process;
+  Totals totals;
+  std::vector<LibpqCopy> libpq_copies;
+  std::vector<Module> modules;
+  std::vector<ScriptFrame> script_frames;
+  std::vector<Frame> frames;
+  std::vector<CallSite> call_sites;  // [0]: not attributed
+  std::vector<Target> targets;       // [0]: not known
+  std::vector<Connection> connections;
+  uint64_t in_motion = 0;             // slots that could not be read whole
+  std::vector<std::string> warnings;  // a sentence each: what of this ledger is missing or odd
+  // The moment that ages count from, CLOCK_MONOTONIC: now for a living process, otherwise its last
+  // sign of life.
+  uint64_t as_of_ns = 0;
+};
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_SNAPSHOT_SNAPSHOT_H_

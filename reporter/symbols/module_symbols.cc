@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/symbols/module_symbols.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "reporter/symbols/demangle.h"
+#include "reporter/symbols/inlined_frames.h"
+
+namespace pqleash::reporter {
+namespace {
+
+const Dwfl_Callbacks kCallbacks = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = dwfl_standard_find_debuginfo,  // .build-id, .gnu_debuglink, debuginfod
+    .section_address = dwfl_offline_section_address,
+    .debuginfo_path = nullptr,
+};
+
+// -1: cannot be opened, or is not a regular file: a path from a ledger may name a device or a FIFO.
+int OpenRegularFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  struct stat status;
+  if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+}  // namespace
+
+ModuleSymbols::ModuleSymbols(const ModuleFile& module) {
+  note_ = "file not found";
+  for (const std::string& path : CandidatePaths(module)) {
+    switch (Open(path, module.build_id)) {
+      case Outcome::kOpened:
+        note_.clear();
+        return;
+      case Outcome::kOtherBuildId:
+        note_ = "file was replaced since";
+        break;
+      case Outcome::kNotElf:
+        note_ = "file is not a program or library";
+        break;
+      case Outcome::kMissing:
+        break;
+    }
+  }
+}
+
+ModuleSymbols::Outcome ModuleSymbols::Open(const std::string& path, const std::string& build_id) {
+  const int fd = OpenRegularFile(path);
+  if (fd < 0) return Outcome::kMissing;
+  std::unique_ptr<Dwfl, EndSession> session(dwfl_begin(&kCallbacks));
+  if (!session) {
+    close(fd);
+    return Outcome::kNotElf;
+  }
+  dwfl_report_begin(session.get());
+  // At base 0, addresses are those of the file, which is what a ledger holds.
+  Dwfl_Module* module = dwfl_report_elf(session.get(), path.c_str(), path.c_str(), fd, 0, true);
+  if (module == nullptr) {
+    close(fd);
+    return Outcome::kNotElf;
+  }
+  dwfl_report_end(session.get(), nullptr, nullptr);
+  GElf_Addr bias = 0;
+  if (dwfl_module_getelf(module, &bias) == nullptr) return Outcome::kNotElf;
+  const unsigned char* bits = nullptr;
+  GElf_Addr address = 0;
+  const int size = dwfl_module_build_id(module, &bits, &address);
+  const std::string_view found(reinterpret_cast<const char*>(bits),
+                               size > 0 ? static_cast<size_t>(size) : 0);
+  // A ledger keeps at most as many bytes as its record has room for.
+  if (found.substr(0, 32) != build_id) return Outcome::kOtherBuildId;
+  session_ = std::move(session);
+  module_ = module;
+  bias_ = bias;
+  return Outcome::kOpened;
+}
+
+std::string ModuleSymbols::SymbolAt(GElf_Addr address) const {
+  GElf_Off offset = 0;
+  GElf_Sym symbol;
+  const char* name =
+      dwfl_module_addrinfo(module_, address, &offset, &symbol, nullptr, nullptr, nullptr);
+  // A symbol without a size is only the nearest one before: it would send the reader to the wrong
+  // function.
+  if (name == nullptr || symbol.st_size == 0 || offset >= symbol.st_size) return {};
+  return Demangle(name);
+}
+
+std::vector<SourceFrame> ModuleSymbols::At(uint64_t return_address) const {
+  if (module_ == nullptr || return_address == 0) return {};
+  // The call lies before the address that it returns to, which may be on another line or in another
+  // function.
+  const GElf_Addr address = return_address - 1 + bias_;
+
+  SourceFrame innermost;
+  if (Dwfl_Line* line = dwfl_module_getsrc(module_, address)) {
+    int number = 0;
+    int column = 0;
+    if (const char* file = dwfl_lineinfo(line, nullptr, &number, &column, nullptr, nullptr)) {
+      innermost.file = file;
+      innermost.line = number > 0 ? static_cast<uint32_t>(number) : 0;
+      innermost.column = column > 0 ? static_cast<uint32_t>(column) : 0;
+    }
+  }
+  std::vector<SourceFrame> frames = ExpandInlined(module_, address, innermost);
+  if (frames.empty() && !innermost.file.empty()) frames.push_back(innermost);
+  if (frames.empty()) frames.emplace_back();
+  // The symbol table knows the full name of the function itself, where debug information may have
+  // the bare one.
+  if (frames.back().function.empty()) frames.back().function = SymbolAt(address);
+  if (frames.size() == 1 && frames[0].function.empty() && frames[0].file.empty()) return {};
+  return frames;
+}
+
+}  // namespace pqleash::reporter

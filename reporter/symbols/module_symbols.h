@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_REPORTER_SYMBOLS_MODULE_SYMBOLS_H_
+#define PQLEASH_REPORTER_SYMBOLS_MODULE_SYMBOLS_H_
+
+#include <elfutils/libdwfl.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reporter/symbols/module_file.h"
+#include "reporter/symbols/source_frame.h"
+
+namespace pqleash::reporter {
+
+// The symbols and debug information of one module, from its file and from separate debug
+// information found by build id.
+class ModuleSymbols {
+ public:
+  explicit ModuleSymbols(const ModuleFile& module);
+
+  bool found() const { return module_ != nullptr; }
+
+  // Why there are no symbols; empty where there are.
+  const std::string& note() const { return note_; }
+
+  // function, file, line, column and `inlined` of the frames at a return address, innermost first;
+  // empty: nothing known.
+  std::vector<SourceFrame> At(uint64_t return_address) const;
+
+ private:
+  struct EndSession {
+    void operator()(Dwfl* session) const { dwfl_end(session); }
+  };
+
+  enum class Outcome { kOpened, kMissing, kOtherBuildId, kNotElf };
+  Outcome Open(const std::string& path, const std::string& build_id);
+  std::string SymbolAt(GElf_Addr address) const;
+
+  std::unique_ptr<Dwfl, EndSession> session_;
+  Dwfl_Module* module_ = nullptr;  // belongs to the session
+  GElf_Addr bias_ = 0;             // of the session: address there minus address in the file
+  std::string note_;
+};
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_SYMBOLS_MODULE_SYMBOLS_H_

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_SHIM_CONFIG_ENVIRONMENT_H_
+#define PQLEASH_SHIM_CONFIG_ENVIRONMENT_H_
+
+namespace pqleash::config {
+
+// Value of the variable `name`, which begins with PQLEASH_: as it is now, or as it was when the
+// process began. Daemons clear their environment (dovecot, and whoever follows CERT's advice) long
+// before they connect. nullptr: neither.
+const char* Variable(const char* name) noexcept;
+
+}  // namespace pqleash::config
+
+#endif  // PQLEASH_SHIM_CONFIG_ENVIRONMENT_H_

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/call_sites/call_site_group.h"
+
+#include <gtest/gtest.h>
+
+namespace pqleash::reporter {
+namespace {
+
+Snapshot WithSite(uint64_t id, uint64_t open, uint64_t opened, uint64_t closed) {
+  Snapshot snapshot;
+  snapshot.call_sites.resize(2);
+  snapshot.targets.resize(1);
+  CallSite& site = snapshot.call_sites[1];
+  site.id = id;
+  site.open = site.peak = open;
+  site.opened = opened;
+  site.closed = closed;
+  for (uint64_t i = 0; i < open; ++i) {
+    Connection connection;
+    connection.call_site = 1;
+    snapshot.connections.push_back(connection);
+  }
+  return snapshot;
+}
+
+TEST(GroupCallSitesTest, SameIdInTwoProcessesIsOneCallSite) {
+  const std::vector<Snapshot> snapshots = {WithSite(5, 2, 3, 1), WithSite(5, 4, 9, 5),
+                                           WithSite(3, 1, 1, 0)};
+  const std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].id, 3u);
+  EXPECT_EQ(groups[1].id, 5u);
+  EXPECT_EQ(groups[1].open, 6u);
+  EXPECT_EQ(groups[1].opened, 12u);
+  EXPECT_EQ(groups[1].closed, 6u);
+  EXPECT_EQ(groups[1].peak, 6u);
+  EXPECT_EQ(groups[1].members.size(), 2u);
+  EXPECT_EQ(groups[1].connections.size(), 6u);
+}
+
+TEST(GroupCallSitesTest, WhatIsNotAttributedIsShownOnlyWhereThereIsSome) {
+  std::vector<Snapshot> snapshots = {WithSite(5, 0, 1, 1)};
+  EXPECT_EQ(GroupCallSites(snapshots).size(), 1u);
+  snapshots[0].connections.emplace_back();  // of call site 0
+  EXPECT_EQ(GroupCallSites(snapshots).size(), 2u);
+  EXPECT_EQ(GroupCallSites(snapshots)[0].id, 0u);
+}
+
+SourceFrame At(const std::string& module, const std::string& function) {
+  SourceFrame frame;
+  frame.module = module;
+  frame.function = function;
+  frame.offset = 0x12;
+  return frame;
+}
+
+TEST(HeadlineFrameTest, FirstOneOutsideOfTheSystem) {
+  EXPECT_EQ(HeadlineFrame({}), nullptr);
+  const std::vector<SourceFrame> frames = {At("/usr/lib/libdriver.so", "open"),
+                                           At("/opt/app/bin/app", "handle"),
+                                           At("/opt/app/bin/app", "main")};
+  EXPECT_EQ(HeadlineFrame(frames)->function, "handle");
+  const std::vector<SourceFrame> system = {At("/lib/libdriver.so", "open"),
+                                           At("/usr/bin/psql", "main")};
+  EXPECT_EQ(HeadlineFrame(system)->function, "open");
+  std::vector<SourceFrame> script = {At("/usr/lib/libdriver.so", "open"), At("", "view")};
+  script[1].language = Language::kPython;
+  script[1].file = "/srv/app/views.py";
+  EXPECT_EQ(HeadlineFrame(script)->function, "view");
+  script[1].file = "/usr/lib/python3/dist-packages/driver.py";
+  EXPECT_EQ(HeadlineFrame(script)->function, "open");
+  // An address alone names nothing.
+  EXPECT_EQ(HeadlineFrame({At("", ""), At("/opt/app", "")})->module, "/opt/app");
+}
+
+TEST(DescribeFrameTest, Table) {
+  SourceFrame frame;
+  EXPECT_EQ(DescribeFrame(nullptr), "");
+  frame.offset = 0x7f00;
+  EXPECT_EQ(DescribeFrame(&frame), "address 0x7f00");
+  frame.module = "/opt/app";
+  EXPECT_EQ(DescribeFrame(&frame), "/opt/app+0x7f00");
+  frame.function = "handle";
+  EXPECT_EQ(DescribeFrame(&frame), "handle (/opt/app+0x7f00)");
+  frame.file = "app.cc";
+  EXPECT_EQ(DescribeFrame(&frame), "handle (app.cc)");
+  frame.line = 7;
+  EXPECT_EQ(DescribeFrame(&frame), "handle (app.cc:7)");
+}
+
+}  // namespace
+}  // namespace pqleash::reporter

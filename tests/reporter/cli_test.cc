@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tool as its users meet it: exit codes, and what goes to stdout and to stderr.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "reporter/snapshot/proc_files.h"
+#include "tests/reporter/ledger_builder.h"
+#include "tests/reporter/scratch_directory.h"
+#include "tests/reporter/subprocess.h"
+
+namespace pqleash::reporter {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+Outcome Pqleash(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), PQLEASH_TOOL);
+  return Execute(arguments);
+}
+
+TEST(CliTest, BadUsageIsOneSentence) {
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* sentence;
+  };
+  const Case cases[] = {
+      {{}, "pqleash: no command given; see `pqleash --help`\n"},
+      {{"frobnicate"},
+       "pqleash: unknown command 'frobnicate', expected one of run, ps, report; see `pqleash "
+       "--help`\n"},
+      {{"--frobnicate"},
+       "pqleash: unknown command '--frobnicate', expected one of run, ps, report; see `pqleash "
+       "--help`\n"},
+      {{"report", "--min-age", "5"},
+       "pqleash: report: --min-age: '5' is no duration, expected a number with a unit: 250ms, 30s, "
+       "5m, 2h or 1d; see `pqleash report --help`\n"},
+      {{"report", "--min-idle", "soon"},
+       "pqleash: report: --min-idle: 'soon' is no duration, expected a number with a unit: 250ms, "
+       "30s, 5m, 2h or 1d; see `pqleash report --help`\n"},
+      {{"report", "--format", "xml"},
+       "pqleash: report: --format: 'xml' is no format, expected text or json; see `pqleash report "
+       "--help`\n"},
+      {{"report", "--fail-on", "maybe"},
+       "pqleash: report: --fail-on: 'maybe' is no level, expected proven or likely; see `pqleash "
+       "report --help`\n"},
+      {{"ps", "--dir", ""},
+       "pqleash: ps: --dir: expected the name of a directory; see `pqleash ps --help`\n"},
+      {{"run"},
+       "pqleash: run: no command given, expected `pqleash run [OPTIONS] -- COMMAND`; see `pqleash "
+       "run --help`\n"},
+      {{"run", "--"},
+       "pqleash: run: no command given, expected `pqleash run [OPTIONS] -- COMMAND`; see `pqleash "
+       "run --help`\n"},
+      {{"run", "--service", "", "--", "true"},
+       "pqleash: run: --service: '' has 0 bytes, expected 1 to 63; see `pqleash run --help`\n"},
+  };
+  for (const Case& test : cases) {
+    const Outcome outcome = Pqleash(test.arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << test.sentence;
+    EXPECT_EQ(outcome.out, "") << test.sentence;
+    EXPECT_EQ(outcome.err, test.sentence);
+  }
+}
+
+TEST(CliTest, BadUsageThatTheParserFinds) {
+  const std::vector<std::vector<std::string>> cases = {
+      {"report", "--pid", "x"},
+      {"report", "--pid", "0"},
+      {"report", "--pid", "-1"},
+      {"report", "--top", "x"},
+      {"report", "--top"},
+      {"report", "--top", "-1"},
+      {"report", "--nonsense"},
+      {"ps", "--nonsense"},
+      {"ps", "extra"},
+      {"run", "true"},
+      {"run", "--nonsense", "--", "true"},
+      {"report", "--pid", "99999999999999"},
+  };
+  for (const auto& arguments : cases) {
+    const Outcome outcome = Pqleash(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << arguments[1];
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, StartsWith("pqleash: " + arguments[0] + ": "));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+}
+
+TEST(CliTest, HelpGoesToStdout) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
+                                                    {"-h"},
+                                                    {"--version"},
+                                                    {"run", "--help"},
+                                                    {"ps", "--help"},
+                                                    {"report", "--help"}}) {
+    const Outcome outcome = Pqleash(arguments);
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_THAT(outcome.out, HasSubstr("pqleash"));
+    EXPECT_EQ(outcome.err, "");
+  }
+}
+
+// With ledgers.
+
+class CliLedgerTest : public ::testing::Test {
+ protected:
+  std::string Write(const LedgerBuilder& builder, const std::string& suffix = "") {
+    std::string path =
+        directory_.Path(std::to_string(builder.header.pid) + "-" +
+                        std::to_string(builder.header.start_ticks) + suffix + ".ledger");
+    builder.WriteTo(path);
+    return path;
+  }
+
+  // A ledger of this very process, so that it is of a living one.
+  static LedgerBuilder OfThisProcess() {
+    LedgerBuilder builder = ExampleLedger();
+    builder.header.pid = getpid();
+    builder.header.start_ticks = StartTicks(ReadProcFile("/proc/self/stat").value()).value();
+    builder.header.pid_namespace = NamespaceInode(ReadLink("/proc/self/ns/pid").value()).value();
+    const std::string boot_id = ReadProcFile("/proc/sys/kernel/random/boot_id").value();
+    boot_id.copy(builder.header.boot_id, 36);
+    return builder;
+  }
+
+  Outcome InDirectory(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin() + 1, {"--dir", directory_.path()});
+    return Pqleash(std::move(arguments));
+  }
+
+  nlohmann::json Json(std::vector<std::string> arguments, int exit_code = 0) {
+    arguments.insert(arguments.end(), {"--format", "json"});
+    const Outcome outcome = InDirectory(std::move(arguments));
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
+    return nlohmann::json::parse(outcome.out);
+  }
+
+  ScratchDirectory directory_;
+};
+
+TEST_F(CliLedgerTest, NothingThereIsFine) {
+  EXPECT_EQ(Json({"ps"})["processes"].size(), 0u);
+  const nlohmann::json report = Json({"report"});
+  EXPECT_EQ(report["schema"], "pqleash.report/1");
+  for (const char* key : {"processes", "call_sites", "findings", "incomplete"}) {
+    EXPECT_EQ(report[key], nlohmann::json::array()) << key;
+  }
+}
+
+TEST_F(CliLedgerTest, LivingProcessesUnlessAllAreAskedFor) {
+  Write(OfThisProcess());
+  LedgerBuilder dead = ExampleLedger();
+  dead.header.pid_namespace = OfThisProcess().header.pid_namespace;
+  Write(dead);
+  const nlohmann::json living = Json({"ps"});
+  EXPECT_EQ(living["schema"], "pqleash.ps/1");
+  ASSERT_EQ(living["processes"].size(), 1u);
+  EXPECT_EQ(living["processes"][0]["pid"], getpid());
+  EXPECT_EQ(living["processes"][0]["state"], "live");
+  EXPECT_EQ(living["processes"][0]["alive"], true);
+  const nlohmann::json all = Json({"ps", "--all"});
+  ASSERT_EQ(all["processes"].size(), 2u);
+  const Outcome text = InDirectory({"ps", "--all"});
+  EXPECT_THAT(text.out, HasSubstr("killed, last seen"));
+  EXPECT_EQ(text.err, "");
+}
+
+TEST_F(CliLedgerTest, ReportOfAPid) {
+  Write(OfThisProcess());
+  LedgerBuilder dead = ExampleLedger();
+  dead.header.pid = 2'000'000'000;
+  Write(dead);
+  EXPECT_EQ(Json({"report", "--pid", std::to_string(getpid())})["processes"].size(), 1u);
+  const nlohmann::json report = Json({"report", "--pid", "2000000000"});
+  ASSERT_EQ(report["processes"].size(), 1u) << "a dead process's newest ledger";
+  EXPECT_EQ(report["processes"][0]["alive"], false);
+}
+
+TEST_F(CliLedgerTest, PidWithoutALedgerSaysWhy) {
+  const Outcome outcome = InDirectory({"report", "--pid", "2000000001"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.err,
+            "pqleash: incomplete: process 2000000001 has no ledger: there is no such process\n");
+  EXPECT_THAT(outcome.out, HasSubstr("incomplete: process 2000000001 has no ledger"));
+  const Outcome own = InDirectory({"report", "--pid", std::to_string(getpid())});
+  EXPECT_EQ(own.exit_code, 1);
+  EXPECT_THAT(own.err, HasSubstr("libpqleash.so was not preloaded into it"));
+}
+
+TEST_F(CliLedgerTest, ReportOfAService) {
+  Write(OfThisProcess());
+  EXPECT_EQ(Json({"report", "--service", "orders"})["processes"].size(), 1u);
+  EXPECT_EQ(Json({"report", "--service", "other"})["processes"].size(), 0u);
+}
+
+TEST_F(CliLedgerTest, NamedLedgers) {
+  const std::string path = Write(ExampleLedger());
+  const nlohmann::json report = Json({"report", path});
+  ASSERT_EQ(report["processes"].size(), 1u);
+  EXPECT_EQ(report["processes"][0]["ledger"], path);
+  EXPECT_EQ(report["call_sites"].size(), 3u);
+}
+
+TEST_F(CliLedgerTest, ReplacedByExec) {
+  LedgerBuilder builder = OfThisProcess();
+  Write(builder);
+  Write(builder, ".1");
+  EXPECT_EQ(Json({"ps"})["processes"].size(), 1u);
+  const nlohmann::json all = Json({"ps", "--all"});
+  ASSERT_EQ(all["processes"].size(), 2u);
+  EXPECT_NE(all["processes"][0]["state"], all["processes"][1]["state"]);
+}
+
+TEST_F(CliLedgerTest, WhatCannotBeReadIsNamedAndTheRestIsShown) {
+  Write(OfThisProcess());
+  const std::string other = directory_.Path("77-1.ledger");
+  std::string bytes = ExampleLedger().Bytes();
+  bytes[8] = 9;
+  WriteFile(other, bytes);
+  const Outcome outcome = InDirectory({"report", "--all"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, StartsWith("pqleash: incomplete: ledger " + other +
+                                      " has format version 9, expected 1"));
+  EXPECT_THAT(outcome.out, HasSubstr("incomplete: ledger"));
+  EXPECT_THAT(outcome.out, HasSubstr("10 open connections"));
+  EXPECT_EQ(Json({"report", "--all"}, 1)["incomplete"].size(), 1u);
+}
+
+TEST_F(CliLedgerTest, BadLedgersByName) {
+  WriteFile(directory_.Path("empty"), "");
+  WriteFile(directory_.Path("text"), "hello, world");
+  WriteFile(directory_.Path("short"), ExampleLedger().Bytes().substr(0, 5'000));
+  struct Case {
+    const char* name;
+    const char* sentence;
+  };
+  const Case cases[] = {
+      {"none", " does not exist: name a file that `pqleash ps --all` lists\n"},
+      {"empty",
+       " is not written yet: its process is at its first connect, or died in it; try "
+       "again\n"},
+      {"text", " does not begin with the mark of a ledger: name a file that pqleash wrote\n"},
+      {"short", "it was truncated; restart the process to get a whole one\n"},
+  };
+  for (const Case& test : cases) {
+    const std::string path = directory_.Path(test.name);
+    const Outcome outcome = Pqleash({"report", path});
+    EXPECT_EQ(outcome.exit_code, 1) << test.name;
+    EXPECT_THAT(outcome.err, StartsWith("pqleash: incomplete: ledger " + path)) << test.name;
+    EXPECT_THAT(outcome.err, HasSubstr(test.sentence)) << test.name;
+  }
+}
+
+TEST_F(CliLedgerTest, FailOn) {
+  // The example's last sign of life gives an idle transaction no time; its failed connect was never
+  // finished.
+  LedgerBuilder ended = ExampleLedger();
+  ended.header.process_state = ledger::kProcessEnded;
+  const std::string proven = Write(ended);
+  EXPECT_EQ(Pqleash({"report", proven}).exit_code, 0);
+  EXPECT_EQ(Pqleash({"report", proven, "--fail-on", "proven"}).exit_code, 3);
+  EXPECT_EQ(Pqleash({"report", proven, "--fail-on", "likely"}).exit_code, 3);
+  EXPECT_EQ(Pqleash({"report", proven, directory_.Path("none"), "--fail-on", "likely"}).exit_code,
+            1);
+
+  LedgerBuilder spare;
+  spare.header.pid = 5;
+  spare.AddConnection(0, 0, 1, 1, 0);
+  spare.AddConnection(0, 0, 900, 900, 4);
+  const std::string likely = Write(spare);
+  EXPECT_EQ(Pqleash({"report", likely, "--fail-on", "proven"}).exit_code, 0);
+  EXPECT_EQ(Pqleash({"report", likely, "--fail-on", "likely"}).exit_code, 3);
+  EXPECT_EQ(Pqleash({"report", likely, "--fail-on", "likely", "--min-age", "1h"}).exit_code, 0);
+}
+
+TEST_F(CliLedgerTest, ResultThatCannotBeWrittenIsAFailure) {
+  const std::string path = Write(ExampleLedger());
+  const Outcome outcome =
+      Execute({"sh", "-c", std::string(PQLEASH_TOOL) + " report " + path + " > /dev/full"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("pqleash: the result could not be written to stdout"));
+}
+
+}  // namespace
+}  // namespace pqleash::reporter

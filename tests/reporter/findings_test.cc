@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "reporter/findings/detector.h"
+#include "reporter/report/report_builder.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr uint64_t kNow = 100'000 * kSecond;
+
+// A connection in the words of a test: how long ago it was opened and last used.
+struct Conn {
+  uint64_t opened_ago_s;
+  uint64_t used_ago_s;
+  uint64_t commands = 1;
+  ConnectionState state = ConnectionState::kEstablished;
+  Transaction transaction = Transaction::kIdle;
+  const char* in_call = "";
+};
+
+struct Site {
+  std::vector<Conn> connections;
+  uint64_t closed = 0;
+  Life life = Life::kLive;
+};
+
+Snapshot Make(const Site& site) {
+  Snapshot snapshot;
+  snapshot.process.life = site.life;
+  snapshot.as_of_ns = kNow;
+  snapshot.targets.resize(1);
+  snapshot.call_sites.resize(2);
+  CallSite& call_site = snapshot.call_sites[1];
+  call_site.id = 0xabc;
+  call_site.closed = site.closed;
+  call_site.opened = site.closed;
+  for (const Conn& conn : site.connections) {
+    Connection connection;
+    connection.call_site = 1;
+    connection.state = conn.state;
+    connection.transaction = conn.transaction;
+    connection.in_call = conn.in_call;
+    connection.commands = conn.commands;
+    connection.opened_ns = kNow - conn.opened_ago_s * kSecond;
+    connection.last_activity_ns = kNow - conn.used_ago_s * kSecond;
+    if (conn.state == ConnectionState::kFailed || conn.state == ConnectionState::kRefused) {
+      ++call_site.failed;
+    } else {
+      connection.established_ns = connection.opened_ns + kMillisecond;
+      ++call_site.opened;
+      ++call_site.open;
+    }
+    snapshot.connections.push_back(connection);
+  }
+  return snapshot;
+}
+
+std::vector<Finding> Find(const std::vector<Site>& sites, const Thresholds& thresholds = {}) {
+  std::vector<Snapshot> snapshots;
+  for (const Site& site : sites) snapshots.push_back(Make(site));
+  const std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  return FindAll({snapshots, groups, thresholds});
+}
+
+// The number of connections that findings of `kind` are about.
+uint64_t Found(const std::string& kind, const Site& site) {
+  uint64_t connections = 0;
+  for (const Finding& finding : Find({site})) {
+    if (finding.kind == kind) connections += finding.connections;
+  }
+  return connections;
+}
+
+constexpr auto kEstablished = ConnectionState::kEstablished;
+constexpr auto kBroken = ConnectionState::kBroken;
+constexpr auto kFailed = ConnectionState::kFailed;
+constexpr auto kRefused = ConnectionState::kRefused;
+
+struct Case {
+  const char* what;
+  Site site;
+  uint64_t found;
+};
+
+void Check(const std::string& kind, const std::vector<Case>& cases) {
+  for (const Case& test : cases) {
+    EXPECT_EQ(Found(kind, test.site), test.found) << kind << ": " << test.what;
+  }
+}
+
+TEST(FindingsTest, IdleInTransaction) {
+  const auto in = [](uint64_t used_ago_s, Transaction transaction, const char* in_call = "",
+                     ConnectionState state = kEstablished) {
+    return Site{{{1'000, used_ago_s, 5, state, transaction, in_call}}};
+  };
+  Check("idle-in-transaction", {{"idle for the threshold", in(60, Transaction::kOpen), 1},
+                                {"a second less", in(59, Transaction::kOpen), 0},
+                                {"in a failed transaction", in(60, Transaction::kFailed), 1},
+                                {"in no transaction", in(900, Transaction::kIdle), 0},
+                                {"a command is in progress", in(900, Transaction::kActive), 0},
+                                {"inside of a call", in(900, Transaction::kOpen, "PQexec"), 0},
+                                {"connection is gone", in(900, Transaction::kOpen, "", kBroken), 0},
+                                {"several",
+                                 {{{900, 100, 1, kEstablished, Transaction::kOpen},
+                                   {900, 200, 1, kEstablished, Transaction::kFailed},
+                                   {900, 10, 1, kEstablished, Transaction::kOpen}}},
+                                 2}});
+}
+
+TEST(FindingsTest, LeakSuspect) {
+  Check(
+      "leak-suspect",
+      {{"opened one after the other, each left behind", {{{900, 899}, {800, 799}, {700, 699}}}, 3},
+       {"two", {{{900, 899}, {700, 699}}}, 2},
+       {"one may be meant to stay", {{{900, 899}}}, 0},
+       {"one that outlives its process", {{{900, 899}}, 0, Life::kEnded}, 1},
+       {"one that was used until the end", {{{900, 3}}, 0, Life::kEnded}, 0},
+       {"one in a process that was killed", {{{900, 899}}, 0, Life::kKilled}, 1},
+       {"old, but in use", {{{90'000, 2}, {90'000, 5}}}, 0},
+       {"one of them in use", {{{900, 899}, {800, 799}, {700, 10}}}, 0},
+       {"one of them in a call",
+        {{{900, 899}, {800, 799}, {700, 699, 1, kEstablished, Transaction::kActive, "PQexec"}}},
+        0},
+       {"pool at rest: all used after the last was opened", {{{9'000, 400}, {8'000, 500}}}, 0},
+       {"not idle for long enough", {{{900, 899}, {299, 298}}}, 0},
+       {"idle for just long enough", {{{900, 899}, {301, 300}}}, 2},
+       {"closes most", {{{900, 899}, {700, 699}}, 50}, 0},
+       {"closes one in twenty",
+        {{{900, 899},
+          {890, 889},
+          {880, 879},
+          {870, 869},
+          {860, 859},
+          {850, 849},
+          {840, 839},
+          {830, 829},
+          {820, 819},
+          {810, 809},
+          {800, 799},
+          {790, 789},
+          {780, 779},
+          {770, 769},
+          {760, 759},
+          {750, 749},
+          {740, 739},
+          {730, 729},
+          {720, 719}},
+         1},
+        19},
+       {"failed ones are none", {{{900, 899, 0, kFailed}, {800, 799, 0, kFailed}}}, 0}});
+}
+
+TEST(FindingsTest, ServerClosed) {
+  Check("server-closed",
+        {{"kept", {{{900, 30, 1, kBroken}}}, 1},
+         {"just noticed", {{{900, 29, 1, kBroken}}}, 0},
+         {"being dealt with", {{{900, 30, 1, kBroken, Transaction::kUnknown, "PQreset"}}}, 0},
+         {"left behind at the end", {{{900, 1, 1, kBroken}}, 0, Life::kEnded}, 1},
+         {"alive", {{{900, 30}}}, 0}});
+}
+
+TEST(FindingsTest, UnfinishedFailedConnect) {
+  Check("unfinished-failed-connect",
+        {{"kept", {{{30, 30, 0, kFailed}}}, 1},
+         {"just failed", {{{29, 29, 0, kFailed}}}, 0},
+         {"refused by a cap", {{{30, 30, 0, kRefused}}}, 1},
+         {"left behind at the end", {{{1, 1, 0, kFailed}}, 0, Life::kEnded}, 1},
+         {"killed a moment later", {{{1, 1, 0, kFailed}}, 0, Life::kKilled}, 0},
+         {"still trying", {{{900, 900, 0, ConnectionState::kConnecting}}}, 0}});
+}
+
+TEST(FindingsTest, NeverUsed) {
+  Check("never-used", {{"old enough", {{{30, 30, 0}}}, 1},
+                       {"young", {{{29, 29, 0}}}, 0},
+                       {"used once", {{{900, 900, 1}}}, 0},
+                       {"inside of its first call",
+                        {{{900, 900, 0, kEstablished, Transaction::kIdle, "PQexec"}}},
+                        0},
+                       {"never established", {{{900, 900, 0, kFailed}}}, 0},
+                       {"another process's", {{{900, 900, 0, ConnectionState::kInherited}}}, 0}});
+}
+
+TEST(FindingsTest, MostHarmfulFirst) {
+  const Site everything = {{{900, 899, 0, kFailed},
+                            {900, 899, 1, kBroken},
+                            {900, 899, 1, kEstablished, Transaction::kOpen},
+                            {800, 799, 0}}};
+  std::vector<std::string> kinds;
+  for (const Finding& finding : Find({everything})) kinds.emplace_back(finding.kind);
+  EXPECT_EQ(kinds, (std::vector<std::string>{"idle-in-transaction", "leak-suspect", "server-closed",
+                                             "unfinished-failed-connect", "never-used"}));
+}
+
+TEST(FindingsTest, HaveOneShape) {
+  const Site everything = {{{900, 899, 0, kFailed},
+                            {900, 899, 1, kBroken},
+                            {900, 899, 1, kEstablished, Transaction::kOpen},
+                            {800, 799, 0}}};
+  for (const Finding& finding : Find({everything})) {
+    SCOPED_TRACE(std::string(finding.kind));
+    EXPECT_EQ(finding.call_site, 0xabcu);
+    EXPECT_FALSE(finding.summary.empty());
+    EXPECT_FALSE(finding.advice.empty());
+    EXPECT_FALSE(finding.summary.ends_with('.'));
+    EXPECT_FALSE(finding.advice.ends_with('.'));
+    EXPECT_GE(finding.evidence.size(), 2u);
+    EXPECT_GT(finding.connections, 0u);
+  }
+}
+
+TEST(FindingsTest, KindsAreDistinct) {
+  std::set<std::string_view> kinds;
+  for (const DetectorEntry& detector : Detectors()) EXPECT_TRUE(kinds.insert(detector.kind).second);
+}
+
+TEST(FindingsTest, OneCallSiteInTwoProcessesIsOneFinding) {
+  const Site leak = {{{900, 899}, {800, 799}}};
+  const std::vector<Finding> findings = Find({leak, leak});
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].connections, 4u);
+}
+
+TEST(FindingsTest, HealthyProcessesHaveNone) {
+  EXPECT_TRUE(Find({}).empty());
+  EXPECT_TRUE(Find({{{{90'000, 1, 99'999}, {90'000, 200, 5'000}, {3, 3, 0}}}}).empty());
+}
+
+TEST(ThresholdsTest, FilterIsTheMeasure) {
+  Filter filter;
+  EXPECT_EQ(ThresholdsFor(filter).min_age_ns, 30 * kSecond);
+  EXPECT_EQ(ThresholdsFor(filter).min_idle_ns, 5 * kMinute);
+  EXPECT_EQ(ThresholdsFor(filter).transaction_idle_ns, kMinute);
+  filter.min_age_ns = 1;
+  filter.min_idle_ns = 2;
+  EXPECT_EQ(ThresholdsFor(filter).min_age_ns, 1u);
+  EXPECT_EQ(ThresholdsFor(filter).min_idle_ns, 2u);
+  EXPECT_EQ(ThresholdsFor(filter).transaction_idle_ns, 2u);
+}
+
+}  // namespace
+}  // namespace pqleash::reporter
