@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
@@ -21,35 +24,63 @@ bool IsOpen(const Connection& connection) {
          connection.state == ConnectionState::kResetting;
 }
 
-// The open connections of one call site in one process.
-struct Holdings {
-  std::vector<const Connection*> open;
+bool Over(const Snapshot& snapshot) {
+  return snapshot.process.life == Life::kEnded || snapshot.process.life == Life::kKilled;
+}
 
-  bool AllIdle(const Snapshot& snapshot, uint64_t threshold) const {
-    return std::all_of(open.begin(), open.end(), [&](const Connection* connection) {
-      return connection->in_call.empty() && IdleNs(*connection, snapshot.as_of_ns) >= threshold;
-    });
-  }
+using Connections = std::vector<const Connection*>;
 
-  // Connections that were used for the last time before the newest one was opened. A pool opens
-  // another only while those that it has are at work; code that has lost its connections opens
-  // another beside them.
-  uint64_t LeftBehind() const {
-    uint64_t newest = 0;
-    for (const Connection* connection : open) newest = std::max(newest, connection->opened_ns);
-    return static_cast<uint64_t>(
-        std::count_if(open.begin(), open.end(), [&](const Connection* connection) {
-          return LastUseNs(*connection) <= newest && connection->opened_ns < newest;
-        }));
-  }
+// Connections that were used for the last time before the newest one was opened. A pool opens
+// another only while those that it has are at work; code that has lost its connections opens
+// another beside them.
+uint64_t LeftBehind(const Connections& open) {
+  uint64_t newest = 0;
+  for (const Connection* connection : open) newest = std::max(newest, connection->opened_ns);
+  return static_cast<uint64_t>(
+      std::count_if(open.begin(), open.end(), [&](const Connection* connection) {
+        return LastUseNs(*connection) <= newest && connection->opened_ns < newest;
+      }));
+}
 
-  bool LooksLeaked(const Snapshot& snapshot, const CallSite& site, uint64_t threshold) const {
-    if (open.empty() || !HardlyEverCloses(site) || !AllIdle(snapshot, threshold)) return false;
-    const Life life = snapshot.process.life;
-    if (life == Life::kEnded || life == Life::kKilled) return true;
-    return open.size() >= 2 && 2 * LeftBehind() >= open.size() - 1 && LeftBehind() >= 1;
-  }
-};
+// A place that never closes: all of its connections, when all have been idle for `threshold`.
+Connections NeverClosed(const Snapshot& snapshot, const CallSite& site, const Connections& open,
+                        uint64_t threshold) {
+  if (open.empty() || !HardlyEverCloses(site)) return {};
+  const bool all_idle = std::all_of(open.begin(), open.end(), [&](const Connection* connection) {
+    return connection->in_call.empty() && IdleNs(*connection, snapshot.as_of_ns) >= threshold;
+  });
+  if (!all_idle) return {};
+  const bool grows =
+      open.size() >= 2 && 2 * LeftBehind(open) >= open.size() - 1 && LeftBehind(open) >= 1;
+  return Over(snapshot) || grows ? open : Connections();
+}
+
+// A place that closes as a rule, and left some behind, on an error path say: those that have been
+// idle for many times the life that its connections usually have, and since before it opened its
+// latest one.
+Connections Outlived(const Snapshot& snapshot, const CallSite& site, const Connections& open,
+                     uint64_t threshold) {
+  constexpr uint64_t kMinClosed = 10;  // before that there is no 'usually'
+  constexpr uint64_t kManyTimes = 20;
+  if (site.closed < kMinClosed) return {};
+  const uint64_t idle = std::max(threshold, kManyTimes * site.UsualLifeNs());
+  Connections outlived;
+  std::copy_if(
+      open.begin(), open.end(), std::back_inserter(outlived), [&](const Connection* connection) {
+        return connection->in_call.empty() && IdleNs(*connection, snapshot.as_of_ns) >= idle &&
+               LastUseNs(*connection) < site.last_ns;
+      });
+  return outlived.size() >= 2 || Over(snapshot) ? outlived : Connections();
+}
+
+// How the place otherwise lets go of its connections, in words.
+std::string Release(uint64_t opened, uint64_t closed, uint64_t life_ns) {
+  if (closed == 0) return fmt::format("none of {} opened was ever closed", opened);
+  if (closed < opened / 10)
+    return fmt::format("only {} of {} opened were ever closed", closed, opened);
+  return fmt::format("the other {} of {} opened were closed after {} as a rule", closed, opened,
+                     HumanDuration(life_ns / closed));
+}
 
 }  // namespace
 
@@ -59,29 +90,33 @@ std::vector<Finding> FindLeakSuspects(const Observation& observation) {
   std::vector<Finding> findings;
   const uint64_t threshold = observation.thresholds.min_idle_ns;
   for (const CallSiteGroup& group : observation.call_sites) {
-    if (group.id == 0) continue;          // many places at once: says nothing about any of them
-    std::map<size_t, Holdings> holdings;  // by snapshot
+    if (group.id == 0) continue;         // many places at once: says nothing about any of them
+    std::map<size_t, Connections> open;  // by snapshot
     for (const GroupedConnection& place : group.connections) {
       const Connection& connection =
           observation.snapshots[place.snapshot].connections[place.connection];
-      if (IsOpen(connection)) holdings[place.snapshot].open.push_back(&connection);
+      if (IsOpen(connection)) open[place.snapshot].push_back(&connection);
     }
     Picked suspects;
     uint64_t left_behind = 0;
     uint64_t opened = 0;
     uint64_t closed = 0;
+    uint64_t life_ns = 0;
     uint64_t processes = 0;
     for (const CallSiteMember& member : group.members) {
       const Snapshot& snapshot = observation.snapshots[member.snapshot];
       const CallSite& site = snapshot.call_sites[member.call_site];
-      const Holdings& held = holdings[member.snapshot];
-      if (!held.LooksLeaked(snapshot, site, threshold)) continue;
+      const Connections& held = open[member.snapshot];
+      Connections leaked = NeverClosed(snapshot, site, held, threshold);
+      if (leaked.empty()) leaked = Outlived(snapshot, site, held, threshold);
+      if (leaked.empty()) continue;
       ++processes;
       opened += site.opened;
       closed += site.closed;
-      left_behind += held.LeftBehind();
-      suspects.count += held.open.size();
-      for (const Connection* connection : held.open) {
+      life_ns += site.closed_life_ns;
+      left_behind += LeftBehind(held);
+      suspects.count += leaked.size();
+      for (const Connection* connection : leaked) {
         suspects.longest_idle_ns =
             std::max(suspects.longest_idle_ns, IdleNs(*connection, snapshot.as_of_ns));
       }
@@ -90,10 +125,8 @@ std::vector<Finding> FindLeakSuspects(const Observation& observation) {
     Finding finding;
     finding.confidence = Confidence::kLikely;
     finding.summary =
-        fmt::format("{} {}: none used for {} or more, and {} ever closed",
-                    Count(suspects.count, "connection"), OpenedBy(group), HumanDuration(threshold),
-                    closed == 0 ? fmt::format("none of {} opened was", opened)
-                                : fmt::format("only {} of {} opened were", closed, opened));
+        fmt::format("{} {}: none used for {} or more, and {}", Count(suspects.count, "connection"),
+                    OpenedBy(group), HumanDuration(threshold), Release(opened, closed, life_ns));
     finding.call_site = group.id;
     finding.evidence = {InConnections("open", suspects.count),
                         InConnections("opened", opened),
@@ -101,6 +134,7 @@ std::vector<Finding> FindLeakSuspects(const Observation& observation) {
                         InConnections("unused_since_before_a_newer_one_was_opened", left_behind),
                         InSeconds("longest_idle", suspects.longest_idle_ns),
                         {"processes", static_cast<double>(processes), "processes"}};
+    if (closed > 0) finding.evidence.push_back(InSeconds("usual_life", life_ns / closed));
     finding.advice =
         "find the path on which the connection opened here is neither closed (PQfinish) nor given "
         "back to its pool: an early return, an exception, an object that is overwritten or kept in "

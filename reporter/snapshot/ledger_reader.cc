@@ -206,6 +206,7 @@ class SnapshotBuilder {
         site.peak = record.peak;
         site.first_ns = record.first_ns;
         site.last_ns = record.last_ns;
+        site.closed_life_ns = record.closed_life_ns;
         if (record.frame_count <= kMaxStackDepth &&
             uint64_t{record.first_frame} + record.frame_count <= snapshot_.frames.size()) {
           site.first_frame = record.first_frame;

@@ -87,6 +87,10 @@ struct CallSite {
   uint64_t peak = 0;
   uint64_t first_ns = 0;  // CLOCK_MONOTONIC of that process's host
   uint64_t last_ns = 0;
+  uint64_t closed_life_ns = 0;  // sum over `closed`: how long they lived
+
+  // How long a connection of this place usually lives; 0: none was closed yet.
+  uint64_t UsualLifeNs() const { return closed == 0 ? 0 : closed_life_ns / closed; }
 };
 
 struct Target {

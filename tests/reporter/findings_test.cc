@@ -26,6 +26,8 @@ struct Site {
   std::vector<Conn> connections;
   uint64_t closed = 0;
   Life life = Life::kLive;
+  uint64_t usual_life_s = 0;
+  uint64_t newest_ago_s = 0;  // of those that were closed
 };
 
 Snapshot Make(const Site& site) {
@@ -38,6 +40,8 @@ Snapshot Make(const Site& site) {
   call_site.id = 0xabc;
   call_site.closed = site.closed;
   call_site.opened = site.closed;
+  call_site.closed_life_ns = site.closed * site.usual_life_s * kSecond;
+  if (site.closed > 0) call_site.last_ns = kNow - site.newest_ago_s * kSecond;
   for (const Conn& conn : site.connections) {
     Connection connection;
     connection.call_site = 1;
@@ -111,6 +115,23 @@ TEST(FindingsTest, IdleInTransaction) {
                                  2}});
 }
 
+// A place that closes as a rule and leaves some behind.
+TEST(FindingsTest, LeakSuspectThatOutlivedTheOthers) {
+  const std::vector<Conn> two = {{900, 899}, {700, 699}};
+  Check("leak-suspect",
+        {{"the others live for a second", {two, 1'000, Life::kLive, 1, 5}, 2},
+         {"one may be meant to stay", {{{900, 899}}, 1'000, Life::kLive, 1, 5}, 0},
+         {"but not beyond the end", {{{900, 899}}, 1'000, Life::kEnded, 1, 5}, 1},
+         {"the others live for as long", {two, 1'000, Life::kLive, 600, 5}, 0},
+         {"20 times the usual life", {{{900, 700}, {900, 700}}, 1'000, Life::kLive, 35, 5}, 2},
+         {"not quite", {{{900, 699}, {900, 699}}, 1'000, Life::kLive, 35, 5}, 0},
+         {"nothing was opened since: a pool at rest", {two, 1'000, Life::kLive, 1, 900}, 0},
+         {"too few were closed to know", {two, 9, Life::kLive, 1, 5}, 0},
+         {"those in use are none",
+          {{{900, 899}, {800, 799}, {50, 1}, {40, 0}}, 1'000, Life::kLive, 1, 5},
+          2}});
+}
+
 TEST(FindingsTest, LeakSuspect) {
   Check(
       "leak-suspect",
@@ -128,7 +149,9 @@ TEST(FindingsTest, LeakSuspect) {
        {"pool at rest: all used after the last was opened", {{{9'000, 400}, {8'000, 500}}}, 0},
        {"not idle for long enough", {{{900, 899}, {299, 298}}}, 0},
        {"idle for just long enough", {{{900, 899}, {301, 300}}}, 2},
-       {"closes most", {{{900, 899}, {700, 699}}, 50}, 0},
+       {"closes most, and opened none since",
+        {{{900, 899}, {700, 699}}, 50, Life::kLive, 1, 900},
+        0},
        {"closes one in twenty",
         {{{900, 899},
           {890, 889},

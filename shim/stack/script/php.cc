@@ -240,8 +240,9 @@ class Walk {
       memcpy(qualified + size, text.data(), taken);
       size += taken;
     };
-    const std::string_view class_name =
-        scope != 0 ? StringAt(scope + kClassName) : std::string_view();
+    std::string_view class_name = scope != 0 ? StringAt(scope + kClassName) : std::string_view();
+    // A class without a name is called "class@anonymous", NUL, and where it was written.
+    class_name = {class_name.data(), strnlen(class_name.data(), class_name.size())};
     if (!class_name.empty()) {
       append(class_name);
       append("::");

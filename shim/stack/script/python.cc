@@ -11,13 +11,14 @@
 //    away after sys.getswitchinterval() (5 ms); CPython's queue is not fair, so with several of
 //    them it can be a multiple of that. The driver waits once more for the same reason when its
 //    connect returns.
-//  - A host could hold a mutex of its own while it connects with the GIL released, and another of
-//    its threads wait for that mutex with the GIL held. Without us the first would come back and
-//    unlock; with us both wait for ever. Extensions that release the GIL must not let a thread that
-//    holds it wait for them like this anyway if they ever take it back under the mutex, but one
-//    that unlocks first may. Such a host needs the capture of Python frames switched off.
+//  - It can wait for ever where the host, without us, would not: a host's thread connects with the
+//    GIL released and a mutex of its own locked, and another one waits for that mutex with the GIL
+//    held. That works only where the mutex is unlocked before the GIL is taken back, and is rare;
+//    such a host needs the capture of Python frames switched off.
 //  - The same after a fork() in C without PyOS_AfterFork_Child, while another thread held the GIL:
-//    nobody is left to release it. CPython itself cannot be called there either.
+//    nobody is left to release it. CPython cannot be called there either, but libpq can. And until
+//    3.11 for a thread that holds the GIL under a second thread state of the same interpreter,
+//    which CPython forbids ("more than one thread state", pystate.c) and does not check.
 //  - From 3.11 on a frame becomes an object when it is asked for (Python/frame.c,
 //    _PyFrame_MakeAndSetFrameObject), is counted by the garbage collector, and is gone when the
 //    function returns. The host can see it in gc.get_count().
