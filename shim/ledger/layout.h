@@ -23,7 +23,7 @@
 namespace pqleash::ledger {
 
 inline constexpr char kMagic[8] = {'P', 'Q', 'L', 'E', 'A', 'S', 'H', '\n'};
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 inline constexpr uint32_t kByteOrder = 0x01020304;
 // Ledger files are called <pid>-<start time in clock ticks>[.<n>].ledger; n counts the images that
 // a process exec'd.
@@ -89,7 +89,9 @@ static_assert(sizeof(Module) == 72);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Frames: a stack is a run of 64-bit frames, innermost first, beginning at the caller of libpq. The
-// upper 16 bits say in what the frame lies, the lower 48 where.
+// upper 16 bits say in what the frame lies, the lower 48 where. Frames of an interpreted program
+// stand where the interpreter runs: native frames before them are the driver's, those behind them
+// are the interpreter's own and its callers.
 
 inline constexpr uint32_t kFrameKindShift = 48;
 inline constexpr uint64_t kFrameValueMask = (uint64_t{1} << kFrameKindShift) - 1;
@@ -138,7 +140,7 @@ struct CallSite {
   uint16_t frame_count;
   uint16_t flags;     // CallSiteFlags
   uint64_t opened;    // connections that were established
-  uint64_t closed;    // of these, finished (by PQfinish or by a reset that failed)
+  uint64_t closed;    // of these, ended: by PQfinish, by a reset that failed, or lost
   uint64_t failed;    // connects that never were established: failed, refused or abandoned
   uint32_t open;      // established and not finished now
   uint32_t peak;      // largest `open` so far
@@ -188,6 +190,10 @@ enum TransactionStatus : uint32_t {
   kTransactionUnknown = 4,  // PQTRANS_UNKNOWN: the connection is bad
 };
 
+enum InheritedFlags : uint32_t {
+  kFinishedHere = 1,  // this process has passed it to PQfinish, which ends the opener's session
+};
+
 struct alignas(64) ConnectionSlot {
   // Identity: guarded by `sequence`.
   uint32_t sequence;  // odd while the writer is in the slot
@@ -209,7 +215,12 @@ struct alignas(64) ConnectionSlot {
   StringRef in_call;     // name of the libpq function that is running now; 0: none
   uint32_t resets;
   uint32_t libpq;  // number of the LibpqCopy that serves it
-  uint64_t reserved[3];
+  // Of kInherited alone, guarded by `sequence`; `call_site` is where the opener opened it.
+  uint32_t touched_site;  // call site of the first use in this process
+  StringRef touched_by;   // name of the libpq function of that use
+  int32_t opener_pid;     // the process that opened it
+  uint32_t inherited;     // InheritedFlags
+  uint64_t reserved;
 };
 static_assert(sizeof(ConnectionSlot) == 128);
 static_assert(offsetof(ConnectionSlot, last_activity_ns) == 64,
@@ -231,11 +242,27 @@ enum Unwinder : uint32_t {
   kUnwinderBacktrace = 2,
 };
 
+// What PQLEASH_INTERCEPT has switched on, beyond what the dynamic linker binds to us by itself.
+enum Intercepted : uint32_t {
+  kInterceptLookUps = 1,   // dlsym and dlvsym on a handle
+  kInterceptDeepBind = 2,  // dlopen with RTLD_DEEPBIND
+};
+
+// By what way calls of a copy of libpq have reached us.
+enum LibpqWays : uint32_t {
+  kWayBound = 1,     // bound by the dynamic linker
+  kWayLookedUp = 2,  // handed out by dlsym on a handle (ctypes, cffi)
+  kWayDeepBind = 4,  // from an object that asked for RTLD_DEEPBIND
+};
+
 // A copy of libpq that serves connections of the process.
 struct LibpqCopy {
   StringRef path;
   uint32_t version;  // PQlibVersion: 150018 is 15.18; 0: not known
+  uint32_t ways;     // LibpqWays
+  uint32_t reserved;
 };
+static_assert(sizeof(LibpqCopy) == 16);
 inline constexpr uint32_t kMaxLibpqCopies = 16;
 
 inline constexpr uint32_t kHeaderSize = 4096;
@@ -265,7 +292,9 @@ struct Header {
   char host_name[64];
   char library_version[16];
   StringRef exe;
-  uint32_t unwinder;  // Unwinder
+  uint32_t unwinder;      // Unwinder
+  uint32_t intercepted;   // Intercepted
+  uint32_t interpreters;  // bit 1 << Language: frames of it have been taken
 
   // Counters: each is written atomically.
   uint32_t connections_high_water;  // slots that were ever used: a reader looks no further
@@ -288,7 +317,9 @@ struct Header {
   uint64_t unrecorded_strings;
   uint64_t
       bypassed_calls;  // calls that libpq made of itself for a connection that was opened past us
-  uint64_t ending_ns;  // CLOCK_MONOTONIC when the process began to end; 0: it did not
+  uint64_t bypassed_closes;    // connections that libpq destroyed without a PQfinish that we saw
+  uint64_t uncovered_lookups;  // functions that dlsym gave out unwrapped: too many copies of libpq
+  uint64_t ending_ns;          // CLOCK_MONOTONIC when the process began to end; 0: it did not
   uint64_t ended_ns;
   uint64_t open_when_ending;  // established connections at `ending_ns`
   LibpqCopy libpq_copies[kMaxLibpqCopies];
