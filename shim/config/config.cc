@@ -99,6 +99,12 @@ const Setting kSettings[] = {
      [](const Config& c) { return fmt::format("{}ms", c.wait_timeout_ms); }},
     {"stack_depth", "PQLEASH_STACK_DEPTH", "a number of frames from 1 to 256",
      SetCount<&Config::stack_depth, 1, 256>, ShowCount<&Config::stack_depth>},
+    {"script_frames", "PQLEASH_SCRIPT_FRAMES", "on or off",
+     [](Config& c, const std::string& text) {
+       c.script_frames = text != "off";
+       return text == "on" || text == "off";
+     },
+     [](const Config& c) { return std::string(c.script_frames ? "on" : "off"); }},
     {"log", "PQLEASH_LOG", "off, stderr, syslog or the absolute path of a file", SetLog,
      ShowText<&Config::log>},
     {"log_level", "PQLEASH_LOG_LEVEL", "debug, info, warn, error or off",

@@ -26,6 +26,7 @@ struct Config {
   OnLimit on_limit = OnLimit::kWarn;
   uint32_t wait_timeout_ms = 5'000;
   uint32_t stack_depth = 32;  // frames recorded at most: 1 to 256
+  bool script_frames = true;  // take the frames of interpreted programs
   std::string log = "off";    // off, stderr, syslog, or the path of a file
   LogLevel log_level = LogLevel::kInfo;
   std::string report_at_exit;    // stderr, or the path of a file; empty: none

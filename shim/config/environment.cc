@@ -43,4 +43,9 @@ const char* Variable(const char* name) noexcept {
   return nullptr;
 }
 
+bool Disabled() noexcept {
+  const char* value = Variable("PQLEASH_DISABLE");
+  return value != nullptr && value[0] != '\0' && strcmp(value, "0") != 0;
+}
+
 }  // namespace pqleash::config

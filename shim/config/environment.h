@@ -10,6 +10,9 @@ namespace pqleash::config {
 // before they connect. nullptr: neither.
 const char* Variable(const char* name) noexcept;
 
+// PQLEASH_DISABLE is set, and not to 0.
+bool Disabled() noexcept;
+
 }  // namespace pqleash::config
 
 #endif  // PQLEASH_SHIM_CONFIG_ENVIRONMENT_H_

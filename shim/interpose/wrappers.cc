@@ -13,6 +13,7 @@
 
 #include <type_traits>
 
+#include "shim/interpose/bound.h"
 #include "shim/interpose/function.h"
 #include "shim/libpq/copies.h"
 #include "shim/tracker/tracker.h"
@@ -41,6 +42,7 @@ namespace pqleash {
 namespace {
 
 using tracker::Call;
+using tracker::Caller;
 
 // What a wrapper returns when the host's libpq has no such function: the function's own 'failed'
 // (NULL, 0, BAD).
@@ -70,7 +72,7 @@ const void* ObjectOf(PGcancelConn* cancel, Rest...) {
 template <Function function>
 struct Open {
   template <typename... Arguments>
-  static Call Begin(const void* caller, Arguments...) {
+  static Call Begin(const Caller& caller, Arguments...) {
     return tracker::BeginOpen(caller);
   }
   template <typename... Arguments>
@@ -81,7 +83,9 @@ struct Open {
 
 template <Function function>
 struct Poll {
-  static Call Begin(const void* caller, PGconn* conn) { return tracker::BeginPoll(conn, caller); }
+  static Call Begin(const Caller& caller, PGconn* conn) {
+    return tracker::BeginPoll(function, conn, caller);
+  }
   static void End(const Call& call, PostgresPollingStatusType result, PGconn* conn) {
     tracker::EndPoll(call, conn, result);
   }
@@ -89,13 +93,17 @@ struct Poll {
 
 template <Function function>
 struct Reset {
-  static Call Begin(const void* caller, PGconn* conn) { return tracker::BeginReset(conn, caller); }
+  static Call Begin(const Caller& caller, PGconn* conn) {
+    return tracker::BeginReset(function, conn, caller);
+  }
   static void End(const Call& call, PGconn* conn) { tracker::EndReset(call, conn); }
 };
 
 template <Function function>
 struct ResetStart {
-  static Call Begin(const void* caller, PGconn* conn) { return tracker::BeginReset(conn, caller); }
+  static Call Begin(const Caller& caller, PGconn* conn) {
+    return tracker::BeginReset(function, conn, caller);
+  }
   static void End(const Call& call, int result, PGconn* conn) {
     tracker::EndResetStart(call, conn, result);
   }
@@ -103,7 +111,9 @@ struct ResetStart {
 
 template <Function function>
 struct Close {
-  static Call Begin(const void* caller, PGconn* conn) { return tracker::BeginClose(conn, caller); }
+  static Call Begin(const Caller& caller, PGconn* conn) {
+    return tracker::BeginClose(function, conn, caller);
+  }
   static void End(const Call& call, PGconn*) { tracker::EndClose(call); }
 };
 
@@ -113,7 +123,7 @@ struct AnyWork {
   // on.
   static constexpr bool kShortCut = true;
   template <typename... Arguments>
-  static Call Begin(const void* caller, Arguments... arguments) {
+  static Call Begin(const Caller& caller, Arguments... arguments) {
     return tracker::BeginWork(function, command, FirstOf(arguments...), caller);
   }
   template <typename Result, typename... Arguments>
@@ -129,7 +139,7 @@ using Command = AnyWork<function, true>;
 template <Function function>
 struct Exempt {
   template <typename... Arguments>
-  static Call Begin(const void* caller, Arguments... arguments) {
+  static Call Begin(const Caller& caller, Arguments... arguments) {
     return tracker::BeginExempt(ObjectOf(arguments...), caller);
   }
   template <typename... Ignored>
@@ -140,10 +150,10 @@ struct Exempt {
 
 template <typename Role, Function function, typename Result, typename... Parameters,
           typename... Arguments>
-[[gnu::always_inline]] inline Result Intercept(const void* caller, Result (*)(Parameters...),
+[[gnu::always_inline]] inline Result Intercept(const Caller& caller, Result (*)(Parameters...),
                                                Arguments... arguments) {
   if constexpr (requires { Role::kShortCut; }) {
-    if (const libpq::Copy* copy = libpq::Containing(caller)) {
+    if (const libpq::Copy* copy = libpq::Containing(caller.address)) {
       return reinterpret_cast<Result (*)(Parameters...)>(copy->Real(function))(arguments...);
     }
   }
@@ -164,12 +174,60 @@ template <typename Role, Function function, typename Result, typename... Paramet
 
 // NOLINTBEGIN: the names and types are libpq's
 #define PQLEASH_UNWRAP(...) __VA_ARGS__
-#define PQLEASH_FUNCTION(role, name, result, parameters, arguments)                           \
-  extern "C" __attribute__((visibility("default"))) result name parameters {                  \
-    return pqleash::Intercept<pqleash::role<pqleash::Function::k##name>,                      \
-                              pqleash::Function::k##name>(__builtin_return_address(0), &name, \
-                                                          PQLEASH_UNWRAP arguments);          \
+#define PQLEASH_INTERCEPT(role, name, bound, arguments)                                      \
+  pqleash::Intercept<pqleash::role<pqleash::Function::k##name>, pqleash::Function::k##name>( \
+      pqleash::tracker::Caller{__builtin_return_address(0), bound}, &::name,                 \
+      PQLEASH_UNWRAP arguments)
+
+#define PQLEASH_FUNCTION(role, name, result, parameters, arguments)          \
+  extern "C" __attribute__((visibility("default"))) result name parameters { \
+    return PQLEASH_INTERCEPT(role, name, nullptr, arguments);                \
   }
 #include "shim/interpose/functions.def"
 #undef PQLEASH_FUNCTION
+
+namespace pqleash {
+namespace {
+
+// The same once more for each copy of libpq that dlsym may be asked about.
+template <uint32_t number>
+struct Bound {
+#define PQLEASH_FUNCTION(role, name, result, parameters, arguments)           \
+  static result name parameters {                                             \
+    return PQLEASH_INTERCEPT(role, name, libpq::ByNumber(number), arguments); \
+  }
+#include "shim/interpose/functions.def"
+#undef PQLEASH_FUNCTION
+
+  static void* Address(Function function) {
+    switch (function) {
+#define PQLEASH_FUNCTION(role, name, result, parameters, arguments) \
+  case Function::k##name:                                           \
+    return reinterpret_cast<void*>(&Bound::name);
+#include "shim/interpose/functions.def"
+#undef PQLEASH_FUNCTION
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace
+
+void* BoundWrapper(Function function, uint32_t copy) {
+  static_assert(kBoundCopies == 4);
+  switch (copy) {
+    case 0:
+      return Bound<0>::Address(function);
+    case 1:
+      return Bound<1>::Address(function);
+    case 2:
+      return Bound<2>::Address(function);
+    case 3:
+      return Bound<3>::Address(function);
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace pqleash
 // NOLINTEND

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "shim/ledger/ledger.h"
+#include "shim/ledger/record_table.h"
 #include "shim/ledger/string_heap.h"
 
 namespace pqleash::ledger {
@@ -34,13 +34,8 @@ class Targets {
   uint32_t Intern(const TargetText& text);
 
  private:
-  uint32_t Find(const Target& target, uint64_t hash, uint32_t* vacant) const;
-
-  Ledger* ledger_;
   StringHeap* strings_;
-  std::atomic<uint32_t>* entries_;
-  uint32_t entry_count_;
-  BoundedLock lock_;
+  RecordTable<Target, kTargets, &Header::targets_used> table_;
 };
 
 }  // namespace pqleash::ledger

@@ -7,7 +7,10 @@
 
 #include <cstring>
 
+#include "shim/libpq/deep_bind.h"
+#include "shim/libpq/names.h"
 #include "shim/stack/loader_state.h"
+#include "shim/support/linker.h"
 #include "shim/support/own_code.h"
 #include "shim/support/text.h"
 
@@ -58,7 +61,7 @@ int FindRange(dl_phdr_info* info, size_t, void* data) {
 // handle reaches the global scope, where they come first.
 template <typename Pointer>
 void LookUp(void* handle, const char* name, Pointer* result) {
-  void* found = dlsym(handle, name);
+  void* found = linker::LookUp(handle, name);
   *result = OwnCode(found) ? nullptr : reinterpret_cast<Pointer>(found);
 }
 
@@ -73,6 +76,7 @@ void LookUpAll(void* handle, Copy* copy) {
   LookUp(handle, "PQdb", &copy->db);
   LookUp(handle, "PQuser", &copy->user);
   LookUp(handle, "PQparameterStatus", &copy->parameter_status);
+  LookUp(handle, "PQregisterEventProc", &copy->register_event_proc);
   int (*lib_version)() = nullptr;
   LookUp(handle, "PQlibVersion", &lib_version);
   if (lib_version != nullptr) copy->version = static_cast<uint32_t>(lib_version());
@@ -121,18 +125,24 @@ const Copy* Enter(void* definition, void* scope) {
   return copy;
 }
 
-void* DefinitionForCaller(const void* caller) {
+// The linker's record of the object that `address` lies in; nullptr: none.
+const link_map* ObjectOf(const void* address) {
   Dl_info info = {};
   link_map* map = nullptr;
-  if (caller == nullptr ||
-      dladdr1(caller, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) == 0 ||
-      map == nullptr || map->l_name[0] == '\0') {
-    return nullptr;  // the main program's own needs are in the global scope: RTLD_NEXT has seen
-                     // them
+  if (address == nullptr ||
+      dladdr1(address, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) == 0) {
+    return nullptr;
   }
+  return map;
+}
+
+// By the object and what it needs. The main program's own needs are in the global scope: RTLD_NEXT
+// has seen them.
+void* DefinitionForObject(const link_map* map) {
+  if (map == nullptr || map->l_name[0] == '\0') return nullptr;
   void* handle = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return nullptr;
-  void* definition = dlsym(handle, kSignature);
+  void* definition = linker::LookUp(handle, kSignature);
   dlclose(handle);
   return OwnCode(definition) ? nullptr : definition;
 }
@@ -146,10 +156,7 @@ struct LibpqName {
 int FindLibpqName(dl_phdr_info* info, size_t, void* data) {
   auto* search = static_cast<LibpqName*>(data);
   if (info->dlpi_name == nullptr) return 0;
-  const char* slash = strrchr(info->dlpi_name, '/');
-  const char* base = slash != nullptr ? slash + 1 : info->dlpi_name;
-  // 'libpq' and then no letter: libpqleash.so and libpqxx are none.
-  if (strncmp(base, "libpq", 5) != 0 || (base[5] >= 'a' && base[5] <= 'z')) return 0;
+  if (!IsLibpqName(info->dlpi_name)) return 0;
   if (strlen(info->dlpi_name) >= sizeof(search->name)) return 0;
   if (search->seen++ != search->wanted) return 0;
   strcpy(search->name, info->dlpi_name);  // NOLINT: the length was just checked
@@ -162,47 +169,66 @@ void* DefinitionAnywhere() {
     if (dl_iterate_phdr(FindLibpqName, &search) == 0) return nullptr;
     void* handle = dlopen(search.name, RTLD_LAZY | RTLD_NOLOAD);
     if (handle == nullptr) continue;
-    void* definition = dlsym(handle, kSignature);
+    void* definition = linker::LookUp(handle, kSignature);
     dlclose(handle);
     if (definition != nullptr && !OwnCode(definition)) return definition;
   }
   return nullptr;
 }
 
-const Copy* Find(const void* caller) {
-  if (void* next = dlsym(RTLD_NEXT, kSignature)) {
-    if (const Copy* copy = Enter(next, RTLD_NEXT)) return copy;
+const Copy* FindNext() {
+  void* next = linker::LookUp(RTLD_NEXT, kSignature);
+  return next != nullptr ? Enter(next, RTLD_NEXT) : nullptr;
+}
+
+const Copy* FindForObject(const link_map* map) {
+  void* definition = DefinitionForObject(map);
+  return definition != nullptr ? Enter(definition, nullptr) : nullptr;
+}
+
+Service Find(const void* caller) {
+  const link_map* map = ObjectOf(caller);
+  const bool deep_bound = map != nullptr && AskedForDeepBind(map->l_name);
+  const uint32_t way = deep_bound ? ledger::kWayDeepBind : ledger::kWayBound;
+  if (deep_bound) {
+    if (const Copy* copy = FindForObject(map)) return {copy, way};
   }
-  if (void* definition = DefinitionForCaller(caller)) {
-    if (const Copy* copy = Enter(definition, nullptr)) return copy;
-  }
-  if (void* definition = DefinitionAnywhere()) return Enter(definition, nullptr);
-  return nullptr;
+  if (const Copy* copy = FindNext()) return {copy, way};
+  if (const Copy* copy = FindForObject(map)) return {copy, way};
+  void* definition = DefinitionAnywhere();
+  return {definition != nullptr ? Enter(definition, nullptr) : nullptr, way};
 }
 
 // What was found for a return address, good while the loader's list of objects stays as it is.
 // Direct-mapped; an entry is one word: the upper bits of a hash of (caller, loader state), the
-// lower ones 1 + number of the copy.
+// lower ones 1 + number of the copy and the
+// mark of a deeply bound caller.
 constexpr uint32_t kFoundEntries = 256;
-constexpr uint64_t kCopyMask = 0xff;
+constexpr uint64_t kFoundMask = 0xff;
+constexpr uint64_t kDeepBound = 0x80;
 constinit std::atomic<uint64_t> found[kFoundEntries] = {};
 
 }  // namespace
 
-const Copy* ForCaller(const void* caller) noexcept {
+Service ForCaller(const void* caller) noexcept {
   const uint64_t hash = Mix(reinterpret_cast<uintptr_t>(caller), ReadLoaderState().Hash());
   std::atomic<uint64_t>& entry = found[hash % kFoundEntries];
   const uint64_t value = entry.load(std::memory_order_acquire);
-  if ((value & ~kCopyMask) == (hash & ~kCopyMask) && (value & kCopyMask) != 0) {
-    return &copies[(value & kCopyMask) - 1];
+  if ((value & ~kFoundMask) == (hash & ~kFoundMask) && (value & kFoundMask) != 0) {
+    const bool deep_bound = (value & kDeepBound) != 0;
+    return {&copies[(value & kFoundMask & ~kDeepBound) - 1],
+            deep_bound ? ledger::kWayDeepBind : ledger::kWayBound};
   }
-  const Copy* copy = Find(caller);
-  if (copy == nullptr) return nullptr;
+  const Service service = Find(caller);
+  if (service.copy == nullptr) return service;
   // What we failed to look up is no error of the host's: leave it no message.
   dlerror();
-  entry.store((hash & ~kCopyMask) | (Number(copy) + 1), std::memory_order_release);
-  return copy;
+  const uint64_t mark = service.way == ledger::kWayDeepBind ? kDeepBound : 0;
+  entry.store((hash & ~kFoundMask) | mark | (Number(service.copy) + 1), std::memory_order_release);
+  return service;
 }
+
+const Copy* ForDefinition(void* definition) noexcept { return Enter(definition, nullptr); }
 
 uint32_t Number(const Copy* copy) { return static_cast<uint32_t>(copy - copies); }
 

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "shim/ledger/layout.h"
 #include "shim/libpq/copy.h"
 
 namespace pqleash::libpq {
@@ -32,15 +33,24 @@ inline const Copy* Containing(const void* address) {
   return nullptr;
 }
 
+// What serves a call, and by what way the call has reached us.
+struct Service {
+  const Copy* copy;  // nullptr: none
+  uint32_t way;      // ledger::LibpqWays
+};
+
 // The copy that a call from `caller` (a return address) would reach without us, in this order:
 //   1. the next definition in the global scope (RTLD_NEXT), which is what the host's own binding
 //   prefers;
 //   2. the caller's object and what it needs: psycopg2, DBD::Pg and psqlODBC are loaded with
 //   RTLD_LOCAL, and RTLD_NEXT
-//      finds nothing for them;
+//      finds nothing for them; for an object that asked for RTLD_DEEPBIND this comes first;
 //   3. any loaded object that is called libpq*.
-// nullptr: there is none, or more than kMaxCopies.
-const Copy* ForCaller(const void* caller) noexcept;
+// No copy: there is none, or more than kMaxCopies.
+Service ForCaller(const void* caller) noexcept;
+
+// The copy that defines the function at `definition`, any of libpq's; nullptr: as above.
+const Copy* ForDefinition(void* definition) noexcept;
 
 // Position of `copy` in the order of discovery, 0 to kMaxCopies - 1.
 uint32_t Number(const Copy* copy);

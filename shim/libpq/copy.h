@@ -7,6 +7,8 @@
 #ifndef PQLEASH_SHIM_LIBPQ_COPY_H_
 #define PQLEASH_SHIM_LIBPQ_COPY_H_
 
+#include <libpq-events.h>
+
 #include <cstdint>
 
 #include "shim/interpose/function.h"
@@ -31,6 +33,8 @@ struct Copy {
   char* (*db)(const PGconn*) = nullptr;
   char* (*user)(const PGconn*) = nullptr;
   const char* (*parameter_status)(const PGconn*, const char*) = nullptr;
+
+  int (*register_event_proc)(PGconn*, PGEventProc, const char* name, void*) = nullptr;
 
   uint32_t version = 0;  // PQlibVersion; 0: not known
   char path[256] = {};   // as the dynamic linker names it, cut to fit

@@ -23,6 +23,8 @@ uint16_t Flags(StackEnd end, bool cut) {
 
 void CaptureFrom(const void* caller, uint32_t depth, const LoaderState& loader,
                  Stack* stack) noexcept {
+  stack->script_count = 0;
+  stack->interpreter = nullptr;
   void* addresses[kMaxDepth + kMaxOwnFrames];
   CaptureResult result;
   // Asked for as much as is needed, and not for more: a frame has its price.

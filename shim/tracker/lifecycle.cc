@@ -2,6 +2,7 @@
 
 #include "shim/tracker/lifecycle.h"
 
+#include <cstddef>
 #include <cstring>
 
 namespace pqleash::tracker {
@@ -97,6 +98,10 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   Store(record.in_call, 0u);
   Store(record.resets, 0u);
   Store<uint32_t>(record.libpq, opening.libpq);
+  Store(record.touched_site, 0u);
+  Store(record.touched_by, 0u);
+  Store(record.opener_pid, 0);
+  Store(record.inherited, 0u);
   Move(slot, ledger::kConnecting);
   return slot;
 }
@@ -157,8 +162,40 @@ void Lifecycle::Resetting(uint32_t slot) {
   Move(slot, ledger::kResetting);
 }
 
+uint32_t Lifecycle::Inherit(const PGconn* handle, const ledger::ConnectionSlot& description,
+                            uint16_t libpq) {
+  const uint32_t slot = connections_->Reserve();
+  uint32_t stale = kNoSlot;
+  if (slot == kNoSlot) {
+    Count(ledger_->header().unrecorded_connections);
+    return kNoSlot;
+  }
+  Connection& connection = connections_->At(slot);
+  connection.call_site = description.call_site;
+  connection.libpq = libpq;
+  connection.counted = false;
+  ledger::ConnectionSlot& record = Record(slot);
+  {
+    const SequenceGuard guard(record.sequence);
+    const uint32_t sequence = ledger::Load(record.sequence);
+    memcpy(&record.state, &description.state,
+           sizeof(record) - offsetof(ledger::ConnectionSlot, state));
+    Store(record.sequence, sequence);
+    Move(slot, ledger::kInherited);
+  }
+  if (connections_->Insert(slot, handle, &stale)) {
+    if (stale != kNoSlot) Ended(stale, description.opened_ns);
+  }
+  return slot;
+}
+
 void Lifecycle::Ended(uint32_t slot, uint64_t now) {
   const uint32_t state = connections_->At(slot).state;
+  if (state == ledger::kInherited) {
+    const SequenceGuard guard(Record(slot).sequence);
+    Store(Record(slot).inherited, Record(slot).inherited | ledger::kFinishedHere);
+    return;
+  }
   {
     const SequenceGuard guard(Record(slot).sequence);
     Move(slot, ledger::kSlotFree);

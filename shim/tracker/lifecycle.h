@@ -49,7 +49,11 @@ class Lifecycle {
   // libpq has seen the end of an established connection.
   void Broken(uint32_t slot, uint64_t now);
   void Resetting(uint32_t slot);
-  // The PGconn is gone. The slot must be out of the table, and is free afterwards.
+  // Fills a slot that was reserved for a connection that the parent opened (`description`, all but
+  // its sequence), and enters it. It is never counted. kNoSlot: no room, which is counted.
+  uint32_t Inherit(const PGconn* handle, const ledger::ConnectionSlot& description, uint16_t libpq);
+  // The PGconn is gone. The slot must be out of the table, and is free afterwards; that of an
+  // inherited connection stays, as evidence.
   void Ended(uint32_t slot, uint64_t now);
 
  private:

@@ -13,9 +13,11 @@
 #include <cstdio>
 #include <cstring>
 
+#include "shim/interpose/intercepted.h"
 #include "shim/ledger/directory.h"
 #include "shim/libpq/copies.h"
 #include "shim/log/log.h"
+#include "shim/stack/script/interpreters.h"
 #include "shim/support/host_state.h"
 #include "shim/support/text.h"
 #include "shim/tracker/clock.h"
@@ -24,7 +26,7 @@
 namespace pqleash::tracker {
 
 constinit std::atomic<Process*> Process::current_{nullptr};
-constinit std::atomic<const Process*> Process::inherited_{nullptr};
+constinit std::atomic<Process*> Process::inherited_{nullptr};
 constinit std::atomic<uint32_t>* Process::owned_ = nullptr;
 
 namespace {
@@ -34,7 +36,7 @@ constexpr uint32_t kStringEntries = 16 * 1024;
 constexpr uint32_t kTargetCapacity = 1'024;
 constexpr uint32_t kScriptFrameCapacity = 8 * 1024;
 // Stacks are rarely as deep as they may be; what does not fit is counted.
-constexpr uint32_t kFramesPerSite = 32;
+constexpr uint32_t kFramesPerSite = 64;
 constexpr uint32_t kSeenPerSite = 4;
 
 // One thread makes the state; the others go on without for the few milliseconds, counted as
@@ -51,6 +53,7 @@ uint32_t TableSize(uint32_t entries) { return std::bit_ceil(entries * 2); }
 struct Tables {
   std::atomic<uint64_t>* strings;
   std::atomic<uint32_t>* targets;
+  std::atomic<uint32_t>* script_frames;
   std::atomic<uint64_t>* seen_stacks;
   std::atomic<uint32_t>* sites_by_id;
   Connection* connections;
@@ -78,6 +81,7 @@ Tables LayOut(Layout& layout, const Settings& settings) {
   Tables tables;
   tables.strings = layout.Take<std::atomic<uint64_t>>(kStringEntries);
   tables.targets = layout.Take<std::atomic<uint32_t>>(TableSize(kTargetCapacity));
+  tables.script_frames = layout.Take<std::atomic<uint32_t>>(TableSize(kScriptFrameCapacity));
   tables.seen_stacks =
       layout.Take<std::atomic<uint64_t>>(std::bit_ceil(settings.call_sites * kSeenPerSite));
   tables.sites_by_id = layout.Take<std::atomic<uint32_t>>(TableSize(settings.call_sites));
@@ -230,8 +234,9 @@ void Process::UseTables() {
   const Tables tables = LayOut(layout, settings);
   strings.Use(&ledger, tables.strings, kStringEntries);
   targets.Use(&ledger, &strings, tables.targets, TableSize(kTargetCapacity));
+  script_frames.Use(&ledger, &strings, tables.script_frames, TableSize(kScriptFrameCapacity));
   modules.Use(&ledger, &strings);
-  call_sites.Use(&ledger, &modules, tables.seen_stacks,
+  call_sites.Use(&ledger, &modules, &script_frames, tables.seen_stacks,
                  std::bit_ceil(settings.call_sites * kSeenPerSite), tables.sites_by_id,
                  TableSize(settings.call_sites));
   connections.Use(&ledger, tables.connections, settings.connections, tables.buckets,
@@ -262,19 +267,21 @@ void Process::FillHeader(const Identity& identity) {
   CopyText(PQLEASH_VERSION, header.library_version);
   header.exe = strings.Intern(identity.executable);
   header.unwinder = ledger::kUnwinderCfi;
+  header.intercepted = Intercepted();
   ledger.Publish();
 }
 
-void Process::BookLibpq(uint32_t number) {
-  const uint32_t bit = 1u << number;
-  if ((libpq_booked_.load(std::memory_order_acquire) & bit) != 0) return;
+void Process::BookLibpq(uint32_t number, uint32_t way) {
+  ledger::Header& header = ledger.header();
+  ledger::Store(header.interpreters, stack::InterpretersSeen());
+  ledger::LibpqCopy& record = header.libpq_copies[number];
+  if ((ledger::Load(record.ways) & way) != 0) return;
   const libpq::Copy* copy = libpq::ByNumber(number);
   if (copy == nullptr) return;
-  ledger::LibpqCopy& record = ledger.header().libpq_copies[number];
   ledger::Store(record.version, copy->version);
   ledger::Store(record.path, strings.Intern(copy->path));
-  ledger::Raise(ledger.header().libpq_copies_used, number + 1);
-  libpq_booked_.fetch_or(bit, std::memory_order_release);
+  ledger::Raise(header.libpq_copies_used, number + 1);
+  ledger::Atomic(record.ways).fetch_or(way, std::memory_order_release);
 }
 
 }  // namespace pqleash::tracker

@@ -17,6 +17,7 @@
 
 #include "shim/interpose/function.h"
 #include "shim/ledger/ledger.h"
+#include "shim/ledger/script_frame_table.h"
 #include "shim/ledger/string_heap.h"
 #include "shim/ledger/targets.h"
 #include "shim/log/output.h"
@@ -38,8 +39,9 @@ class Process {
   }
   // The same, and made now if there is none. nullptr: pqleash stays out, or there is no memory.
   static Process* CurrentOrCreate() noexcept;
-  // The state of the parent that this process was forked from, to be read only; nullptr: none.
-  static const Process* Inherited() {
+  // The state of the parent that this process was forked from: a copy, but for its ledger, which is
+  // the parent's and only to be read. nullptr: none.
+  static Process* Inherited() {
     return Current() == nullptr ? current_.load(std::memory_order_acquire)
                                 : inherited_.load(std::memory_order_acquire);
   }
@@ -48,13 +50,15 @@ class Process {
   // wrappers.
   static Process* CreateForTest(const Settings& settings, int fd);
 
-  // Makes sure that the ledger names the copy of libpq.
-  void BookLibpq(uint32_t number);
+  // Makes sure that the ledger names the copy of libpq, and the way (ledger::LibpqWays) that its
+  // calls have come.
+  void BookLibpq(uint32_t number, uint32_t way);
 
   Settings settings;
   ledger::Ledger ledger;
   ledger::StringHeap strings;
   ledger::Targets targets;
+  ledger::ScriptFrameTable script_frames;
   stack::Modules modules;
   stack::CallSites call_sites;
   Connections connections;
@@ -70,11 +74,10 @@ class Process {
   void UseTables();
 
   static std::atomic<Process*> current_;
-  static std::atomic<const Process*> inherited_;
+  static std::atomic<Process*> inherited_;
   static std::atomic<uint32_t>* owned_;
 
   uint32_t site_capacity_;
-  std::atomic<uint32_t> libpq_booked_;  // a bit a copy
 };
 
 }  // namespace pqleash::tracker

@@ -53,6 +53,7 @@ void Adopt(const config::Config& config, Settings* settings) {
   CopyText(config.dir.c_str(), settings->dir);
   CopyText(config.service.c_str(), settings->service);
   settings->stack_depth = config.stack_depth;
+  settings->script_frames = config.script_frames;
   settings->connections = config.connections;
   settings->call_sites = config.call_sites;
   settings->keep_dead = config.keep_dead;
@@ -77,8 +78,7 @@ void Announce(const config::Loaded& loaded, const Identity& identity) {
 }  // namespace
 
 bool MustStayOut(const Identity& identity) noexcept {
-  const char* disable = config::Variable("PQLEASH_DISABLE");
-  if (disable != nullptr && disable[0] != '\0' && strcmp(disable, "0") != 0) return true;
+  if (config::Disabled()) return true;
   if (getauxval(AT_SECURE) != 0) return true;
   static constexpr const char* kServerPrograms[] = {"postgres",   "postmaster", "initdb",
                                                     "pg_ctl",     "pg_upgrade", "pg_rewind",

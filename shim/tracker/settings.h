@@ -14,6 +14,7 @@ struct Settings {
   char dir[256];
   char service[64];
   uint32_t stack_depth;
+  bool script_frames;
   uint32_t connections;
   uint32_t call_sites;
   uint32_t keep_dead;

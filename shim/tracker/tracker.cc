@@ -7,9 +7,12 @@
 
 #include "shim/libpq/copies.h"
 #include "shim/stack/capture.h"
+#include "shim/stack/script/interpreters.h"
 #include "shim/support/host_state.h"
 #include "shim/support/own_code.h"
 #include "shim/tracker/clock.h"
+#include "shim/tracker/close_event.h"
+#include "shim/tracker/inheritance.h"
 #include "shim/tracker/process.h"
 
 namespace pqleash::tracker {
@@ -50,7 +53,7 @@ const libpq::Copy* InsideLibpq(const void* caller) {
 }
 
 Call PassThrough(const libpq::Copy* copy) {
-  const Call call = {copy, thread.inside, nullptr, kNoSlot};
+  const Call call = {copy, thread.inside, nullptr, kNoSlot, 0};
   if (copy != nullptr) thread.inside = copy;
   return call;
 }
@@ -64,35 +67,56 @@ void NoteBypass(const Call& call) {
   if (Process* process = Process::Current()) ledger::Count(process->ledger.header().bypassed_calls);
 }
 
-// For a connection that is not recorded: inherited from the parent, or opened past us or beyond the
-// capacity.
-[[gnu::noinline]] Call RouteUnrecorded(const PGconn* conn, const void* caller) {
-  const ErrnoKeeper errno_keeper;
-  const Process* parent = Process::Inherited();
-  if (parent != nullptr && conn != nullptr) {
-    const uint32_t slot = parent->connections.Find(conn);
-    if (slot != kNoSlot) return PassThrough(libpq::ByNumber(parent->connections.At(slot).libpq));
+uint32_t BookStack(Process* process, const void* caller) {
+  const LoaderState loader = ReadLoaderState();
+  stack::Stack stack;
+  stack::CaptureFrom(caller, process->settings.stack_depth, loader, &stack);
+  if (process->settings.script_frames) {
+    stack::CaptureScript(process->script_frames, process->settings.stack_depth, loader, &stack);
   }
-  return PassThrough(libpq::ForCaller(caller));
+  return process->call_sites.Book(stack, loader);
+}
+
+// The copy for a connection that nobody knows: opened past us, or beyond the capacity.
+const libpq::Copy* ServingCopy(const Caller& caller) {
+  return caller.bound != nullptr ? caller.bound : libpq::ForCaller(caller.address).copy;
+}
+
+// For a connection that is not in this process's table.
+[[gnu::noinline]] Call RouteUnrecorded(Function function, const PGconn* conn,
+                                       const Caller& caller) {
+  const ErrnoKeeper errno_keeper;
+  const uint32_t slot = conn != nullptr ? FindInherited(conn) : kNoSlot;
+  if (slot == kNoSlot) return PassThrough(ServingCopy(caller));
+  const libpq::Copy* copy = InheritedCopy(slot);
+  Call call = PassThrough(copy);
+  call.process = Process::CurrentOrCreate();
+  if (call.process == nullptr) return call;
+  const ThreadState& self = ThisThread(call.process);
+  const uint32_t site = BookStack(call.process, caller.address);
+  call.slot = Inherit(*call.process, slot, conn,
+                      {site, call.process->function_names[Index(function)], self.tid, self.name});
+  return call;
 }
 
 // Finds the slot of a connection that the host uses, and the copy that serves it.
-[[gnu::always_inline]] inline Call RouteHost(const PGconn* conn, const void* caller) {
+[[gnu::always_inline]] inline Call RouteHost(Function function, const PGconn* conn,
+                                             const Caller& caller) {
   if (Process* process = Process::Current()) {
     const uint32_t slot = conn != nullptr ? process->connections.Find(conn) : kNoSlot;
     if (slot != kNoSlot) {
       const Call call = {libpq::ByNumber(process->connections.At(slot).libpq), thread.inside,
-                         process, slot};
+                         process, slot, 0};
       thread.inside = call.copy;
       return call;
     }
   }
-  return RouteUnrecorded(conn, caller);
+  return RouteUnrecorded(function, conn, caller);
 }
 
-Call Route(const PGconn* conn, const void* caller) {
-  if (const libpq::Copy* copy = InsideLibpq(caller)) return PassThrough(copy);
-  return RouteHost(conn, caller);
+Call Route(Function function, const PGconn* conn, const Caller& caller) {
+  if (const libpq::Copy* copy = InsideLibpq(caller.address)) return PassThrough(copy);
+  return RouteHost(function, conn, caller);
 }
 
 Endpoint AskEndpoint(const Call& call, PGconn* conn) {
@@ -125,32 +149,28 @@ bool UnderWay(const Call& call) {
   return state == ledger::kConnecting || state == ledger::kResetting;
 }
 
-uint32_t BookStack(Process* process, const void* caller) {
-  const LoaderState loader = ReadLoaderState();
-  stack::Stack stack;
-  stack::CaptureFrom(caller, process->settings.stack_depth, loader, &stack);
-  return process->call_sites.Book(stack, loader);
-}
-
 }  // namespace
 
-Call BeginOpen(const void* caller) noexcept {
-  if (const libpq::Copy* copy = InsideLibpq(caller)) {
+Call BeginOpen(const Caller& caller) noexcept {
+  if (const libpq::Copy* copy = InsideLibpq(caller.address)) {
     const Call call = PassThrough(copy);
     NoteBypass(call);
     return call;
   }
   const ErrnoKeeper errno_keeper;
-  const libpq::Copy* copy = libpq::ForCaller(caller);
+  libpq::Service service = {caller.bound, ledger::kWayLookedUp};
+  if (service.copy == nullptr) service = libpq::ForCaller(caller.address);
   // libpq itself, a copy that was not known until now: see NoteBypass.
-  if (copy == nullptr || copy->Contains(caller)) return PassThrough(copy);
-  Call call = PassThrough(copy);
+  if (service.copy == nullptr || service.copy->Contains(caller.address))
+    return PassThrough(service.copy);
+  Call call = PassThrough(service.copy);
+  call.way = service.way;
   call.process = Process::CurrentOrCreate();
   if (call.process == nullptr) return call;
-  const uint32_t number = libpq::Number(copy);
-  call.process->BookLibpq(number);
+  const uint32_t number = libpq::Number(service.copy);
+  call.process->BookLibpq(number, service.way);
   const ThreadState& self = ThisThread(call.process);
-  const uint32_t site = BookStack(call.process, caller);
+  const uint32_t site = BookStack(call.process, caller.address);
   call.slot = call.process->lifecycle.Begin(
       {site, self.tid, self.name, Now(), static_cast<uint16_t>(number)});
   return call;
@@ -167,7 +187,10 @@ void EndOpen(const Call& call, PGconn* conn) noexcept {
   const ConnStatusType status = call.copy->status(conn);
   const bool settled = status == CONNECTION_OK || status == CONNECTION_BAD;
   const Endpoint endpoint = AskEndpoint(call, conn);
-  if (!call.process->lifecycle.Attach(call.slot, conn, endpoint) || !settled) return;
+  if (!call.process->lifecycle.Attach(call.slot, conn, endpoint)) return;
+  // Whoever came by another way than the linker's binding may go by another way, too.
+  if (call.way != ledger::kWayBound) WatchClose(*call.copy, conn);
+  if (!settled) return;
   if (status == CONNECTION_OK) {
     call.process->lifecycle.Established(call.slot, endpoint, Now());
   } else {
@@ -175,7 +198,9 @@ void EndOpen(const Call& call, PGconn* conn) noexcept {
   }
 }
 
-Call BeginPoll(PGconn* conn, const void* caller) noexcept { return Route(conn, caller); }
+Call BeginPoll(Function function, PGconn* conn, const Caller& caller) noexcept {
+  return Route(function, conn, caller);
+}
 
 void EndPoll(const Call& call, PGconn* conn, PostgresPollingStatusType result) noexcept {
   Leave(call);
@@ -185,8 +210,8 @@ void EndPoll(const Call& call, PGconn* conn, PostgresPollingStatusType result) n
   Settle(call, conn, result == PGRES_POLLING_OK);
 }
 
-Call BeginReset(PGconn* conn, const void* caller) noexcept {
-  const Call call = Route(conn, caller);
+Call BeginReset(Function function, PGconn* conn, const Caller& caller) noexcept {
+  const Call call = Route(function, conn, caller);
   if (call.slot != kNoSlot) call.process->lifecycle.Resetting(call.slot);
   return call;
 }
@@ -205,8 +230,8 @@ void EndResetStart(const Call& call, PGconn* conn, int started) noexcept {
   Settle(call, conn, false);
 }
 
-Call BeginClose(PGconn* conn, const void* caller) noexcept {
-  const Call call = Route(conn, caller);
+Call BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept {
+  const Call call = Route(function, conn, caller);
   // Before the real PQfinish: the moment that it returns, the address may belong to another
   // thread's new connection.
   if (call.slot != kNoSlot) call.process->connections.Remove(conn);
@@ -218,8 +243,9 @@ void EndClose(const Call& call) noexcept {
   if (call.slot != kNoSlot) call.process->lifecycle.Ended(call.slot, Now());
 }
 
-Call BeginWork(Function function, bool command, PGconn* conn, const void* caller) noexcept {
-  const Call call = RouteHost(conn, caller);  // the wrapper has seen that it is not libpq calling
+Call BeginWork(Function function, bool command, PGconn* conn, const Caller& caller) noexcept {
+  const Call call =
+      RouteHost(function, conn, caller);  // the wrapper has seen that it is not libpq calling
   if (call.slot == kNoSlot) return call;
   auto& record = call.process->ledger.At<ledger::ConnectionSlot>(ledger::kConnections, call.slot);
   ledger::Store(record.last_activity_ns, CoarseNow());
@@ -237,7 +263,7 @@ void EndWork(const Call& call, PGconn* conn) noexcept {
   ledger::Store(record.in_call, 0u);
   ledger::Store(record.last_activity_ns, CoarseNow());
   const uint32_t state = call.process->connections.At(call.slot).state;
-  if (state == ledger::kEstablished && transaction != PQTRANS_UNKNOWN) return;
+  if (state == ledger::kEstablished ? transaction != PQTRANS_UNKNOWN : !UnderWay(call)) return;
   const ErrnoKeeper errno_keeper;
   const ConnStatusType status = call.copy->status(conn);
   if (state == ledger::kEstablished && status == CONNECTION_BAD) {
@@ -248,10 +274,15 @@ void EndWork(const Call& call, PGconn* conn) noexcept {
   }
 }
 
-Call BeginExempt(const void* object, const void* caller) noexcept {
-  Call call = Route(static_cast<const PGconn*>(object), caller);
-  call.slot = kNoSlot;
-  return call;
+Call BeginExempt(const void* object, const Caller& caller) noexcept {
+  if (const libpq::Copy* copy = InsideLibpq(caller.address)) return PassThrough(copy);
+  const Process* process = Process::Current();
+  const uint32_t slot = process != nullptr && object != nullptr
+                            ? process->connections.Find(static_cast<const PGconn*>(object))
+                            : kNoSlot;
+  if (slot != kNoSlot) return PassThrough(libpq::ByNumber(process->connections.At(slot).libpq));
+  const ErrnoKeeper errno_keeper;
+  return PassThrough(ServingCopy(caller));
 }
 
 void EndExempt(const Call& call) noexcept { Leave(call); }

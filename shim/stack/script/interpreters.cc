@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/stack/script/interpreters.h"
+
+#include <dlfcn.h>
+
+#include <atomic>
+
+#include "shim/stack/script/script_frames.h"
+#include "shim/support/linker.h"
+
+namespace pqleash::stack {
+
+namespace {
+
+constexpr const Interpreter* kInterpreters[] = {&kPython, &kRuby, &kPhp, &kPerl};
+constexpr uint32_t kInterpreterCount = sizeof(kInterpreters) / sizeof(kInterpreters[0]);
+
+// How many objects the linker had added when an interpreter was looked for; kFound: it is there.
+constexpr uint64_t kFound = UINT64_MAX;
+constinit std::atomic<uint64_t> looked_at[kInterpreterCount] = {};
+constinit std::atomic<uint32_t> seen{0};
+
+bool Present(uint32_t number, const LoaderState& loader) {
+  const uint64_t known = looked_at[number].load(std::memory_order_acquire);
+  if (known == kFound) return true;
+  if (known == loader.added) return false;
+  const bool found = kInterpreters[number]->find(linker::LookUp);
+  dlerror();  // what we failed to look up is no error of the host's
+  looked_at[number].store(found ? kFound : loader.added, std::memory_order_release);
+  return found;
+}
+
+class InterningSink final : public ScriptSink {
+ public:
+  InterningSink(ledger::ScriptFrameTable& table, uint32_t depth, Stack* stack)
+      : table_(table), depth_(depth), stack_(stack) {}
+
+  bool Add(ledger::Language language, std::string_view function, std::string_view file,
+           uint32_t line) override {
+    if (stack_->script_count == depth_) {
+      stack_->flags |= ledger::kStackTruncated;
+      return false;
+    }
+    const uint32_t number = table_.Intern(language, function, file, line);
+    if (number == 0) {  // no room: what is there is still right
+      stack_->flags |= ledger::kStackIncomplete;
+      return false;
+    }
+    stack_->script_frames[stack_->script_count++] = number;
+    const uint32_t bit = 1u << language;
+    if ((seen.load(std::memory_order_relaxed) & bit) == 0)
+      seen.fetch_or(bit, std::memory_order_relaxed);
+    return true;
+  }
+
+ private:
+  ledger::ScriptFrameTable& table_;
+  const uint32_t depth_;
+  Stack* const stack_;
+};
+
+}  // namespace
+
+void CaptureScript(ledger::ScriptFrameTable& table, uint32_t depth, const LoaderState& loader,
+                   Stack* stack) {
+  for (uint32_t number = 0; number < kInterpreterCount; ++number) {
+    if (!Present(number, loader)) continue;
+    InterningSink sink(table, depth, stack);
+    kInterpreters[number]->capture(sink);
+    if (stack->script_count == 0) continue;
+    stack->interpreter = kInterpreters[number]->code();
+    return;
+  }
+}
+
+uint32_t InterpretersSeen() { return seen.load(std::memory_order_relaxed); }
+
+}  // namespace pqleash::stack

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_SHIM_STACK_SCRIPT_INTERPRETERS_H_
+#define PQLEASH_SHIM_STACK_SCRIPT_INTERPRETERS_H_
+
+#include "shim/ledger/script_frame_table.h"
+#include "shim/stack/call_sites.h"
+#include "shim/stack/loader_state.h"
+
+namespace pqleash::stack {
+
+// Adds to `stack` at most `depth` frames of the program that an interpreter is running on this
+// thread: of the first of Python, Ruby, PHP and Perl that has any. The interpreters are looked for
+// among what is loaded, and again when the dynamic linker has loaded more. May wait for the
+// interpreter's lock, and may not return at all where the interpreter ends the thread: call it with
+// no lock of ours held and nothing half done.
+void CaptureScript(ledger::ScriptFrameTable& table, uint32_t depth, const LoaderState& loader,
+                   Stack* stack);
+
+// Bits 1 << ledger::Language of the interpreters whose frames have been taken in this process.
+uint32_t InterpretersSeen();
+
+}  // namespace pqleash::stack
+
+#endif  // PQLEASH_SHIM_STACK_SCRIPT_INTERPRETERS_H_
