@@ -51,8 +51,8 @@ Hazards Calls() {
 Hazards Loading() {
   return {
       {"LibraryConstructor", {"library_constructor"}, {.opened = 2, .closed = 2, .failed = 0}},
-      // Its calls pass the preload by.
-      {"LookUpByHandle", {"look_up", "handle"}},
+      // As ctypes does it: bound to the copy of libpq that the handle means.
+      {"LookUpByHandle", {"look_up", "handle"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"LookUpByDefaultScope", {"look_up", "default"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"Plugins",
        {"plugins", File("plugin_a.so"), File("plugin_b.so")},
@@ -66,8 +66,10 @@ Hazards Loading() {
       {"PluginsKept",
        {"plugins", "keep", File("plugin_a.so"), File("plugin_b.so")},
        {.opened = 4, .closed = 4, .failed = 0}},
-      // Its calls pass the preload by.
-      {"PluginDeepbind", {"plugins", "deepbind", File("plugin_a.so")}},
+      // As PHP loads its extensions.
+      {"PluginDeepbind",
+       {"plugins", "deepbind", File("plugin_a.so")},
+       {.opened = 2, .closed = 2, .failed = 0}},
   };
 }
 

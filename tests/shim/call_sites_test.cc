@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <thread>
 
 #include "tests/shim/call_site_fixture.h"
@@ -79,6 +80,47 @@ TEST(CallSites, FramesAreOffsetsInModules) {
     EXPECT_EQ(module.bias + ledger::FrameValue(frame),
               reinterpret_cast<uintptr_t>(stack.addresses[i]));
   }
+}
+
+// Adds a frame of a program whose interpreter is the innermost native frame.
+void AddScript(CallSiteFixture& f, Stack* stack, const char* function, uint32_t line) {
+  stack->script_frames[stack->script_count++] =
+      f.script_frames->Intern(ledger::kPython, function, "/srv/app/views.py", line);
+  stack->interpreter = stack->addresses[0];
+}
+
+TEST(CallSites, FramesOfAProgramStandWhereItsInterpreterRuns) {
+  CallSiteFixture f;
+  Stack stack = MakeStack(3);
+  // The driver: an address in another module than the 'interpreter', this program.
+  stack.addresses[0] = reinterpret_cast<const void*>(&strlen);
+  AddScript(f, &stack, "open_report", 42);
+  stack.interpreter = stack.addresses[1];
+  const uint32_t site = f.call_sites->Book(stack, ReadLoaderState());
+  ASSERT_EQ(f.SiteAt(site).frame_count, 4u);
+  const uint32_t first = f.SiteAt(site).first_frame;
+  EXPECT_NE(ledger::FrameKind(f.ledger->At<uint64_t>(ledger::kFrames, first)),
+            ledger::kFrameScript);
+  const auto script = f.ledger->At<uint64_t>(ledger::kFrames, first + 1);
+  EXPECT_EQ(ledger::FrameKind(script), ledger::kFrameScript);
+  const ledger::ScriptFrame& frame =
+      f.script_frames->At(static_cast<uint32_t>(ledger::FrameValue(script)));
+  EXPECT_EQ(f.script_frames->Text(frame.function), "open_report");
+  EXPECT_EQ(frame.line, 42u);
+}
+
+TEST(CallSites, TwoFunctionsOfAProgramAreTwoSitesWhateverTheInterpreterDoes) {
+  CallSiteFixture f;
+  const LoaderState loader = ReadLoaderState();
+  Stack view = MakeStack(3);
+  AddScript(f, &view, "view", 10);
+  Stack cron = MakeStack(3);
+  AddScript(f, &cron, "cron", 20);
+  Stack other_way = MakeStack(5, 7);  // the same function, by another way through the interpreter
+  AddScript(f, &other_way, "view", 10);
+  const uint32_t site = f.call_sites->Book(view, loader);
+  EXPECT_NE(f.call_sites->Book(cron, loader), site);
+  EXPECT_EQ(f.call_sites->Book(other_way, loader), site);
 }
 
 TEST(CallSites, TakeStacksUpToTheGreatestDepth) {

@@ -133,5 +133,24 @@ TEST(Lifecycle, ASlotThatIsReusedRemembersNothing) {
   EXPECT_EQ(f.Slot(slot).state, ledger::kConnecting);
 }
 
+TEST(Lifecycle, AnInheritedConnectionIsNeverCountedAndStaysAsEvidence) {
+  TrackerFixture f;
+  ledger::ConnectionSlot description = {};
+  description.call_site = 1;
+  description.opener_pid = 4711;
+  description.sequence = 3;  // the opener's: none of ours
+  const uint32_t slot = f.lifecycle->Inherit(f.Handle(1), description, 0);
+  EXPECT_EQ(f.connections->Find(f.Handle(1)), slot);
+  EXPECT_EQ(f.Slot(slot).state, ledger::kInherited);
+  EXPECT_EQ(f.Slot(slot).sequence % 2, 0u);
+  f.Close(1);
+  EXPECT_EQ(f.Slot(slot).state, ledger::kInherited);
+  EXPECT_EQ(f.Slot(slot).inherited, ledger::kFinishedHere);
+  EXPECT_EQ(f.Header().opened, 0u);
+  EXPECT_EQ(f.Header().closed, 0u);
+  EXPECT_EQ(f.Header().failed, 0u);
+  EXPECT_NE(f.Open(1), slot);
+}
+
 }  // namespace
 }  // namespace pqleash::tracker
