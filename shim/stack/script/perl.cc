@@ -3,13 +3,13 @@
 // Perl 5.30 to 5.40, with threads (as Debian and Red Hat build it) and without.
 //
 // Of the ways to ask perl itself, Perl_mess_sv makes a scalar and may die for want of memory, and
-// evaluating `caller` runs Perl code: it would meet $SIG{__DIE__}, the debugger and pending signals.
-// Perl_caller_cx (pp_ctl.c), the function behind `caller`, only reads; it gives the contexts of subs
-// and evals across all stacks (sort blocks, tied variables, DESTROY, signal handlers). What hangs on
-// a context (COP, CV, GV, names) is read in place. The layouts were the same in these versions where
-// nothing else is said; each pointer is looked at only on readable pages, and each object by its
-// type, so that one that was freed, or a perl built in a way that we do not know, shows as missing
-// and not as a crash.
+// evaluating `caller` runs Perl code: it would meet $SIG{__DIE__}, the debugger and pending
+// signals. Perl_caller_cx (pp_ctl.c), the function behind `caller`, only reads; it gives the
+// contexts of subs and evals across all stacks (sort blocks, tied variables, DESTROY, signal
+// handlers). What hangs on a context (COP, CV, GV, names) is read in place. The layouts were the
+// same in these versions where nothing else is said; each pointer is looked at only on readable
+// pages, and each object by its type, so that one that was freed, or a perl built in a way that we
+// do not know, shows as missing and not as a crash.
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,8 +18,10 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
+#include <string_view>
 
 #include "shim/stack/script/php_perl_memory.h"
+#include "shim/stack/script/ruby_php_perl_name.h"
 #include "shim/stack/script/ruby_php_perl_symbols.h"
 #include "shim/stack/script/script_frames.h"
 #include "shim/support/host_state.h"
@@ -27,9 +29,10 @@
 namespace pqleash::stack {
 namespace {
 
-// struct interpreter (intrpvar.h): curcop, curstack, curstackinfo follow each other; the first is at
-// 208 in 5.36.
+// struct interpreter (intrpvar.h): curcop, curstack, curstackinfo follow each other; the first is
+// at 208 in 5.36.
 constexpr size_t kMaxCopOffset = 512;
+constexpr size_t kInterpreterOp = 8;  // PL_op, the second of all
 // PERL_SI (cop.h).
 constexpr size_t kStackInfoStack = 0;
 constexpr size_t kStackInfoContexts = 8;
@@ -38,6 +41,7 @@ constexpr size_t kStackInfoPrevious = 16;
 constexpr size_t kContextType = 0;
 constexpr size_t kContextU16 = 2;
 constexpr size_t kContextOldCop = 16;
+constexpr size_t kContextReturnOp = 48;  // of subs, formats and evals alike
 constexpr size_t kContextSub = 72;
 constexpr size_t kContextSubOlder = 64;  // before block_sub had old_cxsubix
 constexpr uint8_t kContextTypeMask = 0xf;
@@ -46,8 +50,15 @@ constexpr uint8_t kFormat = 10;
 constexpr uint8_t kEval = 11;
 constexpr int kOldOpTypeShift = 7;
 // COP (op.h's BASEOP, then cop.h).
+constexpr size_t kOpNext = 0;
+constexpr size_t kOpSibling = 8;  // or the parent, at the last one
+constexpr size_t kOpTarget = 24;
 constexpr size_t kOpType = 32;
 constexpr uint16_t kOpTypeMask = 0x1ff;
+constexpr uint16_t kOpMoreSiblings = 1 << 14;  // in the word of the type
+constexpr size_t kOpFlags = 34;
+constexpr uint8_t kOpKids = 4;
+constexpr size_t kOpFirst = 40;
 constexpr size_t kCopLine = 36;
 constexpr size_t kCopFile = 48;  // char*; without threads GV*
 // SV, XPVCV, XPVGV, XPVHV, HEK (sv.h, cv.h, gv.h, hv.h).
@@ -79,6 +90,7 @@ struct OpNumbers {
   uint16_t entereval;
   uint16_t require;
   uint16_t dofile;
+  uint16_t entersub;
 
   bool operator==(const OpNumbers&) const = default;
 
@@ -87,9 +99,9 @@ struct OpNumbers {
     struct {
       const char* name;
       uint16_t* number;
-    } const wanted[] = {{"nextstate", &nextstate}, {"dbstate", &dbstate},
-                        {"entertry", &entertry},   {"entereval", &entereval},
-                        {"require", &require},     {"dofile", &dofile}};
+    } const wanted[] = {{"nextstate", &nextstate}, {"dbstate", &dbstate}, {"entertry", &entertry},
+                        {"entereval", &entereval}, {"require", &require}, {"dofile", &dofile},
+                        {"entersub", &entersub}};
     size_t found = 0;
     // "freed" ends the table (opcode.h).
     for (uint16_t i = 0; i < kOpTypeMask && strcmp(names[i], "freed") != 0; ++i) {
@@ -106,10 +118,11 @@ struct OpNumbers {
 struct PerlFunctions {
   int minor;
   OpNumbers ops;
-  void* const* first_interpreter;          // PL_curinterp
-  bool threads;                            // USE_ITHREADS
-  void* (*get_context)();                  // with threads
-  const uintptr_t* global_cop;             // PL_curcop, where the interpreter is no struct
+  void* const* first_interpreter;  // PL_curinterp
+  bool threads;                    // USE_ITHREADS
+  void* (*get_context)();          // with threads
+  const uintptr_t* global_cop;     // PL_curcop, where the interpreter is no struct
+  const uintptr_t* global_op;      // PL_op, likewise
   const void* (*caller_cx)(void*, int, const void**);  // of a struct
   const void* (*global_caller_cx)(int, const void**);  // of no struct
   const void* runops;
@@ -130,6 +143,7 @@ struct PerlFunctions {
     // Without MULTIPLICITY its variables are global, and functions take no interpreter.
     if (symbols.Get("PL_curcop", &global_cop)) {
       if (!symbols.Get("Perl_caller_cx", &global_caller_cx)) return false;
+      symbols.Get("PL_op", &global_op);
     } else if (!symbols.Get("Perl_caller_cx", &caller_cx)) {
       return false;
     }
@@ -148,15 +162,23 @@ constinit std::atomic<size_t> guessed_cop_offset = 0;
 class Walk {
  public:
   Walk(const PerlFunctions& functions, void* interpreter, ScriptSink* sink)
-      : functions_(functions), interpreter_(interpreter), sink_(sink) {}
+      : functions_(functions), ops_(functions.ops), interpreter_(interpreter), sink_(sink) {}
 
   void Run() {
     uintptr_t cop = functions_.global_cop != nullptr ? *functions_.global_cop : FindCop();
     // During compilation, and once perl_destruct has begun to take the program apart, PL_curcop is
     // PL_compiling, which is no statement.
     if (!IsStatement(cop)) return;
+    uintptr_t op = 0;
+    if (functions_.global_cop == nullptr) {
+      memory_.Read(reinterpret_cast<uintptr_t>(interpreter_) + kInterpreterOp, &op);
+    } else if (functions_.global_op != nullptr) {
+      op = *functions_.global_op;
+    }
+    cop = ClosestCop(cop, op);
     for (int count = 0; count < kMaxFrames; ++count) {
-      const auto context = reinterpret_cast<uintptr_t>(ContextOf(count));
+      const void* sub = nullptr;
+      const auto context = reinterpret_cast<uintptr_t>(ContextOf(count, &sub));
       if (context == 0) {
         Add("(main)", cop);
         return;
@@ -164,38 +186,43 @@ class Walk {
       uint8_t type = 0;
       uint16_t u16 = 0;
       uintptr_t outer = 0;
+      uintptr_t return_op = 0;
       if (!memory_.Read(context + kContextType, &type) ||
           !memory_.Read(context + kContextU16, &u16) ||
-          !memory_.Read(context + kContextOldCop, &outer)) {
+          !memory_.Read(context + kContextOldCop, &outer) ||
+          !memory_.Read(context + kContextReturnOp, &return_op)) {
         return;
       }
       type &= kContextTypeMask;
+      uint16_t made_by = ops_.entersub;
       if (type == kSub || type == kFormat) {
-        if (!AddSub(context, cop)) return;
+        if (!AddSub(reinterpret_cast<uintptr_t>(sub), cop)) return;
       } else if (type == kEval) {
-        const uint16_t op = u16 >> kOldOpTypeShift;
+        made_by = u16 >> kOldOpTypeShift;
         // eval {} and try {} are no code of their own: what is around them runs this line.
-        const char* what = op == functions_.ops.entereval ? "(eval)"
-                           : op == functions_.ops.require ? "(require)"
-                           : op == functions_.ops.dofile  ? "(do)"
-                                                          : nullptr;
+        const char* what = made_by == ops_.entereval ? "(eval)"
+                           : made_by == ops_.require ? "(require)"
+                           : made_by == ops_.dofile  ? "(do)"
+                                                     : nullptr;
         if (what == nullptr) continue;
         if (!Add(what, cop)) return;
       } else {
         return;
       }
-      cop = outer;
+      cop = IsStatement(outer) ? ClosestCopBefore(outer, return_op, made_by) : outer;
     }
   }
 
  private:
   // Perl_caller_cx begins at the innermost each time: no more than a ledger would keep.
   static constexpr int kMaxFrames = 256;
+  static constexpr int kMaxOps = 4000;  // that one capture looks at to find lines
 
-  const void* ContextOf(int count) const {
-    return functions_.global_cop != nullptr
-               ? functions_.global_caller_cx(count, nullptr)
-               : functions_.caller_cx(interpreter_, count, nullptr);
+  // Under the debugger each sub is called by DB::sub: then the context is that one's, which knows
+  // where the call was, and `*sub` the sub's own. Otherwise they are the same.
+  const void* ContextOf(int count, const void** sub) const {
+    return functions_.global_cop != nullptr ? functions_.global_caller_cx(count, sub)
+                                            : functions_.caller_cx(interpreter_, count, sub);
   }
 
   uintptr_t FindCop() {
@@ -235,7 +262,8 @@ class Walk {
     constexpr uintptr_t kMaxBytes = 64 << 20;
     uintptr_t contexts = 0;
     if (!memory_.Read(info + kStackInfoContexts, &contexts) || contexts == 0) return false;
-    const auto context = reinterpret_cast<uintptr_t>(ContextOf(0));
+    const void* sub = nullptr;
+    const auto context = reinterpret_cast<uintptr_t>(ContextOf(0, &sub));
     if (context == 0) return true;
     for (int i = 0; i < kMaxStacks && info != 0; ++i) {
       if (!memory_.Read(info + kStackInfoContexts, &contexts)) return false;
@@ -249,7 +277,77 @@ class Walk {
     uint16_t type = 0;
     if (cop == 0 || !memory_.Read(cop + kOpType, &type)) return false;
     type &= kOpTypeMask;
-    return type == functions_.ops.nextstate || type == functions_.ops.dbstate;
+    return type == ops_.nextstate || type == ops_.dbstate;
+  }
+
+  // Blocks of one statement have no statement of their own at run time: without this, a connect in
+  // a branch of an `if` would get the line of the `if`. As Perl_closest_cop (util.c), which
+  // messages and `caller` use: looks for an op below `cop`, and for the last statement that was
+  // optimised away before it.
+  uintptr_t ClosestCop(uintptr_t cop, uintptr_t op) {
+    Search search = {op, 0, 0, 0};
+    return Find(cop, &search);
+  }
+
+  // The same, where only the op after the wanted one is known. Perl takes the first that goes on
+  // there, and so gives all branches of an `if` the line of one. Here it has to be an op of the
+  // kind that made the context, and the only such one; otherwise the line of the `if` has to do.
+  uintptr_t ClosestCopBefore(uintptr_t cop, uintptr_t return_op, uint16_t type) {
+    Search search = {0, return_op, type, 0};
+    return Find(cop, &search);
+  }
+
+  struct Search {
+    uintptr_t op;    // wanted, or
+    uintptr_t next;  // what the wanted one goes on at, and
+    uint16_t type;   // its type
+    uintptr_t found;
+  };
+
+  uintptr_t Find(uintptr_t cop, Search* search) {
+    const uintptr_t first = Sibling(cop);
+    if (first == 0 || (search->op == 0 && search->next == 0)) return cop;
+    return FindIn(cop, first, search, 0) && search->found != 0 ? search->found : cop;
+  }
+
+  // False: too much, not readable, or more than one.
+  bool FindIn(uintptr_t cop, uintptr_t tree, Search* search, int depth) {
+    constexpr int kMaxDepth = 128;
+    uint16_t type = 0;
+    uint8_t flags = 0;
+    if (depth > kMaxDepth || ++ops_seen_ > kMaxOps || !memory_.Read(tree + kOpType, &type) ||
+        !memory_.Read(tree + kOpFlags, &flags)) {
+      return false;
+    }
+    uintptr_t next = 0;
+    if (search->op != 0 ? tree == search->op
+                        : (type & kOpTypeMask) == search->type &&
+                              memory_.Read(tree + kOpNext, &next) && next == search->next) {
+      if (search->found != 0 && search->found != cop) return false;
+      search->found = cop;
+    }
+    uintptr_t kid = 0;
+    if ((flags & kOpKids) == 0) return true;
+    if (!memory_.Read(tree + kOpFirst, &kid)) return false;
+    for (; kid != 0; kid = Sibling(kid)) {
+      uintptr_t target = 0;
+      // A null op keeps in its target what it was.
+      if (memory_.Read(kid + kOpType, &type) && (type & kOpTypeMask) == 0 &&
+          memory_.Read(kid + kOpTarget, &target) && target == ops_.nextstate) {
+        cop = kid;
+      }
+      if (!FindIn(cop, kid, search, depth + 1)) return false;
+      if (search->op != 0 && search->found != 0) return true;
+    }
+    return true;
+  }
+
+  uintptr_t Sibling(uintptr_t op) {
+    uint16_t type = 0;
+    uintptr_t sibling = 0;
+    if (!memory_.Read(op + kOpType, &type) || (type & kOpMoreSiblings) == 0) return 0;
+    memory_.Read(op + kOpSibling, &sibling);
+    return sibling;
   }
 
   bool HasType(uintptr_t sv, uint32_t type) {
@@ -302,11 +400,12 @@ class Walk {
     uint32_t flags = 0;
     uintptr_t glob = 0;
     uintptr_t stash = 0;
-    if (!found || !memory_.Read(code + kSvAny, &body) ||
-        !memory_.Read(body + kCodeFlags, &flags) || !memory_.Read(body + kCodeGlob, &glob)) {
+    if (!found || !memory_.Read(code + kSvAny, &body) || !memory_.Read(body + kCodeFlags, &flags) ||
+        !memory_.Read(body + kCodeGlob, &glob)) {
       return Add("", cop);
     }
-    // As Perl_cv_name: the name of the glob, or its own one and the package that it was compiled in.
+    // As Perl_cv_name: the name of the glob, or its own one and the package that it was compiled
+    // in.
     std::string_view name;
     if ((flags & kCodeNamed) != 0) {
       name = Name(glob);
@@ -317,20 +416,13 @@ class Walk {
       memory_.Read(body + kGlobStash, &stash);
     }
     const std::string_view package = PackageName(stash);
-    char qualified[512];
-    size_t size = 0;
-    const auto append = [&](std::string_view text) {
-      const size_t room = sizeof qualified - size;
-      const size_t taken = text.size() < room ? text.size() : room;
-      memcpy(qualified + size, text.data(), taken);
-      size += taken;
-    };
+    QualifiedName qualified;
     if (!package.empty() && !name.empty()) {
-      append(package);
-      append("::");
+      qualified.Append(package);
+      qualified.Append("::");
     }
-    append(name);
-    return Add({qualified, size}, cop);
+    qualified.Append(name);
+    return Add(qualified.text(), cop);
   }
 
   bool Add(std::string_view function, uintptr_t cop) {
@@ -357,9 +449,11 @@ class Walk {
   }
 
   const PerlFunctions& functions_;
+  const OpNumbers& ops_;
   void* const interpreter_;
   ScriptSink* const sink_;
   CheckedMemory memory_;
+  int ops_seen_ = 0;
 };
 
 bool Find(LookUp look_up) { return perl.Find(look_up); }

@@ -3,8 +3,8 @@
 // PHP 8.0 to 8.4, not thread-safe ("NTS").
 //
 // zend_fetch_debug_backtrace would give all frames, but it allocates: at the memory_limit that is a
-// zend_bailout, a longjmp through libpq's frames and ours, and short of it a garbage collection that
-// runs the script's destructors. So nothing is allocated here. The innermost line comes from
+// zend_bailout, a longjmp through libpq's frames and ours, and short of it a garbage collection
+// that runs the script's destructors. So nothing is allocated here. The innermost line comes from
 // functions that only read (zend_get_executed_lineno and its like, Zend/zend_execute_API.c); the
 // frames around it from the chain of zend_execute_data, read in place. Its offsets were the same in
 // all of these versions, and where it begins in executor_globals is found out, not assumed: the
@@ -16,8 +16,10 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "shim/stack/script/php_perl_memory.h"
+#include "shim/stack/script/ruby_php_perl_name.h"
 #include "shim/stack/script/ruby_php_perl_symbols.h"
 #include "shim/stack/script/script_frames.h"
 #include "shim/support/host_state.h"
@@ -48,6 +50,7 @@ constexpr uint8_t kEvalCode = 4;
 
 // How much of executor_globals is searched; current_execute_data is at 488 in 8.2.
 constexpr size_t kMaxGlobalsOffset = 1024;
+constexpr int kMaxFrames = 1024;        // whatever the sink says
 constexpr int kMaxInternalFrames = 64;  // between two frames of the script
 
 struct PhpFunctions {
@@ -106,12 +109,10 @@ class Walk {
     if (file_ == 0) return false;
     uintptr_t frame = FindFirstFrame();
     if (frame == 0) return false;
-    bool first = true;
-    while (frame != 0) {
+    for (int i = 0; i < kMaxFrames && frame != 0; ++i) {
       uint32_t line = 0;
       ReadLine(frame, &line);
-      if (!Add(frame, first ? line_ : line)) return true;
-      first = false;
+      if (!Add(frame, i == 0 ? line_ : line)) return true;
       uintptr_t previous = 0;
       if (!memory_.Read(frame + kExecuteDataPrevious, &previous)) return true;
       frame = NextScriptFrame(previous);
@@ -148,8 +149,8 @@ class Walk {
         !memory_.Read(function + kFunctionName, &name)) {
       return 0;
     }
-    // get_active_function_name answers "main" where the running code has no name, and with the bytes
-    // of the very string otherwise.
+    // get_active_function_name answers "main" where the running code has no name, and with the
+    // bytes of the very string otherwise.
     if (name != 0 && name + kStringBytes != active_function_) return 0;
     const uintptr_t frame = NextScriptFrame(current);
     uint32_t line = 0;
@@ -232,23 +233,16 @@ class Walk {
       return sink_->Add(ledger::kPhp, code, file, line);
     }
     // As PHP's own messages write it: Class::method.
-    char qualified[512];
-    size_t size = 0;
-    const auto append = [&](std::string_view text) {
-      const size_t room = sizeof qualified - size;
-      const size_t taken = text.size() < room ? text.size() : room;
-      memcpy(qualified + size, text.data(), taken);
-      size += taken;
-    };
+    QualifiedName qualified;
     std::string_view class_name = scope != 0 ? StringAt(scope + kClassName) : std::string_view();
     // A class without a name is called "class@anonymous", NUL, and where it was written.
-    class_name = {class_name.data(), strnlen(class_name.data(), class_name.size())};
     if (!class_name.empty()) {
-      append(class_name);
-      append("::");
+      class_name = {class_name.data(), strnlen(class_name.data(), class_name.size())};
+      qualified.Append(class_name);
+      qualified.Append("::");
     }
-    append(ZendString(name));
-    return sink_->Add(ledger::kPhp, {qualified, size}, file, line);
+    qualified.Append(ZendString(name));
+    return sink_->Add(ledger::kPhp, qualified.text(), file, line);
   }
 
   ScriptSink* const sink_;

@@ -11,10 +11,10 @@
 // allocates, collects or runs Ruby code. The frames lie on the C stack, where the conservative
 // collector would find and pin them, should one of these functions allocate in a future version.
 
-#include <atomic>
 #include <cstdint>
-#include <cstring>
+#include <string_view>
 
+#include "shim/stack/script/ruby_php_perl_name.h"
 #include "shim/stack/script/ruby_php_perl_symbols.h"
 #include "shim/stack/script/script_frames.h"
 #include "shim/support/host_state.h"
@@ -138,18 +138,11 @@ struct Capturing {
     if (class_name.empty()) {
       return sink->Add(ledger::kRuby, label, file, static_cast<uint32_t>(line));
     }
-    char qualified[512];
-    size_t size = 0;
-    const auto append = [&](std::string_view text) {
-      const size_t room = sizeof qualified - size;
-      const size_t taken = text.size() < room ? text.size() : room;
-      memcpy(qualified + size, text.data(), taken);
-      size += taken;
-    };
-    append(class_name);
-    append(singleton ? "." : "#");
-    append(label);
-    return sink->Add(ledger::kRuby, {qualified, size}, file, static_cast<uint32_t>(line));
+    QualifiedName qualified;
+    qualified.Append(class_name);
+    qualified.Append(singleton ? "." : "#");
+    qualified.Append(label);
+    return sink->Add(ledger::kRuby, qualified.text(), file, static_cast<uint32_t>(line));
   }
 
   void Run() const {
@@ -213,8 +206,8 @@ void Capture(ScriptSink& sink) {
   if (*functions->vm == nullptr || functions->native_thread_p() == 0) return;
   Capturing capturing = {functions, &sink};
   // ruby-pg connects without the lock. Taking it back is what the driver does itself as soon as the
-  // call returns: where other threads are busy, we wait for our turn as it would. Interrupts are not
-  // looked at, neither here nor there (thread.c, rb_thread_call_with_gvl).
+  // call returns: where other threads are busy, we wait for our turn as it would. Interrupts are
+  // not looked at, neither here nor there (thread.c, rb_thread_call_with_gvl).
   if (functions->thread_has_gvl_p() != 0) {
     RunLocked(&capturing);
   } else {

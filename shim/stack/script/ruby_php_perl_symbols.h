@@ -38,12 +38,13 @@ class Symbols {
   void* const handle_;
 };
 
-// Calls `fill` with the symbols of each loaded object whose file name begins with `prefix`, until it
-// returns true. RTLD_DEFAULT does not reach objects that came in by dlopen(RTLD_LOCAL): libphp.so in
-// Apache, libperl.so under mod_perl and uWSGI, a libruby of an embedding program.
+// Calls `fill` with the symbols of each loaded object whose file name begins with `prefix`, until
+// it returns true. RTLD_DEFAULT does not reach objects that came in by dlopen(RTLD_LOCAL):
+// libphp.so in Apache, libperl.so under mod_perl and uWSGI, a libruby of an embedding program.
 template <typename Fill>
 bool AnyObjectNamed(LookUp look_up, std::string_view prefix, Fill fill) {
-  // Our own library may wrap dlopen, and look for interpreters in the wrapper: ask for the next one.
+  // Our own library may wrap dlopen, and look for interpreters in the wrapper: ask for the next
+  // one.
   const auto open = reinterpret_cast<decltype(&dlopen)>(look_up(RTLD_NEXT, "dlopen"));
   const auto close = reinterpret_cast<decltype(&dlclose)>(look_up(RTLD_NEXT, "dlclose"));
   if (open == nullptr || close == nullptr) return false;
@@ -97,8 +98,8 @@ class LoadedInterpreter {
     return Refresh(ReadLoaderState().removed);
   }
 
-  // nullptr: not found, or unloaded since then. What an address names is only known until the linker
-  // has removed an object; then the interpreter is looked for again.
+  // nullptr: not found, or unloaded since then. What an address names is only known until the
+  // linker has removed an object; then the interpreter is looked for again.
   const Functions* Get() {
     const Functions* functions = current_.load(std::memory_order_acquire);
     if (functions == nullptr) return nullptr;
@@ -116,22 +117,21 @@ class LoadedInterpreter {
     if (last != nullptr && removed == removed_.load(std::memory_order_relaxed)) return true;
     const LookUp look_up = look_up_.load(std::memory_order_acquire);
     Functions found = {};
-    if (!found.Fill(Symbols(look_up, RTLD_DEFAULT)) &&
-        !AnyObjectNamed(look_up, prefix_, [&](const Symbols& symbols) {
-          found = {};
-          return found.Fill(symbols);
-        })) {
+    const bool here = found.Fill(Symbols(look_up, RTLD_DEFAULT)) ||
+                      AnyObjectNamed(look_up, prefix_, [&](const Symbols& symbols) {
+                        found = {};
+                        return found.Fill(symbols);
+                      });
+    // A look-up that failed leaves a message behind, which a host could take for one of its own.
+    dlerror();
+    if (!here) {
       current_.store(nullptr, std::memory_order_release);
       return false;
     }
     if (last == nullptr || !(found == *last)) {
-      // One that keeps coming back at other addresses is left alone in the end.
-      const uint32_t slot = claimed_.fetch_add(1, std::memory_order_relaxed);
-      if (slot >= kSlots) {
-        claimed_.store(kSlots, std::memory_order_relaxed);
-        current_.store(nullptr, std::memory_order_release);
-        return false;
-      }
+      // A table is written anew after seven others: after so many lives of the interpreter, no
+      // capture can be under way with it.
+      const uint32_t slot = claimed_.fetch_add(1, std::memory_order_relaxed) % kSlots;
       slots_[slot] = found;
       current_.store(&slots_[slot], std::memory_order_release);
     }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames of interpreted programs: what a capture of one interpreter hands on, and the shape of such a capture.
+// Frames of interpreted programs: what a capture of one interpreter hands on, and the shape of such
+// a capture.
 //
 // Rules for every interpreter
-//  - No linking against it: functions are found at run time (`find`), and one that is missing, or whose version is not
-//    known to work, means that the interpreter is left alone. An interpreter that is not in the process costs nothing.
-//  - A capture changes nothing that the program could see: no pending exception, no special variable, no errno, no lock
-//    that it did not hold before, no signal handler run. It runs on the thread that calls libpq, whether or not the
-//    driver has released the interpreter's lock, and not at all where the thread is no thread of the interpreter, or
-//    while the interpreter starts or ends.
+//  - No linking against it: functions are found at run time (`find`), and one that is missing, or
+//  whose version is not
+//    known to work, means that the interpreter is left alone. An interpreter that is not in the
+//    process costs nothing.
+//  - A capture changes nothing that the program could see: no pending exception, no special
+//  variable, no errno, no lock
+//    that it did not hold before, no signal handler run. It runs on the thread that calls libpq,
+//    whether or not the driver has released the interpreter's lock, and not at all where the thread
+//    is no thread of the interpreter, or while the interpreter starts or ends.
 //  - It is bounded: at most `ScriptSink`'s depth of frames, and text cut by the sink.
 
 #ifndef PQLEASH_SHIM_STACK_SCRIPT_SCRIPT_FRAMES_H_
@@ -24,8 +28,10 @@ namespace pqleash::stack {
 // Takes the frames of a capture, innermost first. Views need to live during the call only.
 class ScriptSink {
  public:
-  // `line`: 1 and up; 0: not known. Bytes as the interpreter has them, not necessarily UTF-8. False: enough, stop.
-  virtual bool Add(ledger::Language language, std::string_view function, std::string_view file, uint32_t line) = 0;
+  // `line`: 1 and up; 0: not known. Bytes as the interpreter has them, not necessarily UTF-8.
+  // False: enough, stop.
+  virtual bool Add(ledger::Language language, std::string_view function, std::string_view file,
+                   uint32_t line) = 0;
 
  protected:
   ~ScriptSink() = default;
@@ -34,10 +40,12 @@ class ScriptSink {
 // One interpreter.
 struct Interpreter {
   const char* name;
-  // Looks for its functions among what is loaded now. True: it is here and can be captured. Called again after the
-  // dynamic linker has loaded something. `look_up` is the real dlsym (ours is exported).
+  // Looks for its functions among what is loaded now. True: it is here and can be captured. Called
+  // again after the dynamic linker has loaded something. `look_up` is the real dlsym (ours is
+  // exported).
   bool (*find)(void* (*look_up)(void* handle, const char* name));
-  // An address in the code that runs the program's functions, to tell its native frames; valid after `find`.
+  // An address in the code that runs the program's functions, to tell its native frames; valid
+  // after `find`.
   const void* (*code)();
   // Hands the running thread's frames to `sink`, or none.
   void (*capture)(ScriptSink& sink);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Preloaded into real interpreters: captures when a driver connects, and says on stderr what it got:
+// Preloaded into real interpreters: captures when a driver connects, and says on stderr what it
+// got:
 //   Ruby|function|file|line     for each frame, innermost first
 //   end                         once for each connect
 // PROBE_DEPTH: after how many frames the sink has had enough (64).
@@ -187,6 +188,7 @@ PROBE_EXPORT void* PQconnectStart(const char* conninfo) {
 
 // PHP loads its modules with RTLD_DEEPBIND, which would make them find libpq before us.
 PROBE_EXPORT void* dlopen(const char* name, int flags) {
-  static const auto real = reinterpret_cast<void* (*)(const char*, int)>(dlsym(RTLD_NEXT, "dlopen"));
+  static const auto real =
+      reinterpret_cast<void* (*)(const char*, int)>(dlsym(RTLD_NEXT, "dlopen"));
   return real(name, flags & ~RTLD_DEEPBIND);
 }

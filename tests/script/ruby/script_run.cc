@@ -15,8 +15,10 @@ void PrintTo(const ScriptFrame& frame, std::ostream* stream) {
   *stream << frame.language << '|' << frame.function << '|' << frame.file << '|' << frame.line;
 }
 
+std::string ProbeLibrary() { return PQLEASH_PROBE; }
+
 ScriptRun RunWithProbe(Command command) {
-  command.environment["LD_PRELOAD"] = PQLEASH_PROBE;
+  command.environment["LD_PRELOAD"] = ProbeLibrary();
   command.environment["PGCONNECT_TIMEOUT"] = "5";
   ScriptRun run;
   run.outcome = RunToEnd(command);

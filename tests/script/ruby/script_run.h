@@ -30,6 +30,9 @@ struct ScriptRun {
   std::vector<std::string> remarks;                // everything else on stderr
 };
 
+// Path of the probe, for those that call it themselves.
+std::string ProbeLibrary();
+
 // `command`'s program with the probe preloaded.
 ScriptRun RunWithProbe(Command command);
 

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+main::connect_once(); # required
+1;
