@@ -30,6 +30,8 @@ struct Oddities {
   uint64_t references = 0;
   uint64_t frames = 0;
   uint64_t stacks = 0;
+  uint64_t flags = 0;
+  uint64_t openers = 0;
 };
 
 class SnapshotBuilder {
@@ -73,6 +75,17 @@ class SnapshotBuilder {
     process.host_name = FixedString(header.host_name);
     process.library_version = FixedString(header.library_version);
     process.exe = strings_.At(header.exe);
+    process.intercepted.look_ups = (header.intercepted & ledger::kInterceptLookUps) != 0;
+    process.intercepted.deep_bind = (header.intercepted & ledger::kInterceptDeepBind) != 0;
+    CheckFlags(header.intercepted, ledger::kInterceptLookUps | ledger::kInterceptDeepBind);
+    uint32_t interpreters = 0;
+    for (const uint32_t language : {ledger::kPython, ledger::kRuby, ledger::kPhp, ledger::kPerl}) {
+      interpreters |= 1u << language;
+      if ((header.interpreters & 1u << language) != 0) {
+        process.interpreters.push_back(ToLanguage(language));
+      }
+    }
+    CheckFlags(header.interpreters, interpreters);
     switch (header.unwinder) {
       case ledger::kUnwinderCfi:
         process.unwinder = Unwinder::kCfi;
@@ -113,6 +126,8 @@ class SnapshotBuilder {
     totals.unrecorded_modules = header.unrecorded_modules;
     totals.unrecorded_strings = header.unrecorded_strings;
     totals.bypassed_calls = header.bypassed_calls;
+    totals.bypassed_closes = header.bypassed_closes;
+    totals.uncovered_lookups = header.uncovered_lookups;
     totals.open_when_ending = header.open_when_ending;
   }
 
@@ -126,8 +141,17 @@ class SnapshotBuilder {
     }
     for (uint32_t i = 0; i < used; ++i) {
       const ledger::LibpqCopy& copy = header.libpq_copies[i];
-      snapshot_.libpq_copies.push_back({strings_.At(copy.path), copy.version});
+      const LibpqWays ways = {(copy.ways & ledger::kWayBound) != 0,
+                              (copy.ways & ledger::kWayLookedUp) != 0,
+                              (copy.ways & ledger::kWayDeepBind) != 0};
+      CheckFlags(copy.ways, ledger::kWayBound | ledger::kWayLookedUp | ledger::kWayDeepBind);
+      snapshot_.libpq_copies.push_back({strings_.At(copy.path), copy.version, ways});
     }
+  }
+
+  // Bits that this version has no name for mean that something is not shown.
+  void CheckFlags(uint32_t flags, uint32_t known) {
+    if ((flags & ~known) != 0) ++odd_.flags;
   }
 
   void AddModules() {
@@ -299,9 +323,22 @@ class SnapshotBuilder {
       connection.thread_name = FixedString(slot.thread_name);
       connection.in_call = strings_.At(slot.in_call, kMaxFunctionName);
       if (slot.libpq < snapshot_.libpq_copies.size()) connection.libpq = slot.libpq;
+      if (*state == ConnectionState::kInherited) AddInheritance(slot, &connection);
       snapshot_.connections.push_back(std::move(connection));
     }
     snapshot_.in_motion = records_.connections_in_motion;
+  }
+
+  void AddInheritance(const ledger::ConnectionSlot& slot, Connection* connection) {
+    connection->touched_site = Checked(slot.touched_site, snapshot_.call_sites.size());
+    connection->touched_by = strings_.At(slot.touched_by, kMaxFunctionName);
+    if (slot.opener_pid > 0) {
+      connection->opener_pid = slot.opener_pid;
+    } else {
+      ++odd_.openers;
+    }
+    connection->finished_here = (slot.inherited & ledger::kFinishedHere) != 0;
+    CheckFlags(slot.inherited, ledger::kFinishedHere);
   }
 
   void Warn(uint64_t count, const char* sentence) {
@@ -332,6 +369,8 @@ class SnapshotBuilder {
     Warn(odd_.frames, "the ledger is damaged: {} frames lie in no known module");
     Warn(odd_.stacks,
          "the ledger is damaged: {} stacks are too deep, or lie outside of the recorded frames");
+    Warn(odd_.flags, "the ledger is damaged: {} fields hold flags that this version does not know");
+    Warn(odd_.openers, "the ledger is damaged: {} inherited connections name no opener");
     Warn(strings_.bad(), "the ledger is damaged: {} strings lie outside of the recorded ones");
     Warn(strings_.left_out(), "{} strings are left out: the ledger names more than are read");
   }

@@ -42,9 +42,23 @@ enum class Unwinder { kNone, kCfi, kBacktrace };
 // Where the process was in its life when the ledger was read, by its own account.
 enum class ProcessPhase { kRunning, kEnding, kEnded };
 
+// By what way calls of a copy of libpq have reached the library.
+struct LibpqWays {
+  bool bound = false;      // bound by the dynamic linker
+  bool looked_up = false;  // handed out by dlsym on a handle
+  bool deep_bind = false;  // from an object that asked for RTLD_DEEPBIND
+};
+
 struct LibpqCopy {
   std::string path;
   uint32_t version = 0;  // as PQlibVersion: 150018 is 15.18; 0: not known
+  LibpqWays ways;
+};
+
+// What the library was told to intercept beyond what the dynamic linker binds to it by itself.
+struct Intercepted {
+  bool look_ups = false;
+  bool deep_bind = false;
 };
 
 struct Module {
@@ -117,6 +131,11 @@ struct Connection {
   std::string thread_name;
   std::string in_call;            // libpq function that is running now; empty: none
   std::optional<uint32_t> libpq;  // index into Snapshot::libpq_copies
+  // Of kInherited alone: `call_site` is where the opener opened it.
+  uint32_t touched_site = 0;   // index; where this process first used it; 0: not known
+  std::string touched_by;      // libpq function of that use
+  int32_t opener_pid = 0;      // as the opener saw itself; 0: not known
+  bool finished_here = false;  // passed to PQfinish, which ends the opener's session
 };
 
 // Counters of the process, each true of itself.
@@ -130,7 +149,9 @@ struct Totals {
   uint64_t unrecorded_stacks = 0;
   uint64_t unrecorded_modules = 0;
   uint64_t unrecorded_strings = 0;
-  uint64_t bypassed_calls = 0;
+  uint64_t bypassed_calls = 0;     // that libpq made for a connection opened past the library
+  uint64_t bypassed_closes = 0;    // connections destroyed without a PQfinish that was seen
+  uint64_t uncovered_lookups = 0;  // functions that dlsym gave out unwrapped
   uint64_t open_when_ending = 0;
 };
 
@@ -152,6 +173,8 @@ struct Process {
   std::string library_version;
   std::string exe;
   Unwinder unwinder = Unwinder::kNone;
+  Intercepted intercepted;
+  std::vector<Language> interpreters;  // whose frames have been taken
   ProcessPhase phase = ProcessPhase::kRunning;
   // Filled in by whoever looked at the process itself.
   Life life = Life::kUnknown;

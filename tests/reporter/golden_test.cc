@@ -109,8 +109,8 @@ TEST(GoldenTest, SeveralProcessesOfWhichOneIsGoneAndOneUnreadable) {
   const std::vector<Snapshot> snapshots = {ReadExample(dead, Life::kEnded),
                                            ReadExample(ExampleLedger(), Life::kLive)};
   const Report report = Make(snapshots, {},
-                             {"ledger /dev/shm/pqleash-1000/4800-1.ledger has format version 2, "
-                              "expected 1: read it with the pqleash that was installed together "
+                             {"ledger /dev/shm/pqleash-1000/4800-1.ledger has format version 1, "
+                              "expected 2: read it with the pqleash that was installed together "
                               "with the library of that process"});
   Compare("several.txt", Text(report));
 }

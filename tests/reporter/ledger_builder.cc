@@ -51,7 +51,8 @@ LedgerBuilder::LedgerBuilder() : call_sites(1), targets(1), strings(4, '\0') {
   header.exe = AddString("/opt/orders/bin/orders");
   header.unwinder = ledger::kUnwinderCfi;
   header.libpq_copies_used = 1;
-  header.libpq_copies[0] = {AddString("/usr/lib/x86_64-linux-gnu/libpq.so.5.15"), 150018};
+  header.libpq_copies[0] = {AddString("/usr/lib/x86_64-linux-gnu/libpq.so.5.15"), 150018,
+                            ledger::kWayBound, 0};
 }
 
 ledger::StringRef LedgerBuilder::AddString(const std::string& text) {
@@ -133,6 +134,26 @@ ledger::ConnectionSlot& LedgerBuilder::AddConnection(uint32_t call_site, uint32_
   return connections.back();
 }
 
+ledger::ConnectionSlot& LedgerBuilder::AddInherited(uint32_t call_site, uint32_t target,
+                                                    int32_t opener_pid, uint32_t touched_site,
+                                                    const std::string& touched_by) {
+  ledger::ConnectionSlot slot = {};
+  slot.sequence = 2;
+  slot.state = ledger::kInherited;
+  slot.handle = 0x55d0c1a2b000 + 0x100 * connections.size();
+  slot.call_site = call_site;
+  slot.target = target;
+  slot.tid = header.pid;
+  slot.backend_pid = static_cast<int32_t>(9000 + connections.size());
+  slot.opened_ns = slot.established_ns = At(0);
+  slot.last_activity_ns = At(500);
+  slot.touched_site = touched_site;
+  slot.touched_by = AddString(touched_by);
+  slot.opener_pid = opener_pid;
+  connections.push_back(slot);
+  return connections.back();
+}
+
 std::string LedgerBuilder::Bytes() const {
   ledger::Header final = header;
   std::string bytes(ledger::kHeaderSize, '\0');
@@ -197,6 +218,27 @@ LedgerBuilder ExampleLedger() {
   site.failed = 1;
   ledger.header.opened = ledger.header.open = ledger.header.peak = 10;
   ledger.header.failed = 1;
+  return ledger;
+}
+
+LedgerBuilder ExampleChildLedger() {
+  LedgerBuilder ledger = ExampleLedger();
+  ledger.header.pid = 4720;
+  ledger.header.parent_pid = 4711;
+  ledger.header.open = ledger.header.opened = ledger.header.failed = ledger.header.peak = 0;
+  ledger.header.intercepted = ledger::kInterceptLookUps;
+  ledger.header.interpreters = 1u << ledger::kPython;
+  ledger.connections.clear();
+  for (ledger::CallSite& site : ledger.call_sites) {
+    site.open = site.peak = 0;
+    site.opened = site.closed = site.failed = 0;
+  }
+  const uint32_t worker =
+      ledger.AddScriptFrame(ledger::kPython, "worker", "/srv/orders/tasks.py", 17);
+  const uint32_t touched = ledger.AddCallSite(
+      0x5555, {ModuleFrame(0, 0x777), ScriptFrameAt(worker), ModuleFrame(0, 0x888)});
+  ledger.AddInherited(1, 1, 4711, touched, "PQexec");
+  ledger.AddInherited(1, 1, 4711, touched, "PQfinish").inherited = ledger::kFinishedHere;
   return ledger;
 }
 

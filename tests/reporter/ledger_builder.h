@@ -34,6 +34,11 @@ class LedgerBuilder {
   ledger::ConnectionSlot& AddConnection(uint32_t call_site, uint32_t target, double opened_s,
                                         double used_s, uint64_t commands);
 
+  // One that process `opener_pid` opened at `call_site` and that this one first used at
+  // `touched_site`, by libpq function `touched_by`; not counted.
+  ledger::ConnectionSlot& AddInherited(uint32_t call_site, uint32_t target, int32_t opener_pid,
+                                       uint32_t touched_site, const std::string& touched_by);
+
   // The file as the library would have written it.
   std::string Bytes() const;
 
@@ -60,6 +65,9 @@ inline constexpr uint64_t kTestStart = 1'000 * kTestSecond;
 
 // A service with a pool, a leak, a failed connect and a script, to be looked at in every state.
 LedgerBuilder ExampleLedger();
+
+// The example's forked child: it works on two connections of the example, and finishes one.
+LedgerBuilder ExampleChildLedger();
 
 void WriteFile(const std::string& path, const std::string& bytes);
 std::string ReadWholeFile(const std::string& path);

@@ -88,6 +88,22 @@ TEST_F(LedgerDamageTest, EachWordOfEachSectionAtItsExtremes) {
   EXPECT_EQ(refused_, 0) << "damage behind the header leaves the rest readable";
 }
 
+TEST_F(LedgerDamageTest, EachWordOfInheritedConnections) {
+  const std::string good = ExampleChildLedger().Bytes();
+  ledger::Header header;
+  std::memcpy(&header, good.data(), sizeof header);
+  const ledger::Section& slots = header.sections[ledger::kConnections];
+  const size_t end = slots.offset + uint64_t{slots.record_size} * slots.capacity;
+  for (size_t at = slots.offset; at < end; at += 4) {
+    for (const uint32_t value : {0u, 1u, 2u, 7u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
+      std::string bytes = good;
+      std::memcpy(bytes.data() + at, &value, sizeof value);
+      ReadAndShow(bytes);
+    }
+  }
+  EXPECT_EQ(refused_, 0);
+}
+
 TEST_F(LedgerDamageTest, Noise) {
   std::mt19937 random(20'250'131);
   const std::string good = ExampleLedger().Bytes();

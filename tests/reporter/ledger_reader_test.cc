@@ -103,6 +103,68 @@ TEST_F(LedgerReaderTest, ReadsConnectionsCallSitesAndFrames) {
   EXPECT_EQ(snapshot.totals.failed, 1u);
 }
 
+TEST_F(LedgerReaderTest, ReadsCoverage) {
+  LedgerBuilder builder;
+  builder.header.intercepted = ledger::kInterceptLookUps | ledger::kInterceptDeepBind;
+  builder.header.interpreters = 1u << ledger::kPython | 1u << ledger::kPerl;
+  builder.header.bypassed_calls = 3;
+  builder.header.bypassed_closes = 4;
+  builder.header.uncovered_lookups = 5;
+  builder.header.libpq_copies[0].ways = ledger::kWayBound | ledger::kWayDeepBind;
+  const Snapshot snapshot = ReadGood(builder);
+  EXPECT_THAT(snapshot.warnings, IsEmpty());
+  EXPECT_TRUE(snapshot.process.intercepted.look_ups);
+  EXPECT_TRUE(snapshot.process.intercepted.deep_bind);
+  EXPECT_THAT(snapshot.process.interpreters, ElementsAre(Language::kPython, Language::kPerl));
+  EXPECT_EQ(snapshot.totals.bypassed_calls, 3u);
+  EXPECT_EQ(snapshot.totals.bypassed_closes, 4u);
+  EXPECT_EQ(snapshot.totals.uncovered_lookups, 5u);
+  const LibpqWays& ways = snapshot.libpq_copies[0].ways;
+  EXPECT_TRUE(ways.bound);
+  EXPECT_FALSE(ways.looked_up);
+  EXPECT_TRUE(ways.deep_bind);
+}
+
+TEST_F(LedgerReaderTest, ReadsInheritedConnections) {
+  const Snapshot snapshot = ReadGood(ExampleChildLedger());
+  EXPECT_THAT(snapshot.warnings, IsEmpty());
+  ASSERT_EQ(snapshot.connections.size(), 2u);
+  const Connection& used = snapshot.connections[0];
+  EXPECT_EQ(used.state, ConnectionState::kInherited);
+  EXPECT_EQ(used.opener_pid, 4711);
+  EXPECT_EQ(used.touched_by, "PQexec");
+  EXPECT_EQ(snapshot.call_sites[used.call_site].id, 0x1111u);
+  EXPECT_EQ(snapshot.call_sites[used.touched_site].id, 0x5555u);
+  EXPECT_FALSE(used.finished_here);
+  EXPECT_TRUE(snapshot.connections[1].finished_here);
+}
+
+TEST_F(LedgerReaderTest, BadReferencesOfInheritedConnections) {
+  struct Case {
+    const char* what;
+    void (*damage)(ledger::ConnectionSlot*);
+    const char* warning;
+  };
+  const Case cases[] = {
+      {"touched site", [](ledger::ConnectionSlot* s) { s->touched_site = 5; }, "1 references"},
+      {"touched site, far", [](ledger::ConnectionSlot* s) { s->touched_site = ~0u; },
+       "1 references"},
+      {"touched by", [](ledger::ConnectionSlot* s) { s->touched_by = ~0u; }, "1 strings"},
+      {"no opener", [](ledger::ConnectionSlot* s) { s->opener_pid = 0; }, "name no opener"},
+      {"opener below 0", [](ledger::ConnectionSlot* s) { s->opener_pid = -1; }, "name no opener"},
+      {"flags", [](ledger::ConnectionSlot* s) { s->inherited = 2; }, "1 fields hold flags"},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(test.what);
+    LedgerBuilder builder = ExampleChildLedger();
+    test.damage(&builder.connections[0]);
+    EXPECT_THAT(ReadGood(builder).warnings, ElementsAre(HasSubstr(test.warning)));
+    // What a slot of any other state holds there is nobody's business.
+    builder.connections[0].state = ledger::kBroken;
+    EXPECT_THAT(ReadGood(builder).warnings, IsEmpty());
+  }
+}
+
 TEST_F(LedgerReaderTest, LeavesOutWhatIsInMotion) {
   LedgerBuilder builder = ExampleLedger();
   builder.connections[1].sequence = 3;
@@ -177,6 +239,9 @@ TEST_F(LedgerReaderTest, BadReferencesAreSaidAndReadAsUnknown) {
        [](LedgerBuilder* b) { std::memset(b->strings.data() + b->header.exe, 0xff, 4); },
        "1 strings"},
       {"process state", [](LedgerBuilder* b) { b->header.process_state = 9; }, "process state 9"},
+      {"ways", [](LedgerBuilder* b) { b->header.libpq_copies[0].ways = 8; }, "1 fields hold flags"},
+      {"intercepted", [](LedgerBuilder* b) { b->header.intercepted = ~0u; }, "1 fields hold flags"},
+      {"interpreters", [](LedgerBuilder* b) { b->header.interpreters = 1; }, "1 fields hold flags"},
       {"libpq copies", [](LedgerBuilder* b) { b->header.libpq_copies_used = 17; }, "17 copies"},
   };
   for (const Case& test : cases) {
@@ -246,9 +311,9 @@ TEST_F(LedgerReaderTest, ErrorsAreDistinctAndNameTheFile) {
       {"magic only", good.substr(0, 8), Kind::kTruncated, "has 8 bytes, expected a header of 4096"},
       {"header only", good.substr(0, 4096), Kind::kTruncated, "has 4096 bytes, expected"},
       {"all but one", good.substr(0, good.size() - 1), Kind::kTruncated, "it was truncated"},
-      {"version 2", with(8, std::string("\x02\0\0\0", 4)), Kind::kOtherVersion,
-       "has format version 2, expected 1"},
-      {"big-endian", with(8, std::string("\0\0\0\x01", 4)), Kind::kOtherByteOrder,
+      {"version 1", with(8, std::string("\x01\0\0\0", 4)), Kind::kOtherVersion,
+       "has format version 1, expected 2"},
+      {"big-endian", with(8, std::string("\0\0\0\x02", 4)), Kind::kOtherByteOrder,
        "the other byte order"},
       {"byte order mark", with(16, "\x01\x02\x03\x04"), Kind::kOtherByteOrder,
        "byte order mark 0x04030201, expected 0x01020304"},
