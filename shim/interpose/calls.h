@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a wrapper of each role works: Begin, the real function, End. No logic: that is the tracker's.
+//
+// For translation units that are compiled with -fno-exceptions, and with unwind tables: a thread
+// that is cancelled in libpq's poll() is unwound through these frames as through libpq's own, and
+// an exception that a host's callback throws through libpq passes as it would have without us. A
+// function with a landing pad, or one that the compiler makes call std::terminate because it is
+// noexcept, would end the host instead.
+
+#ifndef PQLEASH_SHIM_INTERPOSE_CALLS_H_
+#define PQLEASH_SHIM_INTERPOSE_CALLS_H_
+
+#include <libpq-fe.h>
+
+#include <type_traits>
+
+#include "shim/interpose/function.h"
+#include "shim/libpq/copies.h"
+#include "shim/tracker/tracker.h"
+
+// Functions of libpq 14 to 18 that an older libpq-fe.h does not declare. Declaring them here, in
+// the words of the newer headers, makes the compiler compare the rest of functions.def with the
+// header that is installed.
+extern "C" {
+PGresult* PQclosePrepared(PGconn* conn, const char* statement);
+PGresult* PQclosePortal(PGconn* conn, const char* portal);
+int PQsendClosePrepared(PGconn* conn, const char* statement);
+int PQsendClosePortal(PGconn* conn, const char* portal);
+PGresult* PQchangePassword(PGconn* conn, const char* user, const char* password);
+int PQsendPipelineSync(PGconn* conn);
+int PQsendFlushRequest(PGconn* conn);
+int PQpipelineSync(PGconn* conn);
+PGcancelConn* PQcancelCreate(PGconn* conn);
+int PQcancelStart(PGcancelConn* cancel);
+int PQcancelBlocking(PGcancelConn* cancel);
+PostgresPollingStatusType PQcancelPoll(PGcancelConn* cancel);
+void PQcancelReset(PGcancelConn* cancel);
+void PQcancelFinish(PGcancelConn* cancel);
+}
+
+namespace pqleash {
+
+using tracker::Call;
+using tracker::Caller;
+
+// What a wrapper returns when the host's libpq has no such function: the function's own 'failed'
+// (NULL, 0, BAD).
+template <typename Result>
+Result Missing() {
+  return Result();
+}
+
+template <typename Conn, typename... Rest>
+Conn* FirstOf(Conn* conn, Rest...) {
+  return conn;
+}
+template <typename... Arguments>
+const void* ObjectOf(Arguments...) {
+  return nullptr;
+}
+template <typename... Rest>
+const void* ObjectOf(PGconn* conn, Rest...) {
+  return conn;
+}
+template <typename... Rest>
+const void* ObjectOf(PGcancelConn* cancel, Rest...) {
+  return cancel;
+}
+
+// One type a role: how a call of that role begins and ends.
+template <Function function>
+struct Open {
+  template <typename... Arguments>
+  static Call Begin(const Caller& caller, Arguments...) {
+    return tracker::BeginOpen(caller);
+  }
+  template <typename... Arguments>
+  static void End(const Call& call, PGconn* result, Arguments...) {
+    tracker::EndOpen(call, result);
+  }
+};
+
+template <Function function>
+struct Poll {
+  static Call Begin(const Caller& caller, PGconn* conn) {
+    return tracker::BeginPoll(function, conn, caller);
+  }
+  static void End(const Call& call, PostgresPollingStatusType result, PGconn* conn) {
+    tracker::EndPoll(call, conn, result);
+  }
+};
+
+template <Function function>
+struct Reset {
+  static Call Begin(const Caller& caller, PGconn* conn) {
+    return tracker::BeginReset(function, conn, caller);
+  }
+  static void End(const Call& call, PGconn* conn) { tracker::EndReset(call, conn); }
+};
+
+template <Function function>
+struct ResetStart {
+  static Call Begin(const Caller& caller, PGconn* conn) {
+    return tracker::BeginReset(function, conn, caller);
+  }
+  static void End(const Call& call, int result, PGconn* conn) {
+    tracker::EndResetStart(call, conn, result);
+  }
+};
+
+template <Function function>
+struct Close {
+  static Call Begin(const Caller& caller, PGconn* conn) {
+    return tracker::BeginClose(function, conn, caller);
+  }
+  static void End(const Call& call, PGconn*) { tracker::EndClose(call); }
+};
+
+template <Function function, bool command>
+struct AnyWork {
+  // libpq's calls of itself while it works (PQexec calls PQsendQuery and PQgetResult) go straight
+  // on.
+  static constexpr bool kShortCut = true;
+  template <typename... Arguments>
+  static Call Begin(const Caller& caller, Arguments... arguments) {
+    return tracker::BeginWork(function, command, FirstOf(arguments...), caller);
+  }
+  template <typename Result, typename... Arguments>
+  static void End(const Call& call, Result, Arguments... arguments) {
+    tracker::EndWork(call, FirstOf(arguments...));
+  }
+};
+template <Function function>
+using Work = AnyWork<function, false>;
+template <Function function>
+using Command = AnyWork<function, true>;
+
+template <Function function>
+struct Exempt {
+  template <typename... Arguments>
+  static Call Begin(const Caller& caller, Arguments... arguments) {
+    return tracker::BeginExempt(ObjectOf(arguments...), caller);
+  }
+  template <typename... Ignored>
+  static void End(const Call& call, Ignored...) {
+    tracker::EndExempt(call);
+  }
+};
+
+template <typename Role, Function function, typename Result, typename... Parameters,
+          typename... Arguments>
+[[gnu::always_inline]] inline Result Intercept(const Caller& caller, Result (*)(Parameters...),
+                                               Arguments... arguments) {
+  if constexpr (requires { Role::kShortCut; }) {
+    if (const libpq::Copy* copy = libpq::Containing(caller.address)) {
+      return reinterpret_cast<Result (*)(Parameters...)>(copy->Real(function))(arguments...);
+    }
+  }
+  const Call call = Role::Begin(caller, arguments...);
+  auto* real = reinterpret_cast<Result (*)(Parameters...)>(call.Real(function));
+  if constexpr (std::is_void_v<Result>) {
+    if (real != nullptr) real(arguments...);
+    Role::End(call, arguments...);
+  } else {
+    Result result = real != nullptr ? real(arguments...) : Missing<Result>();
+    Role::End(call, result, arguments...);
+    return result;
+  }
+}
+
+}  // namespace pqleash
+
+// The body of a wrapper.
+#define PQLEASH_UNWRAP(...) __VA_ARGS__
+#define PQLEASH_INTERCEPT(role, name, bound, arguments)                                      \
+  pqleash::Intercept<pqleash::role<pqleash::Function::k##name>, pqleash::Function::k##name>( \
+      pqleash::tracker::Caller{__builtin_return_address(0), bound}, &::name,                 \
+      PQLEASH_UNWRAP arguments)
+
+#endif  // PQLEASH_SHIM_INTERPOSE_CALLS_H_
