@@ -11,7 +11,7 @@ namespace pqleash::testing {
 namespace {
 
 constexpr const char* kConninfo = "application_name=report_service";
-// What a program leaves behind that forks twice, each child with one leak.
+// Of a worker with one leak, and with two.
 constexpr Counts kOneLeak = {.open = 1, .opened = 2, .closed = 1};
 constexpr Counts kTwoLeaks = {.open = 2, .opened = 3, .closed = 1};
 
@@ -165,20 +165,22 @@ std::vector<Client> OtherScriptClients() {
   };
 }
 
+// The last argument is the number of leaks: a loop over a constant would be unrolled, and each turn
+// be a place of its own.
 std::vector<Client> NativeClients() {
   return {
       {.name = "Odbc",
        .title = "unixODBC, psqlODBC",
        .package = "odbc-postgresql",
        .installed = {"test", "-x", Built("odbc"), "-a", "-f", OdbcDriver()},
-       .command = {Built("odbc"), OdbcDriver()},
+       .command = {Built("odbc"), OdbcDriver(), "2"},
        .source = "odbc.c",
        .function = "open_report"},
       {.name = "Libpqxx",
        .title = "C++, libpqxx",
        .package = "libpqxx-dev",
        .installed = Executable(Built("libpqxx")),
-       .command = {Built("libpqxx")},
+       .command = {Built("libpqxx"), "2"},
        .source = "libpqxx.cc",
        .function = "ReportService::OpenReport",
        .closing_function = "ReportService::LoadUser"},
@@ -186,7 +188,7 @@ std::vector<Client> NativeClients() {
        .title = "Qt 5, QPSQL",
        .package = "libqt5sql5-psql",
        .installed = Files(Built("qt_sql") + " /usr/lib/*/qt5/plugins/sqldrivers/libqsqlpsql.so"),
-       .command = {Built("qt_sql")},
+       .command = {Built("qt_sql"), "2"},
        .source = "qt_sql.cc",
        .function = "ReportService::OpenReport",
        .closing_function = "ReportService::LoadUser"},
@@ -194,24 +196,31 @@ std::vector<Client> NativeClients() {
        .title = "embedded SQL, ecpg",
        .package = "libecpg-dev",
        .installed = Executable(Built("ecpg")),
-       .command = {Built("ecpg")},
+       .command = {Built("ecpg"), "2"},
        .source = "ecpg.pgc",
-       .function = "open_report"},
+       .function = "open_report",
+       .host = "PQLEASH_TEST_TCP_HOST"},
       {.name = "ConnectStartParams",
        .title = "C, PQconnectStartParams",
        .package = "libpq-dev",
        .installed = Executable(Built("connect_start_params")),
-       .command = {Built("connect_start_params")},
+       .command = {Built("connect_start_params"), "2"},
        .source = "connect_start_params.c",
        .function = "open_report"},
       {.name = "SeveralHosts",
        .title = "C, PQconnectdb, the first of two hosts dead",
        .package = "libpq-dev",
        .installed = Executable(Built("several_hosts")),
-       .command = {Built("several_hosts")},
+       .command = {Built("several_hosts"), "2"},
        .source = "several_hosts.c",
        .function = "open_report"},
   };
+}
+
+// The packages of PostgreSQL end with its version, as the directory of its programs does.
+std::string PackageOf(const std::string& name, const std::string& program) {
+  return name + "-" +
+         std::filesystem::path(program).parent_path().parent_path().filename().string();
 }
 
 // PostgreSQL's own programs, looked at when they have ended.
@@ -223,7 +232,7 @@ std::vector<Client> Tools() {
   return {
       {.name = "Psql",
        .title = "psql, \\connect",
-       .package = "postgresql-client-15",
+       .package = PackageOf("postgresql-client", psql),
        .installed = Executable(psql),
        .command = {psql, "-XAt", "-c", "SELECT current_user", "-c",
                    std::string("\\connect \"") + kConninfo + "\"", "-c", "SELECT current_user",
@@ -233,7 +242,7 @@ std::vector<Client> Tools() {
       // One for each client, and one before them.
       {.name = "Pgbench",
        .title = "pgbench, two threads",
-       .package = "postgresql-15",
+       .package = PackageOf("postgresql", pgbench),
        .installed = Executable(pgbench),
        .command = {pgbench, "-n", "-j2", "-c4", "-t5", "-f", Source("select.sql"), kConninfo},
        .processes = {{.opened = 5, .closed = 5}},
@@ -242,7 +251,7 @@ std::vector<Client> Tools() {
       // The leader and each of its forked workers.
       {.name = "PgDump",
        .title = "pg_dump, two workers",
-       .package = "postgresql-client-15",
+       .package = PackageOf("postgresql-client", pg_dump),
        .installed = Executable(pg_dump),
        .command = {pg_dump, "-Fd", "-j2", "-f", "@/dump", "-d", kConninfo},
        .processes = {one, one, one},

@@ -50,11 +50,12 @@ struct Client {
   std::string module = {};
   // Of the processes that opened anything, in ascending order.
   std::vector<Counts> processes = {{.open = 2, .opened = 3, .closed = 1}};
-  uint64_t sessions = 2;     // at the server while the program waits
-  bool waits = true;         // false: runs to its end, and is looked at afterwards
-  bool same_numbers = true;  // false: its output holds times
-  std::string finding = {};  // a kind that must be found, at the place of the leak
-  std::string schema = {};   // SQL that makes what the client works on
+  uint64_t sessions = 2;        // at the server while the program waits
+  std::string host = "PGHOST";  // the variable that names the host of its connections
+  bool waits = true;            // false: runs to its end, and is looked at afterwards
+  bool same_numbers = true;     // false: its output holds times
+  std::string finding = {};     // a kind that must be found, at the place of the leak
+  std::string schema = {};      // SQL that makes what the client works on
 };
 std::ostream& operator<<(std::ostream& stream, const Client& client);
 

@@ -37,9 +37,9 @@ static void load_user(void) {
   PQfinish(connection);
 }
 
-int main(void) {
-  open_report();
-  open_report();
+int main(int count, char** words) {
+  if (count != 2) return 2;
+  for (int left = atoi(words[1]); left > 0; --left) open_report();
   load_user();
   puts("ready");
   fflush(stdout);

@@ -16,8 +16,7 @@ sub load_user {
     $connection->disconnect;
 }
 
-open_report();
-open_report();
+open_report() for 1 .. 2;
 load_user();
 $| = 1;
 print "ready\n";

@@ -16,8 +16,7 @@ def load_user
   connection.close
 end
 
-open_report
-open_report
+2.times { open_report }
 load_user
 $stdout.flush
 Process.wait(fork { exit })

@@ -23,8 +23,8 @@ def load_user():
     connection.close()
 
 
-open_report()
-open_report()
+for _ in range(2):
+    open_report()
 load_user()
 sys.stdout.flush()
 child = os.fork()

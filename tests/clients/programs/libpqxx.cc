@@ -28,10 +28,10 @@ class ReportService {
 
 }  // namespace
 
-int main() {
+int main(int count, char** words) {
+  if (count != 2) return 2;
   ReportService service;
-  service.OpenReport();
-  service.OpenReport();
+  for (int left = std::stoi(words[1]); left > 0; --left) service.OpenReport();
   service.LoadUser();
   std::cout << "ready" << std::endl;
   std::cin.get();

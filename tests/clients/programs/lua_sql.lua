@@ -15,8 +15,9 @@ local function load_user()
   connection:close()
 end
 
-open_report()
-open_report()
+for _ = 1, 2 do
+  open_report()
+end
 load_user()
 print("ready")
 io.stdout:flush()

@@ -45,15 +45,14 @@ static void load_user(void) {
 }
 
 int main(int count, char** words) {
-  if (count != 2) return 2;
+  if (count != 3) return 2;
   snprintf((char*)conninfo, sizeof(conninfo),
            "Driver=%s;Servername=%s;Port=%s;Database=%s;Uid=%s;"
            "pqopt={application_name=report_service};",
            words[1], getenv("PGHOST"), getenv("PGPORT"), getenv("PGDATABASE"), getenv("PGUSER"));
   SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &environment);
   SQLSetEnvAttr(environment, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)SQL_OV_ODBC3, 0);
-  open_report();
-  open_report();
+  for (int left = atoi(words[2]); left > 0; --left) open_report();
   load_user();
   puts("ready");
   fflush(stdout);

@@ -16,6 +16,7 @@ function load_user()
 }
 
 header('Content-Type: text/plain');
-open_report('north');
-open_report('south');
+foreach (['north', 'south'] as $tenant) {
+    open_report($tenant);
+}
 load_user();

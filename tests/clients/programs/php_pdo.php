@@ -18,8 +18,9 @@ class ReportService
 }
 
 $service = new ReportService();
-$service->openReport();
-$service->openReport();
+for ($i = 0; $i < 2; ++$i) {
+    $service->openReport();
+}
 $service->loadUser();
 echo "ready\n";
 fgets(STDIN);

@@ -13,7 +13,10 @@ function load_user()
     pg_close($connection);
 }
 
-$reports = [open_report(), open_report()];
+$reports = [];
+while (count($reports) < 2) {
+    $reports[] = open_report();
+}
 load_user();
 echo "ready\n";
 fgets(STDIN);

@@ -32,8 +32,8 @@ def load_user():
     connection.close()
 
 
-open_report()
-open_report()
+for _ in range(2):
+    open_report()
 load_user()
 print("ready", flush=True)
 sys.stdin.readline()

@@ -23,8 +23,8 @@ def load_user():
 
 # What gevent and eventlet do.
 psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
-open_report()
-open_report()
+for _ in range(2):
+    open_report()
 load_user()
 print("ready", flush=True)
 sys.stdin.readline()

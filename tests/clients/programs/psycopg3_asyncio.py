@@ -20,8 +20,8 @@ async def load_user():
 
 
 async def serve():
-    await open_report()
-    await open_report()
+    for _ in range(2):
+        await open_report()
     await load_user()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)

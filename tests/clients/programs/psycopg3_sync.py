@@ -16,8 +16,8 @@ def load_user():
         print("user", connection.execute("SELECT current_user").fetchone()[0])
 
 
-open_report()
-open_report()
+for _ in range(2):
+    open_report()
 load_user()
 print("ready", flush=True)
 sys.stdin.readline()

@@ -44,8 +44,10 @@ class ReportService {
 int main(int count, char** words) {
   const QCoreApplication application(count, words);
   ReportService service;
-  service.OpenReport("north");
-  service.OpenReport("south");
+  const QStringList arguments = QCoreApplication::arguments();
+  for (int left = arguments.at(1).toInt(); left > 0; --left) {
+    service.OpenReport("report" + QString::number(left));
+  }
   service.LoadUser();
   out << "ready" << Qt::endl;
   getchar();

@@ -14,8 +14,7 @@ def load_user
   connection.close
 end
 
-open_report
-open_report
+2.times { open_report }
 load_user
 puts 'ready'
 $stdout.flush

@@ -43,12 +43,12 @@ static void load_user(void) {
   PQfinish(connection);
 }
 
-int main(void) {
+int main(int count, char** words) {
+  if (count != 2) return 2;
   snprintf(conninfo, sizeof(conninfo),
            "host=127.0.0.1,%s port=%d,%s application_name=report_service", getenv("PGHOST"),
            dead_port(), getenv("PGPORT"));
-  open_report();
-  open_report();
+  for (int left = atoi(words[1]); left > 0; --left) open_report();
   load_user();
   puts("ready");
   fflush(stdout);
