@@ -82,6 +82,13 @@ class Bench:
 
         return self.in_turns(measure)
 
+    def python_frames(self):
+        """Nanoseconds of connect and finish at a depth of 20 Python frames."""
+        stand_in = self.programs.parent / "standin" / "plt" / "libpq.so.5"
+        program = Path(__file__).with_name("python_frames.py")
+        command = ["/usr/bin/python3", program, stand_in]
+        return self.in_turns(lambda preloaded: float(self.output(command, preloaded)))
+
     def memory(self, connections):
         """Resident bytes with that many connections, and the blocks of the ledger."""
 
@@ -131,6 +138,11 @@ def measure_all(bench, pgbench_seconds):
         rows.append(row(name, "ns", interceptor[stand_in], limit, added / whole))
     rows.append(row("connect+finish, PostgreSQL", "ns", client["ConnectAndFinish"], None, None))
     rows.append(row("select 1, PostgreSQL", "ns", client["SelectOne"], None, None))
+
+    pairs = bench.python_frames()
+    added = statistics.median(preloaded - bare for bare, preloaded in pairs)
+    limit = {"value": 30_000, "text": "adds <= 30 us"}
+    rows.append(row("connect+finish, 20 Python frames", "ns", pairs, limit, added))
 
     pairs = bench.spawn()
     ratio = statistics.median(preloaded / bare for bare, preloaded in pairs)
