@@ -53,6 +53,7 @@ Hazards Loading() {
       {"LibraryConstructor", {"library_constructor"}, {.opened = 2, .closed = 2, .failed = 0}},
       // As ctypes does it: bound to the copy of libpq that the handle means.
       {"LookUpByHandle", {"look_up", "handle"}, {.opened = 1, .closed = 1, .failed = 0}},
+      {"LinkerAskedAsTheCaller", {"linker"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"LookUpByDefaultScope", {"look_up", "default"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"Plugins",
        {"plugins", File("plugin_a.so"), File("plugin_b.so")},
