@@ -57,9 +57,12 @@ inline constexpr size_t kMaxReportFrames = 400'000;
 uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* symboliser,
                             std::vector<CallSiteGroup>* groups);
 
-// The frame to name a call site by: the first outside of the system's directories, since a driver
-// or pool from a package says little; else the first. nullptr: no frames.
-const SourceFrame* HeadlineFrame(const std::vector<SourceFrame>& frames);
+// The frame to name a call site by. With frames of a script: the first of these that is the
+// application's (library_paths.h; `library_paths` are the user's globs), else the first of these.
+// Without: the first outside of the system's directories, since a driver or pool from a package
+// says little; else the first. nullptr: no frames. Pure.
+const SourceFrame* HeadlineFrame(const std::vector<SourceFrame>& frames,
+                                 const std::vector<std::string>& library_paths = {});
 
 // A function's name for people: where it is longer than `columns` bytes, its parameters become
 // '...'. Not escaped.

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/call_sites/library_paths.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -20,17 +22,28 @@ bool IsSystemPath(std::string_view path) {
   return false;
 }
 
-// A script is judged by its own file, since its module is the interpreter.
-bool IsSystemFrame(const SourceFrame& frame) {
-  return IsSystemPath(frame.language == Language::kNative ? frame.module : frame.file);
+bool IsScript(const SourceFrame& frame) { return frame.language != Language::kNative; }
+
+// nullptr: no script.
+const SourceFrame* ScriptHeadline(const std::vector<SourceFrame>& frames,
+                                  const std::vector<std::string>& library_paths) {
+  const auto application =
+      std::find_if(frames.begin(), frames.end(), [&](const SourceFrame& frame) {
+        return IsScript(frame) && !IsLibraryScript(frame.language, frame.file, library_paths);
+      });
+  if (application != frames.end()) return &*application;
+  const auto script = std::find_if(frames.begin(), frames.end(), IsScript);
+  return script != frames.end() ? &*script : nullptr;
 }
 
 }  // namespace
 
-const SourceFrame* HeadlineFrame(const std::vector<SourceFrame>& frames) {
+const SourceFrame* HeadlineFrame(const std::vector<SourceFrame>& frames,
+                                 const std::vector<std::string>& library_paths) {
+  if (const SourceFrame* script = ScriptHeadline(frames, library_paths)) return script;
   for (const SourceFrame& frame : frames) {
     const bool named = !frame.module.empty() || !frame.function.empty();
-    if (named && !IsSystemFrame(frame)) return &frame;
+    if (named && !IsSystemPath(frame.module)) return &frame;
   }
   return frames.empty() ? nullptr : &frames.front();
 }
@@ -56,9 +69,12 @@ std::string DescribePlace(const SourceFrame& frame) {
 
 std::string DescribeFrame(const SourceFrame* frame) {
   if (frame == nullptr) return {};
-  if (frame->function.empty() && frame->file.empty()) return DescribePlace(*frame);
+  if (frame->function.empty() && frame->file.empty() && !IsScript(*frame)) {
+    return DescribePlace(*frame);
+  }
   const std::string function =
       frame->function.empty() ? "?" : ShortFunction(frame->function, kShort);
+  if (frame->file.empty() && IsScript(*frame)) return function;
   if (frame->file.empty()) return fmt::format("{} ({})", function, DescribePlace(*frame));
   const std::string line = frame->line == 0 ? "" : fmt::format(":{}", frame->line);
   return fmt::format("{} ({}{})", function, frame->file, line);

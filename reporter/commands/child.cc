@@ -78,7 +78,8 @@ int WaitFor(pid_t child, const SignalsHeld& signals) {
 }  // namespace
 
 ChildResult RunChild(const std::vector<std::string>& command,
-                     const std::vector<std::pair<std::string, std::string>>& variables) {
+                     const std::vector<std::pair<std::string, std::string>>& variables,
+                     ChildOutput output) {
   std::vector<char*> arguments;
   for (const std::string& argument : command)
     arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -96,6 +97,8 @@ ChildResult RunChild(const std::vector<std::string>& command,
   if (child == 0) {
     // One thread: after fork we may do as we like.
     for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
+    if (output.out >= 0) dup2(output.out, STDOUT_FILENO);
+    if (output.err >= 0) dup2(output.err, STDERR_FILENO);
     Exec(arguments, signals, error_pipe[1]);
   }
   close(error_pipe[1]);

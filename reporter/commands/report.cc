@@ -23,6 +23,7 @@ struct ReportOptions {
   Selection selection;
   Filter filter;
   Format format = Format::kText;
+  bool native_frames = false;
   std::optional<Confidence> fail_on;
 };
 
@@ -68,6 +69,15 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
          "Show no more than this many call sites, the most suspicious")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000));
+  app->add_flag("--native", options->native_frames,
+                "Show the interpreter's own frames in stacks of scripts, too (text)");
+  app->add_option("--library-path", options->filter.library_paths,
+                  "Take scripts whose path matches for a library's, and name call sites by what "
+                  "calls them, as for packages in the usual places; '*' matches '/', too. May be "
+                  "repeated")
+      ->type_name("GLOB")
+      ->expected(1)
+      ->take_all();
   AddFailOnOption(app, &options->fail_on);
   AddFormatOption(app, &options->format);
 }
@@ -88,11 +98,14 @@ int RunReport(const Arguments& arguments) {
   Collected collected = Collect(options.selection);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
   const bool complete = collected.incomplete.empty();
+  // The sentences on stderr say it all.
+  const bool nothing_read = !complete && collected.snapshots.empty();
+  if (nothing_read && options.format == Format::kText) return kFailed;
   const Report report = MakeReport(std::move(collected), options.filter);
   if (options.format == Format::kJson) {
     RenderReportJson(report, std::cout);
   } else {
-    RenderReportText(report, WantsColour(STDOUT_FILENO), std::cout);
+    RenderReportText(report, {WantsColour(STDOUT_FILENO), options.native_frames}, std::cout);
   }
   if (FinishOutput() != kFine || !complete) return kFailed;
   return options.fail_on && Fails(report, *options.fail_on) ? kFindings : kFine;

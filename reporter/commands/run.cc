@@ -138,11 +138,11 @@ void ReportAtExit(const RunOptions& options, uint64_t run_id) {
   selection.run_id = run_id;
   const Report report = MakeReport(Collect(selection), Filter{});
   if (options.report_at_exit == kToStderr) {
-    RenderReportText(report, WantsColour(STDERR_FILENO), std::cerr);
+    RenderReportText(report, {WantsColour(STDERR_FILENO), false}, std::cerr);
     return;
   }
   std::ofstream file(options.report_at_exit, std::ios::trunc);
-  RenderReportText(report, /*colour=*/false, file);
+  RenderReportText(report, {}, file);
   file.close();
   if (!file) {
     Diagnose(fmt::format("run: the report could not be written to {}: {}", options.report_at_exit,

@@ -11,9 +11,11 @@
 namespace pqleash::reporter {
 namespace {
 
-// A detector is its function and a line here. Most harmful kind first: what holds locks before what
-// holds a slot of the server, and that before what costs only memory.
+// A detector is its function and a line here. Most harmful kind first: what breaks the work of
+// another process before what holds locks, that before what holds a slot of the server, and that
+// before what costs only memory.
 constexpr DetectorEntry kDetectors[] = {
+    {"fork-shared", FindForkShared},
     {"idle-in-transaction", FindIdleInTransaction},
     {"leak-suspect", FindLeakSuspects},
     {"server-closed", FindServerClosed},
@@ -53,8 +55,8 @@ Picked Pick(const Observation& observation, const CallSiteGroup& group,
   return picked;
 }
 
-std::string OpenedBy(const CallSiteGroup& group) {
-  const SourceFrame* headline = HeadlineFrame(group.frames);
+std::string OpenedBy(const Observation& observation, const CallSiteGroup& group) {
+  const SourceFrame* headline = HeadlineFrame(group.frames, observation.library_paths);
   if (headline == nullptr) return "opened at a place that was not recorded";
   return "opened by " + DescribeFrame(headline);
 }

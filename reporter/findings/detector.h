@@ -30,6 +30,7 @@ struct Observation {
   const std::vector<Snapshot>& snapshots;
   const std::vector<CallSiteGroup>& call_sites;
   Thresholds thresholds;
+  std::vector<std::string> library_paths = {};  // globs of the user's: see HeadlineFrame
 };
 
 // One kind of finding.
@@ -45,6 +46,7 @@ std::span<const DetectorEntry> Detectors();
 // connections.
 std::vector<Finding> FindAll(const Observation& observation);
 
+std::vector<Finding> FindForkShared(const Observation& observation);
 std::vector<Finding> FindIdleInTransaction(const Observation& observation);
 std::vector<Finding> FindLeakSuspects(const Observation& observation);
 std::vector<Finding> FindServerClosed(const Observation& observation);
@@ -62,8 +64,8 @@ struct Picked {
 using Predicate = std::function<bool(const Snapshot&, const Connection&)>;
 Picked Pick(const Observation& observation, const CallSiteGroup& group, const Predicate& predicate);
 
-// 'from function (file:line)', or a description in words where there is no stack.
-std::string OpenedBy(const CallSiteGroup& group);
+// 'opened by function (file:line)', or a description in words where there is no stack.
+std::string OpenedBy(const Observation& observation, const CallSiteGroup& group);
 
 // '1 connection', '2 connections'.
 std::string Count(uint64_t count, std::string_view noun);

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "reporter/symbols/source_frame.h"
+
 namespace pqleash::reporter {
 
 enum class Confidence {
@@ -23,6 +25,13 @@ struct Evidence {
   std::string unit;  // 'connections', 'commands', 's'; empty: none
 };
 
+// A stack that a finding is about. Without frames it is to be looked up by its id.
+struct FindingStack {
+  std::string what;  // 'opened at'
+  uint64_t call_site = 0;
+  std::vector<SourceFrame> frames;
+};
+
 // One fault of the observed programs. Strings may hold bytes from those programs: escape them
 // before showing.
 struct Finding {
@@ -31,7 +40,8 @@ struct Finding {
   std::string summary;                // one sentence without a full stop
   std::optional<uint64_t> call_site;  // id
   std::vector<Evidence> evidence;
-  std::string advice;  // what to do, one sentence
+  std::string advice;                // what to do, one sentence
+  std::vector<FindingStack> stacks;  // where it takes more than one to see the fault
   // Connections that it is about; ranks findings of one kind.
   uint64_t connections = 0;
 };

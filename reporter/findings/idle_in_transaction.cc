@@ -34,7 +34,7 @@ std::vector<Finding> FindIdleInTransaction(const Observation& observation) {
     Finding finding;
     finding.confidence = Confidence::kProven;
     finding.summary = fmt::format("{} {}, unused for up to {} inside of a transaction",
-                                  Count(picked.count, "connection"), OpenedBy(group),
+                                  Count(picked.count, "connection"), OpenedBy(observation, group),
                                   HumanDuration(picked.longest_idle_ns));
     finding.call_site = group.id;
     finding.evidence = {InConnections("idle_in_transaction", picked.count),

@@ -124,9 +124,9 @@ std::vector<Finding> FindLeakSuspects(const Observation& observation) {
     if (suspects.count == 0) continue;
     Finding finding;
     finding.confidence = Confidence::kLikely;
-    finding.summary =
-        fmt::format("{} {}: none used for {} or more, and {}", Count(suspects.count, "connection"),
-                    OpenedBy(group), HumanDuration(threshold), Release(opened, closed, life_ns));
+    finding.summary = fmt::format("{} {}: none used for {} or more, and {}",
+                                  Count(suspects.count, "connection"), OpenedBy(observation, group),
+                                  HumanDuration(threshold), Release(opened, closed, life_ns));
     finding.call_site = group.id;
     finding.evidence = {InConnections("open", suspects.count),
                         InConnections("opened", opened),

@@ -23,7 +23,7 @@ std::vector<Finding> FindNeverUsed(const Observation& observation) {
     finding.confidence = Confidence::kLikely;
     finding.summary =
         fmt::format("{} {}: no command was sent in up to {}", Count(picked.count, "connection"),
-                    OpenedBy(group), HumanDuration(picked.oldest_age_ns));
+                    OpenedBy(observation, group), HumanDuration(picked.oldest_age_ns));
     finding.call_site = group.id;
     finding.evidence = {InConnections("never_used", picked.count),
                         InConnections("open", group.open),

@@ -21,10 +21,11 @@ std::vector<Finding> FindServerClosed(const Observation& observation) {
     if (picked.count == 0) continue;
     Finding finding;
     finding.confidence = Confidence::kProven;
-    finding.summary = fmt::format(
-        "{} {}: the server has closed {}, and the program has kept {} for up to {}",
-        Count(picked.count, "connection"), OpenedBy(group), picked.count == 1 ? "it" : "them",
-        picked.count == 1 ? "it" : "them", HumanDuration(picked.longest_idle_ns));
+    finding.summary =
+        fmt::format("{} {}: the server has closed {}, and the program has kept {} for up to {}",
+                    Count(picked.count, "connection"), OpenedBy(observation, group),
+                    picked.count == 1 ? "it" : "them", picked.count == 1 ? "it" : "them",
+                    HumanDuration(picked.longest_idle_ns));
     finding.call_site = group.id;
     finding.evidence = {InConnections("closed_by_server", picked.count),
                         InSeconds("longest_kept", picked.longest_idle_ns)};

@@ -25,8 +25,9 @@ std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation
     if (picked.count == 0) continue;
     Finding finding;
     finding.confidence = Confidence::kProven;
-    finding.summary = fmt::format("{} {} never passed to PQfinish",
-                                  Count(picked.count, "failed connection"), OpenedBy(group));
+    finding.summary =
+        fmt::format("{} {} never passed to PQfinish", Count(picked.count, "failed connection"),
+                    OpenedBy(observation, group));
     finding.call_site = group.id;
     finding.evidence = {InConnections("unfinished", picked.count),
                         InConnections("of_these_refused_by_a_cap", refused),

@@ -4,11 +4,11 @@
 
 #include <fmt/format.h>
 
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "reporter/duration.h"
+#include "reporter/render/layout.h"
 #include "reporter/render/names.h"
 
 namespace pqleash::reporter {
@@ -24,14 +24,10 @@ Json OptionalSeconds(const std::optional<uint64_t>& ns) {
   return ns ? Json(Seconds(*ns)) : Json(nullptr);
 }
 
-// RFC 3339, UTC; null for 'not known'.
+// null for 'not known'.
 Json Timestamp(uint64_t realtime_ns) {
-  const auto seconds = static_cast<time_t>(realtime_ns / kSecond);
-  struct tm parts;
-  if (realtime_ns == 0 || gmtime_r(&seconds, &parts) == nullptr) return nullptr;
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                     realtime_ns % kSecond / kMillisecond);
+  std::string text = Rfc3339(realtime_ns);
+  return text.empty() ? Json(nullptr) : Json(std::move(text));
 }
 
 // Values of 0 that stand for 'not known' are null.
@@ -42,12 +38,20 @@ Json Known(Number number) {
 
 Json ToJson(const Coverage& coverage) {
   Json copies = Json::array();
-  for (const LibpqCopy& copy : coverage.libpq_copies) {
-    copies.push_back({{"path", copy.path}, {"version", LibpqVersion(copy.version)}});
+  for (const LibpqCopy& copy : coverage.copies) {
+    copies.push_back({{"path", copy.path},
+                      {"version", LibpqVersion(copy.version)},
+                      {"ways", NamesOf(copy.ways)}});
   }
-  return {{"libpq", std::move(copies)},
-          {"unwinder", NameOf(coverage.unwinder)},
-          {"bypassed_calls", coverage.bypassed_calls}};
+  Json interpreters = Json::array();
+  for (const Language language : coverage.interpreters) interpreters.push_back(NameOf(language));
+  return {{"copies", std::move(copies)},
+          {"bypassed_calls", coverage.bypassed_calls},
+          {"bypassed_closes", coverage.bypassed_closes},
+          {"uncovered_lookups", coverage.uncovered_lookups},
+          {"intercepted", NamesOf(coverage.intercepted)},
+          {"interpreters", std::move(interpreters)},
+          {"unwinder", NameOf(coverage.unwinder)}};
 }
 
 Json ToJson(const ReportProcess& process) {
@@ -94,6 +98,15 @@ Json ToJson(const SourceFrame& frame) {
   return json;
 }
 
+Json ToJson(const std::optional<Inheritance>& inheritance) {
+  if (!inheritance) return nullptr;
+  return {{"opener_pid", Known(inheritance->opener_pid)},
+          {"touched_by",
+           inheritance->touched_by.empty() ? Json(nullptr) : Json(inheritance->touched_by)},
+          {"touched_site", CallSiteName(inheritance->touched_site)},
+          {"finished_here", inheritance->finished_here}};
+}
+
 Json ToJson(const ReportConnection& connection) {
   const Target& target = connection.target;
   return {{"conn", HandleName(connection.handle)},
@@ -114,11 +127,13 @@ Json ToJson(const ReportConnection& connection) {
           {"age_s", Seconds(connection.age_ns)},
           {"idle_s", Seconds(connection.idle_ns)},
           {"queries", connection.commands},
-          {"resets", connection.resets}};
+          {"resets", connection.resets},
+          {"inherited", ToJson(connection.inheritance)}};
 }
 
 Json ToJson(const ReportCallSite& site);
 Json ToJson(const Evidence& evidence);
+Json ToJson(const FindingStack& stack);
 Json ToJson(const Finding& finding);
 
 template <typename Value>
@@ -140,6 +155,7 @@ Json ToJson(const ReportCallSite& site) {
           {"max_idle_s", OptionalSeconds(site.max_idle_ns)},
           {"stack_truncated", site.stack_truncated},
           {"stack_incomplete", site.stack_incomplete},
+          {"headline", site.headline ? Json(*site.headline) : Json(nullptr)},
           {"frames", ToJsonArray(site.frames)},
           {"connections", ToJsonArray(site.connections)},
           {"connections_left_out", site.connections_left_out}};
@@ -149,19 +165,27 @@ Json ToJson(const Evidence& evidence) {
   return {{"name", evidence.name}, {"number", evidence.number}, {"unit", evidence.unit}};
 }
 
+Json ToJson(const FindingStack& stack) {
+  return {{"what", stack.what},
+          {"call_site", CallSiteName(stack.call_site)},
+          {"frames", ToJsonArray(stack.frames)}};
+}
+
 Json ToJson(const Finding& finding) {
   return {{"kind", finding.kind},
           {"confidence", NameOf(finding.confidence)},
           {"summary", finding.summary},
           {"call_site", finding.call_site ? Json(CallSiteName(*finding.call_site)) : Json(nullptr)},
           {"evidence", ToJsonArray(finding.evidence)},
-          {"advice", finding.advice}};
+          {"advice", finding.advice},
+          {"stacks", ToJsonArray(finding.stacks)}};
 }
 
 Json ToJson(const Filter& filter) {
   return {{"min_age_s", OptionalSeconds(filter.min_age_ns)},
           {"min_idle_s", OptionalSeconds(filter.min_idle_ns)},
-          {"top", filter.top ? Json(*filter.top) : Json(nullptr)}};
+          {"top", filter.top ? Json(*filter.top) : Json(nullptr)},
+          {"library_paths", filter.library_paths}};
 }
 
 void Write(const Json& json, std::ostream& out) {

@@ -89,6 +89,15 @@ std::string UtcTime(uint64_t realtime_ns) {
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
+std::string Rfc3339(uint64_t realtime_ns) {
+  const auto seconds = static_cast<time_t>(realtime_ns / kSecond);
+  struct tm parts;
+  if (realtime_ns == 0 || gmtime_r(&seconds, &parts) == nullptr) return {};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     realtime_ns % kSecond / kMillisecond);
+}
+
 std::string Style::Wrap(std::string_view code, std::string_view text) const {
   return colour_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
 }

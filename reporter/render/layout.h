@@ -37,6 +37,10 @@ void WriteTable(const std::vector<Column>& columns,
 // UTC: '2026-11-21 12:40:03'; '?' for 0 and for times beyond the calendar.
 std::string UtcTime(uint64_t realtime_ns);
 
+// RFC 3339, UTC, with milliseconds: '2026-11-21T12:40:03.250Z'; empty for 0 and for times beyond
+// the calendar.
+std::string Rfc3339(uint64_t realtime_ns);
+
 // Terminal attributes, or nothing.
 class Style {
  public:

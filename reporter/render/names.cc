@@ -92,6 +92,21 @@ std::string_view NameOf(Confidence confidence) {
   return confidence == Confidence::kProven ? "proven" : "likely";
 }
 
+std::vector<std::string> NamesOf(const LibpqWays& ways) {
+  std::vector<std::string> names;
+  if (ways.bound) names.emplace_back("bound");
+  if (ways.looked_up) names.emplace_back("looked_up");
+  if (ways.deep_bind) names.emplace_back("deep_bind");
+  return names;
+}
+
+std::vector<std::string> NamesOf(const Intercepted& intercepted) {
+  std::vector<std::string> names;
+  if (intercepted.look_ups) names.emplace_back("dlsym");
+  if (intercepted.deep_bind) names.emplace_back("deepbind");
+  return names;
+}
+
 std::string CallSiteName(uint64_t id) {
   return id == 0 ? std::string("unknown") : fmt::format("{:016x}", id);
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "reporter/findings/finding.h"
 #include "reporter/snapshot/snapshot.h"
@@ -20,6 +21,12 @@ std::string_view NameOf(Transaction transaction);
 std::string_view NameOf(Language language);
 std::string_view NameOf(Unwinder unwinder);
 std::string_view NameOf(Confidence confidence);
+
+// 'bound', 'looked_up', 'deep_bind'.
+std::vector<std::string> NamesOf(const LibpqWays& ways);
+
+// As in PQLEASH_INTERCEPT: 'dlsym', 'deepbind'.
+std::vector<std::string> NamesOf(const Intercepted& intercepted);
 
 // 16 hexadecimal digits; 'unknown' for 0.
 std::string CallSiteName(uint64_t id);

@@ -16,6 +16,7 @@
 #include "reporter/render/layout.h"
 #include "reporter/render/names.h"
 #include "reporter/render/text_call_site.h"
+#include "reporter/render/text_stack.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -115,7 +116,8 @@ std::string EvidenceText(const Evidence& evidence) {
   return fmt::format("{} {}", Escape(name), evidence.number);
 }
 
-void WriteFinding(size_t number, const Finding& finding, const Style& style, std::ostream& out) {
+void WriteFinding(size_t number, const Finding& finding, bool native_frames, const Style& style,
+                  std::ostream& out) {
   const bool proven = finding.confidence == Confidence::kProven;
   const std::string head = fmt::format("{} ({})", finding.kind, NameOf(finding.confidence));
   out << fmt::format("{:3}. ", number) << (proven ? style.Alarm(head) : style.Warning(head))
@@ -126,9 +128,16 @@ void WriteFinding(size_t number, const Finding& finding, const Style& style, std
   if (!numbers.empty()) WriteItems("     evidence: ", numbers, out);
   WriteWrapped("     what to do: ", Escape(finding.advice) + ".", out);
   if (finding.call_site) out << "     call site: " << CallSiteName(*finding.call_site) << '\n';
+  for (const FindingStack& stack : finding.stacks) {
+    out << fmt::format("     {} (call site {}), innermost first\n", Escape(stack.what),
+                       CallSiteName(stack.call_site));
+    WriteStackText(stack.frames, native_frames, 7, style, out);
+    if (stack.frames.empty()) out << "       not recorded\n";
+  }
 }
 
-void WriteFindings(const Report& report, const Style& style, std::ostream& out) {
+void WriteFindings(const Report& report, bool native_frames, const Style& style,
+                   std::ostream& out) {
   out << '\n';
   if (report.findings.empty()) {
     out << style.Bold("Findings: none") << '\n';
@@ -136,10 +145,13 @@ void WriteFindings(const Report& report, const Style& style, std::ostream& out) 
   }
   out << style.Bold(fmt::format("Findings ({})", report.findings.size())) << '\n';
   size_t number = 0;
-  for (const Finding& finding : report.findings) WriteFinding(++number, finding, style, out);
+  for (const Finding& finding : report.findings) {
+    WriteFinding(++number, finding, native_frames, style, out);
+  }
 }
 
-void WriteCallSites(const Report& report, const Style& style, std::ostream& out) {
+void WriteCallSites(const Report& report, bool native_frames, const Style& style,
+                    std::ostream& out) {
   out << '\n';
   if (report.call_sites.empty() && report.call_sites_left_out == 0) {
     out << style.Bold("Call sites: none") << '\n';
@@ -150,25 +162,45 @@ void WriteCallSites(const Report& report, const Style& style, std::ostream& out)
       << '\n';
   size_t number = 0;
   for (const ReportCallSite& site : report.call_sites) {
-    WriteCallSiteText(++number, site, style, out);
+    WriteCallSiteText(++number, site, native_frames, style, out);
   }
   if (report.call_sites_left_out != 0) {
     out << fmt::format("     and {} more, left out as asked\n", report.call_sites_left_out);
   }
 }
 
+// Where it is worth a word how, and how much of, a process's use of libpq was seen.
+void WriteCoverage(const std::vector<ReportProcess>& processes, const Style& style,
+                   std::ostream& out) {
+  bool titled = false;
+  for (const ReportProcess& process : processes) {
+    if (IsPlain(process.coverage)) continue;
+    if (!titled) out << '\n' << style.Bold("Coverage") << '\n';
+    titled = true;
+    out << fmt::format("  {} {}\n", process.pid, Escape(process.service));
+    for (const LibpqCopy& copy : process.coverage.copies) {
+      WriteWrapped("     ", Escape(DescribeCopy(copy)), out);
+    }
+    for (const Bypass& bypass : Bypasses(process.coverage)) {
+      WriteWrapped("     not covered: ", Escape(bypass.what) + ".", out);
+      WriteWrapped("     what to do: ", Escape(bypass.advice) + ".", out);
+    }
+  }
+}
+
 }  // namespace
 
-void RenderReportText(const Report& report, bool colour, std::ostream& out) {
-  const Style style(colour);
+void RenderReportText(const Report& report, const TextOptions& options, std::ostream& out) {
+  const Style style(options.colour);
   out << style.Bold(HeadLine(report)) << '\n';
   WriteIncomplete(report.incomplete, style, out);
-  WriteFindings(report, style, out);
-  WriteCallSites(report, style, out);
+  WriteFindings(report, options.native_frames, style, out);
+  WriteCallSites(report, options.native_frames, style, out);
   if (!report.processes.empty()) {
     out << '\n' << style.Bold("Processes") << '\n';
     WriteProcesses(report.processes, /*unrecorded=*/false, 1, out);
   }
+  WriteCoverage(report.processes, style, out);
 }
 
 void RenderProcessListText(const ProcessList& list, bool colour, std::ostream& out) {

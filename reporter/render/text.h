@@ -16,8 +16,13 @@ namespace pqleash::reporter {
 // Connections that are listed of one call site.
 inline constexpr size_t kConnectionsShown = 5;
 
+struct TextOptions {
+  bool colour = false;         // with terminal attributes
+  bool native_frames = false;  // show the interpreter's own frames in stacks of scripts
+};
+
+void RenderReportText(const Report& report, const TextOptions& options, std::ostream& out);
 // `colour`: with terminal attributes.
-void RenderReportText(const Report& report, bool colour, std::ostream& out);
 void RenderProcessListText(const ProcessList& list, bool colour, std::ostream& out);
 
 }  // namespace pqleash::reporter

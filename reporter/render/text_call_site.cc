@@ -15,15 +15,21 @@
 #include "reporter/render/escape.h"
 #include "reporter/render/names.h"
 #include "reporter/render/text.h"
+#include "reporter/render/text_stack.h"
 
 namespace pqleash::reporter {
 namespace {
 
-constexpr size_t kFunctionColumns = 46;
-constexpr size_t kPlaceColumns = 52;
+std::string InheritedText(const Inheritance& inheritance) {
+  std::string text = "inherited";
+  if (inheritance.opener_pid != 0) text += fmt::format(" from {}", inheritance.opener_pid);
+  if (inheritance.finished_here) text += ", finished here";
+  return text;
+}
 
 // 'state, in words': what the connection is doing.
 std::string Activity(const ReportConnection& connection) {
+  if (connection.inheritance) return InheritedText(*connection.inheritance);
   if (!connection.in_call.empty()) {
     return fmt::format("in {} for {}", Escape(connection.in_call),
                        HumanDuration(connection.in_call_ns));
@@ -48,54 +54,18 @@ std::string Activity(const ReportConnection& connection) {
 
 // The same without times, for counting.
 std::string Condition(const ReportConnection& connection) {
+  if (connection.inheritance) return "inherited";
   return connection.in_call.empty() ? Activity(connection) : "in a call";
 }
 
-std::string FunctionText(const SourceFrame& frame) {
-  return CutEnd(Escape(ShortFunction(frame.function, kFunctionColumns)), kFunctionColumns);
-}
-
-std::string PlaceText(const SourceFrame& frame) {
-  if (frame.file.empty()) {
-    std::string place = CutFront(Escape(DescribePlace(frame)), kPlaceColumns);
-    if (!frame.note.empty()) place += fmt::format(" ({})", Escape(frame.note));
-    return place;
-  }
-  const std::string line = frame.line == 0 ? "" : fmt::format(":{}", frame.line);
-  return CutFront(Escape(frame.file), kPlaceColumns - line.size()) + line;
-}
-
-std::string FrameName(const SourceFrame& frame) {
-  if (frame.function.empty()) return frame.file.empty() ? PlaceText(frame) : "?";
-  return FunctionText(frame);
-}
-
-void WriteStack(const ReportCallSite& site, const Style& style, std::ostream& out) {
+void WriteStack(const ReportCallSite& site, bool native_frames, const Style& style,
+                std::ostream& out) {
   if (site.frames.empty()) {
     out << "     stack: not recorded\n";
     return;
   }
   out << "     stack, innermost first\n";
-  std::vector<std::vector<std::string>> rows;
-  for (size_t i = 0; i < site.frames.size(); ++i) {
-    const SourceFrame& frame = site.frames[i];
-    const bool named = !frame.function.empty() || !frame.file.empty();
-    std::string place = named ? PlaceText(frame) : "";
-    if (frame.inlined) place += " (inlined)";
-    rows.push_back({fmt::format("#{}", i), FrameName(frame), std::move(place)});
-  }
-  // A name that is only a place may be wide: it does not move the column of the others.
-  size_t width = 0;
-  for (const auto& row : rows) {
-    if (!row[2].empty()) width = std::max(width, Width(row[1]));
-  }
-  const size_t numbers = rows.back()[0].size();
-  for (const auto& row : rows) {
-    out << "       " << row[0] << std::string(numbers - row[0].size() + 1, ' ') << row[1];
-    if (!row[2].empty())
-      out << std::string(width - std::min(width, Width(row[1])) + 2, ' ') << row[2];
-    out << '\n';
-  }
+  WriteStackText(site.frames, native_frames, 7, style, out);
   if (site.stack_truncated) out << style.Dim("       (deeper than was recorded)") << '\n';
   if (site.stack_incomplete) out << style.Dim("       (could not be followed further)") << '\n';
 }
@@ -183,11 +153,10 @@ void WriteConnections(const ReportCallSite& site, std::ostream& out) {
 
 }  // namespace
 
-void WriteCallSiteText(size_t number, const ReportCallSite& site, const Style& style,
-                       std::ostream& out) {
-  const SourceFrame* headline = HeadlineFrame(site.frames);
-  const std::string title =
-      headline != nullptr ? Escape(DescribeFrame(headline)) : "connects without a recorded stack";
+void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_frames,
+                       const Style& style, std::ostream& out) {
+  const std::string title = site.headline ? Escape(DescribeFrame(&site.frames[*site.headline]))
+                                          : "connects without a recorded stack";
   out << fmt::format("{:3}. ", number) << style.Bold(CutEnd(title, kTextWidth - 5)) << '\n';
   std::vector<std::string> counters = {
       fmt::format("open {}", site.open), fmt::format("opened {}", site.opened),
@@ -203,7 +172,7 @@ void WriteCallSiteText(size_t number, const ReportCallSite& site, const Style& s
   WriteItems("     ", counters, out);
   out << "     call site: " << CallSiteName(site.id) << '\n';
   WriteTallies(site, out);
-  WriteStack(site, style, out);
+  WriteStack(site, native_frames, style, out);
   WriteConnections(site, out);
 }
 

@@ -12,8 +12,8 @@
 namespace pqleash::reporter {
 
 // One call site with its stack and its most telling connections.
-void WriteCallSiteText(size_t number, const ReportCallSite& site, const Style& style,
-                       std::ostream& out);
+void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_frames,
+                       const Style& style, std::ostream& out);
 
 }  // namespace pqleash::reporter
 

@@ -12,17 +12,11 @@
 #include <vector>
 
 #include "reporter/findings/finding.h"
+#include "reporter/report/coverage.h"
 #include "reporter/snapshot/snapshot.h"
 #include "reporter/symbols/source_frame.h"
 
 namespace pqleash::reporter {
-
-// How much of a process's use of libpq the library saw.
-struct Coverage {
-  std::vector<LibpqCopy> libpq_copies;
-  Unwinder unwinder = Unwinder::kNone;
-  uint64_t bypassed_calls = 0;
-};
 
 struct ReportProcess {
   int32_t pid = 0;  // as the reader sees it, while it lives; else as it saw itself
@@ -37,6 +31,14 @@ struct ReportProcess {
   uint64_t run_id = 0;             // 0: none
   uint64_t since_realtime_ns = 0;  // its first connect
   uint64_t last_realtime_ns = 0;   // its end, or last sign of life; 0 while it lives
+};
+
+// Of a connection that another process opened before a fork.
+struct Inheritance {
+  int32_t opener_pid = 0;  // as the opener saw itself; 0: not known
+  std::string touched_by;  // libpq function of the first use; empty: not known
+  uint64_t touched_site = 0;
+  bool finished_here = false;
 };
 
 struct ReportConnection {
@@ -55,6 +57,7 @@ struct ReportConnection {
   uint64_t idle_ns = 0;
   uint64_t commands = 0;
   uint32_t resets = 0;
+  std::optional<Inheritance> inheritance;  // of state kInherited alone
 };
 
 struct ReportCallSite {
@@ -70,6 +73,7 @@ struct ReportCallSite {
   std::optional<uint64_t> oldest_age_ns;
   std::optional<uint64_t> max_idle_ns;
   std::vector<SourceFrame> frames;            // innermost first
+  std::optional<size_t> headline;             // index of the frame to name it by
   std::vector<ReportConnection> connections;  // most telling first
   uint64_t connections_left_out = 0;          // by the filter
 };
@@ -78,7 +82,8 @@ struct ReportCallSite {
 struct Filter {
   std::optional<uint64_t> min_age_ns;
   std::optional<uint64_t> min_idle_ns;
-  std::optional<uint64_t> top;  // call sites
+  std::optional<uint64_t> top;             // call sites
+  std::vector<std::string> library_paths;  // globs of scripts that are not the application's
 };
 
 struct Report {

@@ -26,7 +26,7 @@ ReportProcess ToReportProcess(const Snapshot& snapshot) {
   result.ledger = process.ledger;
   result.life = process.life;
   result.totals = snapshot.totals;
-  result.coverage = {snapshot.libpq_copies, process.unwinder, snapshot.totals.bypassed_calls};
+  result.coverage = CoverageOf(snapshot);
   result.run_id = process.run_id;
   result.since_realtime_ns = process.created_realtime_ns;
   if (process.life != Life::kLive) {
@@ -54,6 +54,11 @@ ReportConnection ToReportConnection(const Snapshot& snapshot, const Connection& 
   result.idle_ns = IdleNs(connection, snapshot.as_of_ns);
   result.commands = connection.commands;
   result.resets = connection.resets;
+  if (connection.state == ConnectionState::kInherited) {
+    result.inheritance = {connection.opener_pid, connection.touched_by,
+                          snapshot.call_sites[connection.touched_site].id,
+                          connection.finished_here};
+  }
   return result;
 }
 
@@ -65,6 +70,15 @@ bool Passes(const Filter& filter, const ReportConnection& connection) {
 bool InTransaction(const ReportConnection& connection) {
   return connection.transaction == Transaction::kOpen ||
          connection.transaction == Transaction::kFailed;
+}
+
+bool Connected(const CallSite& site) {
+  return site.opened != 0 || site.failed != 0 || site.open != 0;
+}
+
+// Where something was connected, and not only an inherited connection used.
+bool HasConnects(const CallSiteGroup& group) {
+  return group.opened != 0 || group.failed != 0 || group.open != 0 || !group.connections.empty();
 }
 
 ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const CallSiteGroup& group,
@@ -79,15 +93,25 @@ ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const Ca
   site.stack_truncated = group.stack_truncated;
   site.stack_incomplete = group.stack_incomplete;
   site.frames = group.frames;
+  if (const SourceFrame* headline = HeadlineFrame(site.frames, filter.library_paths)) {
+    site.headline = static_cast<size_t>(headline - site.frames.data());
+  }
   std::set<size_t> processes;
-  for (const CallSiteMember& member : group.members) processes.insert(member.snapshot);
+  for (const CallSiteMember& member : group.members) {
+    if (Connected(snapshots[member.snapshot].call_sites[member.call_site])) {
+      processes.insert(member.snapshot);
+    }
+  }
   for (const GroupedConnection& place : group.connections) {
-    processes.insert(place.snapshot);
     const Snapshot& snapshot = snapshots[place.snapshot];
     ReportConnection connection =
         ToReportConnection(snapshot, snapshot.connections[place.connection]);
-    site.oldest_age_ns = std::max(site.oldest_age_ns.value_or(0), connection.age_ns);
-    site.max_idle_ns = std::max(site.max_idle_ns.value_or(0), connection.idle_ns);
+    // Whoever opened it has it in its own ledger.
+    if (!connection.inheritance) {
+      processes.insert(place.snapshot);
+      site.oldest_age_ns = std::max(site.oldest_age_ns.value_or(0), connection.age_ns);
+      site.max_idle_ns = std::max(site.max_idle_ns.value_or(0), connection.idle_ns);
+    }
     if (Passes(filter, connection)) {
       site.connections.push_back(std::move(connection));
     } else {
@@ -161,9 +185,10 @@ Report BuildReport(const std::vector<Snapshot>& snapshots,
   report.filter = filter;
   report.incomplete = WithWarnings(snapshots, std::move(incomplete));
   for (const Snapshot& snapshot : snapshots) report.processes.push_back(ToReportProcess(snapshot));
-  report.findings = FindAll({snapshots, call_sites, ThresholdsFor(filter)});
+  report.findings = FindAll({snapshots, call_sites, ThresholdsFor(filter), filter.library_paths});
   const bool filters_connections = filter.min_age_ns || filter.min_idle_ns;
   for (const CallSiteGroup& group : call_sites) {
+    if (!HasConnects(group)) continue;
     ReportCallSite site = ToReportCallSite(snapshots, group, filter);
     if (filters_connections && site.connections.empty()) {
       ++report.call_sites_left_out;

@@ -5,45 +5,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
 #include "reporter/snapshot/executable.h"
+#include "reporter/snapshot/mapped_files.h"
 #include "reporter/snapshot/proc_files.h"
 
 namespace pqleash::reporter {
 namespace {
-
-constexpr size_t kMaxMaps = 64 << 20;
-
-struct Mapped {
-  bool library = false;  // libpqleash.so
-  bool libpq = false;
-};
-
-// libpq.so.5, libpq-9b38f5e3.so.5.16 (as Python's wheels rename it), libpq.so.5.15 (deleted).
-bool IsLibpq(std::string_view name) {
-  return name.starts_with("libpq") && name.size() > 5 && (name[5] == '.' || name[5] == '-') &&
-         name.find(".so") != std::string_view::npos;
-}
-
-Mapped LookAtMaps(std::string_view maps) {
-  Mapped mapped;
-  while (!maps.empty()) {
-    const size_t end = std::min(maps.find('\n'), maps.size());
-    const std::string_view line = maps.substr(0, end);
-    const size_t slash = line.rfind('/');
-    if (slash != std::string_view::npos) {
-      const std::string_view name = line.substr(slash + 1);
-      mapped.library |= name.starts_with("libpqleash.so");
-      mapped.libpq |= IsLibpq(name);
-    }
-    maps.remove_prefix(std::min(end + 1, maps.size()));
-  }
-  return mapped;
-}
 
 // Value of a variable in the content of /proc/PID/environ.
 std::optional<std::string> Variable(std::string_view environ, std::string_view name) {
@@ -98,13 +69,13 @@ std::string Reason(const std::string& process) {
   }
   if (maps->empty()) return "it has no memory: it has just ended, or belongs to the kernel";
   const std::string environ = ReadProcFile(process + "/environ").value_or("");
-  const Mapped mapped = LookAtMaps(*maps);
+  const MappedFiles mapped = ParseMaps(*maps);
   const auto executable = ReadExecutable(process + "/exe");
   if (!mapped.library) return NotPreloaded(environ, executable);
   if (const auto disable = Variable(environ, "PQLEASH_DISABLE"); disable == "1") {
     return "PQLEASH_DISABLE=1 is in its environment: the library does nothing there";
   }
-  if (mapped.libpq) return NotConnected(environ);
+  if (!mapped.libpq.empty()) return NotConnected(environ);
   if (executable && executable->contains_libpq) {
     return "libpq is statically linked into its executable, where a preloaded library does not see "
            "it: "

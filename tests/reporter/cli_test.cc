@@ -18,6 +18,7 @@ namespace pqleash::reporter {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 Outcome Pqleash(std::vector<std::string> arguments) {
@@ -33,10 +34,12 @@ TEST(CliTest, BadUsageIsOneSentence) {
   const Case cases[] = {
       {{}, "pqleash: no command given; see `pqleash --help`\n"},
       {{"frobnicate"},
-       "pqleash: unknown command 'frobnicate', expected one of run, ps, report; see `pqleash "
+       "pqleash: unknown command 'frobnicate', expected one of run, ps, report, doctor; see "
+       "`pqleash "
        "--help`\n"},
       {{"--frobnicate"},
-       "pqleash: unknown command '--frobnicate', expected one of run, ps, report; see `pqleash "
+       "pqleash: unknown command '--frobnicate', expected one of run, ps, report, doctor; see "
+       "`pqleash "
        "--help`\n"},
       {{"report", "--min-age", "5"},
        "pqleash: report: --min-age: '5' is no duration, expected a number with a unit: 250ms, 30s, "
@@ -81,6 +84,10 @@ TEST(CliTest, BadUsageThatTheParserFinds) {
       {"ps", "--nonsense"},
       {"ps", "extra"},
       {"run", "true"},
+      {"doctor", "true"},
+      {"doctor", "--"},
+      {"doctor", "--pid", "1", "--", "true"},
+      {"report", "--library-path"},
       {"run", "--nonsense", "--", "true"},
       {"report", "--pid", "99999999999999"},
   };
@@ -99,7 +106,8 @@ TEST(CliTest, HelpGoesToStdout) {
                                                     {"--version"},
                                                     {"run", "--help"},
                                                     {"ps", "--help"},
-                                                    {"report", "--help"}}) {
+                                                    {"report", "--help"},
+                                                    {"doctor", "--help"}}) {
     const Outcome outcome = Pqleash(arguments);
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("pqleash"));
@@ -188,7 +196,9 @@ TEST_F(CliLedgerTest, PidWithoutALedgerSaysWhy) {
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_EQ(outcome.err,
             "pqleash: incomplete: process 2000000001 has no ledger: there is no such process\n");
-  EXPECT_THAT(outcome.out, HasSubstr("incomplete: process 2000000001 has no ledger"));
+  EXPECT_EQ(outcome.out, "") << "no report of nothing";
+  const nlohmann::json json = Json({"report", "--pid", "2000000001"}, 1);
+  EXPECT_EQ(json["incomplete"].size(), 1u);
   const Outcome own = InDirectory({"report", "--pid", std::to_string(getpid())});
   EXPECT_EQ(own.exit_code, 1);
   EXPECT_THAT(own.err, HasSubstr("libpqleash.so was not preloaded into it"));
@@ -278,6 +288,126 @@ TEST_F(CliLedgerTest, FailOn) {
   EXPECT_EQ(Pqleash({"report", likely, "--fail-on", "proven"}).exit_code, 0);
   EXPECT_EQ(Pqleash({"report", likely, "--fail-on", "likely"}).exit_code, 3);
   EXPECT_EQ(Pqleash({"report", likely, "--fail-on", "likely", "--min-age", "1h"}).exit_code, 0);
+}
+
+TEST_F(CliLedgerTest, FramesOfScripts) {
+  LedgerBuilder builder = ExampleLedger();
+  const uint32_t driver = builder.AddScriptFrame(
+      ledger::kPython, "connect", "/usr/lib/python3/dist-packages/psycopg2/__init__.py", 122);
+  builder.AddConnection(builder.AddCallSite(0x6666, {ScriptFrameAt(driver), ScriptFrameAt(0),
+                                                     ModuleFrame(0, 0x777), ModuleFrame(0, 0x888)}),
+                        0, 1, 1, 1);
+  const std::string path = Write(builder);
+  const Outcome plain = Pqleash({"report", path});
+  EXPECT_THAT(plain.out, HasSubstr(" #1 handle_order  /srv/orders/views.py:42 (python)"));
+  EXPECT_THAT(plain.out,
+              HasSubstr("(2 native frames of the interpreter hidden: --native shows them)"));
+  EXPECT_THAT(plain.out, HasSubstr(". handle_order (/srv/orders/views.py:42)\n     open 1,"));
+  const Outcome native = Pqleash({"report", path, "--native"});
+  EXPECT_THAT(native.out, Not(HasSubstr("hidden")));
+  EXPECT_THAT(native.out, HasSubstr("#3 /opt/orders/bin/orders+0x888"));
+  const Outcome other = Pqleash({"report", path, "--library-path", "/srv/orders/*"});
+  EXPECT_THAT(other.out, HasSubstr(". connect (/usr/lib/python3/dist-packages/psycopg2/"));
+}
+
+TEST_F(CliLedgerTest, ForkShared) {
+  const std::string opener = Write(ExampleLedger());
+  const std::string child = Write(ExampleChildLedger());
+  const Outcome text = Pqleash({"report", opener, child, "--fail-on", "proven"});
+  EXPECT_EQ(text.exit_code, 3);
+  const nlohmann::json report =
+      nlohmann::json::parse(Pqleash({"report", opener, child, "--format", "json"}).out);
+  const nlohmann::json& finding = report["findings"][0];
+  EXPECT_EQ(finding["kind"], "fork-shared");
+  EXPECT_EQ(finding["stacks"].size(), 2u);
+  EXPECT_EQ(finding["stacks"][1]["call_site"], "0000000000005555");
+  EXPECT_EQ(report["processes"][1]["coverage"]["intercepted"], nlohmann::json::array({"dlsym"}));
+  EXPECT_EQ(report["processes"][1]["coverage"]["interpreters"], nlohmann::json::array({"python"}));
+}
+
+// Doctor. Whether the library is there depends on what was built.
+
+nlohmann::json CheckOf(const nlohmann::json& diagnosis, const std::string& what) {
+  for (const nlohmann::json& check : diagnosis["checks"]) {
+    if (check["what"] == what) return check;
+  }
+  return nullptr;
+}
+
+TEST_F(CliLedgerTest, DoctorOfTheInstallation) {
+  const Outcome outcome = InDirectory({"doctor", "--format", "json"});
+  const nlohmann::json diagnosis = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(diagnosis["schema"], "pqleash.doctor/1");
+  EXPECT_EQ(outcome.exit_code, diagnosis["passed"] ? 0 : 1);
+  EXPECT_EQ(outcome.err, "");
+  for (const char* what : {"library", "ledger directory", "space for ledgers", "ledgers",
+                           "kernel, MADV_WIPEONFORK", "look into other processes"}) {
+    EXPECT_FALSE(CheckOf(diagnosis, what).is_null()) << what;
+  }
+  const Outcome text = InDirectory({"doctor"});
+  EXPECT_EQ(text.exit_code, outcome.exit_code);
+  EXPECT_THAT(text.out, HasSubstr("\nok    ledger directory: " + directory_.path()));
+}
+
+TEST_F(CliLedgerTest, DoctorOfALibraryThatIsNone) {
+  const std::string library = directory_.Path("libpqleash.so");
+  WriteFile(library, "text");
+  const Outcome outcome = InDirectory({"doctor", "--library", library, "--format", "json"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  const nlohmann::json diagnosis = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(CheckOf(diagnosis, "library")["verdict"], "fail");
+  EXPECT_EQ(CheckOf(diagnosis, "preload")["verdict"], "fail");
+  EXPECT_EQ(diagnosis["passed"], false);
+}
+
+TEST_F(CliLedgerTest, DoctorOfACommand) {
+  // Any library that can be preloaded will do: the program does not connect.
+  const Outcome outcome = InDirectory({"doctor", "--format", "json", "--", "/bin/true"});
+  const nlohmann::json diagnosis = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(CheckOf(diagnosis, "program")["verdict"], "ok");
+  if (CheckOf(diagnosis, "library")["verdict"] == "ok") {
+    EXPECT_EQ(CheckOf(diagnosis, "trial run")["verdict"], "ok");
+    EXPECT_EQ(CheckOf(diagnosis, "ledger")["verdict"], "warn");
+    EXPECT_EQ(outcome.exit_code, 0);
+  }
+  const Outcome missing = InDirectory({"doctor", "--", directory_.Path("none")});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.out, HasSubstr("\nfail  program: "));
+}
+
+TEST_F(CliLedgerTest, DoctorOfAStaticProgram) {
+  const Outcome outcome = InDirectory({"doctor", "--format", "json", "--", PQLEASH_STATIC_SUBJECT});
+  EXPECT_EQ(outcome.exit_code, 1);
+  const nlohmann::json program = CheckOf(nlohmann::json::parse(outcome.out), "program");
+  EXPECT_EQ(program["verdict"], "fail");
+  EXPECT_THAT(program["detail"].get<std::string>(), HasSubstr("statically linked"));
+}
+
+TEST_F(CliLedgerTest, DoctorKeepsStdoutForTheResult) {
+  const Outcome outcome = InDirectory({"doctor", "--format", "json", "--", "echo", "spoken"});
+  EXPECT_THAT(outcome.out, StartsWith("{"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("spoken")));
+}
+
+TEST_F(CliLedgerTest, DoctorOfAPid) {
+  const Outcome without =
+      InDirectory({"doctor", "--format", "json", "--pid", std::to_string(getpid())});
+  EXPECT_EQ(without.exit_code, 1);
+  EXPECT_THAT(CheckOf(nlohmann::json::parse(without.out), "ledger")["detail"].get<std::string>(),
+              HasSubstr("was not preloaded into it"));
+  LedgerBuilder builder = OfThisProcess();
+  builder.header.interpreters = 1u << ledger::kPython;
+  builder.header.bypassed_calls = 3;
+  Write(builder);
+  const nlohmann::json diagnosis = nlohmann::json::parse(
+      InDirectory({"doctor", "--format", "json", "--pid", std::to_string(getpid())}).out);
+  EXPECT_EQ(CheckOf(diagnosis, "connects")["verdict"], "ok");
+  EXPECT_EQ(CheckOf(diagnosis, "libpq")["verdict"], "ok");
+  EXPECT_EQ(CheckOf(diagnosis, "frames of python")["verdict"], "ok");
+  EXPECT_EQ(CheckOf(diagnosis, "coverage")["verdict"], "warn");
+  const Outcome gone = InDirectory({"doctor", "--pid", "2000000001"});
+  EXPECT_EQ(gone.exit_code, 1);
+  EXPECT_THAT(gone.out, HasSubstr("there is no such process"));
 }
 
 TEST_F(CliLedgerTest, ResultThatCannotBeWrittenIsAFailure) {

@@ -207,6 +207,91 @@ TEST(FindingsTest, NeverUsed) {
                        {"another process's", {{{900, 900, 0, ConnectionState::kInherited}}}, 0}});
 }
 
+// A child that used inherited connections: by what function; whether it finished them.
+struct Use {
+  const char* function;
+  bool finished = false;
+  int32_t opener_pid = 100;
+};
+
+Snapshot Child(int32_t pid, const std::vector<Use>& uses) {
+  Snapshot snapshot;
+  snapshot.process.pid = pid;
+  snapshot.process.life = Life::kLive;
+  snapshot.as_of_ns = kNow;
+  snapshot.targets.resize(1);
+  snapshot.call_sites.resize(3);
+  snapshot.call_sites[1].id = 0xabc;
+  snapshot.call_sites[2].id = 0xdef;
+  for (const Use& use : uses) {
+    Connection connection;
+    connection.state = ConnectionState::kInherited;
+    connection.call_site = 1;
+    connection.touched_by = use.function;
+    connection.touched_site = use.function[0] == '\0' ? 0 : 2;
+    connection.opener_pid = use.opener_pid;
+    connection.finished_here = use.finished;
+    snapshot.connections.push_back(connection);
+  }
+  return snapshot;
+}
+
+TEST(FindingsTest, ForkShared) {
+  struct ForkCase {
+    const char* what;
+    std::vector<Snapshot> children;
+    std::vector<std::string> summaries;
+  };
+  const std::string at = "opened at a place that was not recorded, touched with ";
+  const ForkCase cases[] = {
+      {"held, not used", {Child(7, {{""}})}, {}},
+      {"used",
+       {Child(7, {{"PQexec"}})},
+       {"process 7 used 1 connection that process 100 opened before a fork: " + at +
+        "PQexec at a place that was not recorded"}},
+      {"finished",
+       {Child(7, {{"PQfinish", true}})},
+       {"process 7 used 1 connection that process 100 opened before a fork: " + at +
+        "PQfinish at a place that was not recorded; it was finished there: the opener's session is "
+        "gone"}},
+      {"many children of one opener",
+       {Child(7, {{"PQexec"}, {"PQfinish", true}}), Child(8, {{"PQexec"}}),
+        Child(9, {{"PQfinish", true}})},
+       {"3 processes (7, 8, 9) used 4 connections that process 100 opened before a fork: " + at +
+        "PQexec, PQfinish at a place that was not recorded; 2 connections were finished there: the "
+        "opener's sessions are gone"}},
+      {"two openers",
+       {Child(7, {{"PQexec"}, {"PQexec", false, 101}})},
+       {"process 7 used 1 connection that process 100 opened before a fork: " + at +
+            "PQexec at a place that was not recorded",
+        "process 7 used 1 connection that process 101 opened before a fork: " + at +
+            "PQexec at a place that was not recorded"}},
+  };
+  for (const ForkCase& test : cases) {
+    const std::vector<CallSiteGroup> groups = GroupCallSites(test.children);
+    std::vector<std::string> summaries;
+    for (const Finding& finding : FindAll({test.children, groups, {}})) {
+      EXPECT_EQ(finding.kind, "fork-shared") << test.what;
+      EXPECT_EQ(finding.confidence, Confidence::kProven);
+      EXPECT_EQ(finding.call_site, 0xabcu);
+      EXPECT_EQ(finding.stacks.size(), 2u);
+      summaries.push_back(finding.summary);
+    }
+    EXPECT_EQ(summaries, test.summaries) << test.what;
+  }
+}
+
+TEST(FindingsTest, ManyOpenersAreBounded) {
+  std::vector<Use> uses;
+  for (int32_t pid = 1; pid <= 1'000; ++pid) uses.push_back({"PQexec", false, pid});
+  const std::vector<Snapshot> snapshots = {Child(7, uses)};
+  const std::vector<Finding> findings = FindAll({snapshots, GroupCallSites(snapshots), {}});
+  EXPECT_EQ(findings.size(), 65u);
+  uint64_t connections = 0;
+  for (const Finding& finding : findings) connections += finding.connections;
+  EXPECT_EQ(connections, 1'000u);
+}
+
 TEST(FindingsTest, MostHarmfulFirst) {
   const Site everything = {{{900, 899, 0, kFailed},
                             {900, 899, 1, kBroken},

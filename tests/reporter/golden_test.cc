@@ -69,6 +69,16 @@ void AddFrames(std::vector<CallSiteGroup>* groups) {
       frame.line = 42;
       frame.language = Language::kPython;
       group.frames = {frame};
+    } else if (group.id == 0x5555) {
+      SourceFrame driver = Native("psyco_connect", "", 0, "/usr/lib/_psycopg.so", 0x777);
+      SourceFrame script;
+      script.function = "worker";
+      script.file = "/srv/orders/tasks.py";
+      script.line = 17;
+      script.language = Language::kPython;
+      group.frames = {driver, script,
+                      Native("_PyEval_EvalFrameDefault", "", 0, "/usr/bin/python3.11", 0x888),
+                      Native("Py_RunMain", "", 0, "/usr/bin/python3.11", 0x999)};
     } else if (group.id == 0x3333) {
       group.frames = {Native("", "", 0, "", 0x7f0012345678)};
     }
@@ -83,9 +93,9 @@ Report Make(const std::vector<Snapshot>& snapshots, const Filter& filter,
                      {1'763'702'000 * kTestSecond, "db-client-7"});
 }
 
-std::string Text(const Report& report, bool colour = false) {
+std::string Text(const Report& report, bool colour = false, bool native_frames = false) {
   std::ostringstream out;
-  RenderReportText(report, colour, out);
+  RenderReportText(report, {colour, native_frames}, out);
   return out.str();
 }
 
@@ -113,6 +123,23 @@ TEST(GoldenTest, SeveralProcessesOfWhichOneIsGoneAndOneUnreadable) {
                               "expected 2: read it with the pqleash that was installed together "
                               "with the library of that process"});
   Compare("several.txt", Text(report));
+}
+
+TEST(GoldenTest, SharedAcrossFork) {
+  LedgerBuilder child = ExampleChildLedger();
+  child.header.bypassed_calls = 1;
+  child.header.bypassed_closes = 2;
+  child.header.libpq_copies_used = 2;
+  child.header.libpq_copies[1] = {child.AddString("/srv/venv/psycopg_binary.libs/libpq-9b38.so"),
+                                  160002, ledger::kWayLookedUp, 0};
+  const std::vector<Snapshot> snapshots = {ReadExample(ExampleLedger(), Life::kLive),
+                                           ReadExample(child, Life::kKilled)};
+  const Report report = Make(snapshots, {}, {});
+  Compare("forked.txt", Text(report));
+  Compare("forked.native.txt", Text(report, /*colour=*/false, /*native_frames=*/true));
+  std::ostringstream json;
+  RenderReportJson(report, json);
+  Compare("forked.json", json.str());
 }
 
 TEST(GoldenTest, Filtered) {

@@ -42,7 +42,7 @@ class LedgerDamageTest : public ::testing::Test {
     SymboliseCallSites(snapshots, &symboliser_, &groups);
     const Report report = BuildReport(snapshots, groups, {}, {}, {kTestStart, "host"});
     std::ostringstream out;
-    RenderReportText(report, /*colour=*/true, out);
+    RenderReportText(report, {/*colour=*/true, /*native_frames=*/true}, out);
     RenderReportJson(report, out);
     EXPECT_FALSE(out.str().empty());
   }
