@@ -15,8 +15,9 @@ namespace {
 constexpr size_t kShort = 60;
 
 bool IsSystemPath(std::string_view path) {
-  for (const std::string_view directory : {"/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/bin/",
-                                           "/usr/share/", "/lib/", "/lib64/", "/bin/"}) {
+  for (const std::string_view directory :
+       {"/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/bin/", "/usr/share/", "/usr/include/",
+        "/lib/", "/lib64/", "/bin/"}) {
     if (path.starts_with(directory)) return true;
   }
   return false;
@@ -41,9 +42,14 @@ const SourceFrame* ScriptHeadline(const std::vector<SourceFrame>& frames,
 const SourceFrame* HeadlineFrame(const std::vector<SourceFrame>& frames,
                                  const std::vector<std::string>& library_paths) {
   if (const SourceFrame* script = ScriptHeadline(frames, library_paths)) return script;
-  for (const SourceFrame& frame : frames) {
-    const bool named = !frame.module.empty() || !frame.function.empty();
-    if (named && !IsSystemPath(frame.module)) return &frame;
+  // Code of a library's headers is in the program's own module: std::make_unique, a driver's
+  // constructor.
+  for (const bool with_headers : {false, true}) {
+    for (const SourceFrame& frame : frames) {
+      const bool named = !frame.module.empty() || !frame.function.empty();
+      if (!named || IsSystemPath(frame.module)) continue;
+      if (with_headers || !IsSystemPath(frame.file)) return &frame;
+    }
   }
   return frames.empty() ? nullptr : &frames.front();
 }

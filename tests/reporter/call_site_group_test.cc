@@ -72,6 +72,13 @@ TEST(HeadlineFrameTest, FirstOneOutsideOfTheSystem) {
   EXPECT_EQ(HeadlineFrame(script)->function, "view") << "a script says more than its interpreter";
   // An address alone names nothing.
   EXPECT_EQ(HeadlineFrame({At("", ""), At("/opt/app", "")})->module, "/opt/app");
+
+  SourceFrame header = At("/opt/app", "pqxx::connection::connection");
+  header.file = "/usr/include/pqxx/basic_connection.hxx";
+  SourceFrame own = At("/opt/app", "OpenReport");
+  own.file = "/srv/app/report.cc";
+  EXPECT_EQ(HeadlineFrame({header, own})->function, "OpenReport");
+  EXPECT_EQ(HeadlineFrame({header})->function, "pqxx::connection::connection");
 }
 
 TEST(DescribeFrameTest, Table) {
