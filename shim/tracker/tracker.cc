@@ -61,10 +61,12 @@ Call PassThrough(const libpq::Copy* copy) {
 void Leave(const Call& call) { thread.inside = call.outer; }
 
 // A call of libpq by itself for a connection that it opened without a call of ours being under way
-// on this thread: its creator was called past us.
+// on this thread: its creator was called past us. The ledger is made for this alone, too: it is the
+// only trace.
 void NoteBypass(const Call& call) {
   if (call.outer != nullptr) return;
-  if (Process* process = Process::Current()) ledger::Count(process->ledger.header().bypassed_calls);
+  if (Process* process = Process::CurrentOrCreate())
+    ledger::Count(process->ledger.header().bypassed_calls);
 }
 
 uint32_t BookStack(Process* process, const void* caller) {
@@ -160,9 +162,12 @@ Call BeginOpen(const Caller& caller) noexcept {
   const ErrnoKeeper errno_keeper;
   libpq::Service service = {caller.bound, ledger::kWayLookedUp};
   if (service.copy == nullptr) service = libpq::ForCaller(caller.address);
-  // libpq itself, a copy that was not known until now: see NoteBypass.
-  if (service.copy == nullptr || service.copy->Contains(caller.address))
-    return PassThrough(service.copy);
+  // libpq itself, a copy that was not known until now.
+  if (service.copy == nullptr || service.copy->Contains(caller.address)) {
+    const Call call = PassThrough(service.copy);
+    if (service.copy != nullptr) NoteBypass(call);
+    return call;
+  }
   Call call = PassThrough(service.copy);
   call.way = service.way;
   call.process = Process::CurrentOrCreate();

@@ -282,6 +282,31 @@ TEST_F(EndToEnd, PythonPsycopg2) {
   EXPECT_EQ(python.Wait().exit_code, 0);
 }
 
+// Switched off, a look-up by handle passes us by, and the report says that something does.
+TEST_F(EndToEnd, WhatPassesByIsSaid) {
+  const std::string script =
+      "import ctypes\n"
+      "libpq = ctypes.CDLL('libpq.so.5')\n"
+      "libpq.PQconnectdb.restype = ctypes.c_void_p\n"
+      "libpq.PQfinish.argtypes = [ctypes.c_void_p]\n"
+      "libpq.PQfinish(libpq.PQconnectdb(b''))\n";
+  for (const bool on : {true, false}) {
+    Command command = observed_.Preloaded({"/usr/bin/python3", "-c", script});
+    command.environment["PQLEASH_INTERCEPT"] = on ? "dlsym" : "none";
+    EXPECT_EQ(RunToEnd(command).exit_code, 0);
+    const auto report = observed_.Report();
+    ASSERT_EQ(report["processes"].size(), on ? 1u : 2u);
+    uint64_t opened = 0;
+    uint64_t bypassed = 0;
+    for (const auto& process : report["processes"]) {
+      opened += process["opened_total"].get<uint64_t>();
+      bypassed += process["coverage"]["bypassed_calls"].get<uint64_t>();
+    }
+    EXPECT_EQ(opened, 1u);
+    EXPECT_EQ(bypassed > 0, !on);
+  }
+}
+
 TEST_F(EndToEnd, ServersProgramsAreLeftAlone) {
   for (const char* name : {"postgres", "pg_ctl", "initdb"}) {
     const std::string program = observed_.file(name);
