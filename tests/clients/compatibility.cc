@@ -13,9 +13,10 @@ namespace {
 
 const char* YesOrNo(bool value) { return value ? "yes" : "**no**"; }
 
+// Empty where there is no such package, or no dpkg.
 std::string VersionOf(const std::string& package) {
   const Outcome outcome =
-      RunToEnd({.arguments = {"dpkg-query", "-W", "-f", "${Version}", package}});
+      RunToEnd({.arguments = {"sh", "-c", "dpkg-query -W -f '${Version}' \"$0\"", package}});
   return outcome.exit_code == 0 ? outcome.out : "";
 }
 
