@@ -11,12 +11,12 @@
 #include <unwind.h>
 
 #include <atomic>
-#include <bit>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 
 #include "shim/stack/cfi.h"
+#include "shim/stack/rule_cache.h"
 
 // Stack memory is read as the words that it holds, across every redzone.
 #define PQLEASH_READS_FOREIGN_STACK \
@@ -117,54 +117,7 @@ inline long RawSyscall4(long number, uintptr_t a, uintptr_t b, uintptr_t c, uint
 #endif
 
 // ------------------------------------------------------------------------------------------
-// The rules of the process.
-//
-// 2-way sets in .bss, resident as far as used. Each entry is a seqlock with its whole key in it, so
-// that a reader takes an entry exactly as it was written or not at all. A writer that finds the
-// entry taken leaves it (another thread, or the frame that our signal handler interrupted), so
-// nobody ever waits. A fork in the middle of a write loses the child that one entry, no more.
-
-struct alignas(32) CachedRule {
-  std::atomic<uint32_t> sequence;  // odd while somebody writes
-  std::atomic<uint64_t> pc;        // 0: never used
-  std::atomic<uint64_t> generation;
-  std::atomic<uint64_t> rule;
-};
-
-struct alignas(64) RuleSet {
-  CachedRule ways[2];
-};
-
-constexpr int kSetBits = 11;  // 4,096 rules, 128 KiB; a deep stack has 100 pcs
-constinit RuleSet g_rules[1 << kSetBits];
-
-inline RuleSet& SetOf(uint64_t pc) {
-  return g_rules[(pc * 0x9e3779b97f4a7c15u) >> (64 - kSetBits)];
-}
-
-inline bool ReadEntry(const CachedRule& entry, uint64_t pc, uint64_t generation, FrameRule& rule) {
-  const uint32_t sequence = entry.sequence.load(std::memory_order_acquire);
-  if (entry.pc.load(std::memory_order_acquire) != pc) return false;
-  if (entry.generation.load(std::memory_order_acquire) != generation) return false;
-  rule = std::bit_cast<FrameRule>(entry.rule.load(std::memory_order_acquire));
-  return !(sequence & 1) && entry.sequence.load(std::memory_order_relaxed) == sequence;
-}
-
-void StoreRule(uint64_t pc, uint64_t generation, FrameRule rule) {
-  RuleSet& set = SetOf(pc);
-  const uint32_t first = set.ways[0].sequence.load(std::memory_order_relaxed);
-  const uint32_t second = set.ways[1].sequence.load(std::memory_order_relaxed);
-  // The way that was written less often: both fill up, then they take turns.
-  CachedRule& entry = set.ways[static_cast<int32_t>(first - second) > 0 ? 1 : 0];
-  uint32_t sequence = entry.sequence.load(std::memory_order_relaxed) & ~1u;
-  if (!entry.sequence.compare_exchange_strong(sequence, sequence + 1, std::memory_order_acquire)) {
-    return;
-  }
-  entry.pc.store(pc, std::memory_order_release);
-  entry.generation.store(generation, std::memory_order_release);
-  entry.rule.store(std::bit_cast<uint64_t>(rule), std::memory_order_release);
-  entry.sequence.store(sequence + 2, std::memory_order_release);
-}
+// The rule of a pc, from the cache or from its object.
 
 // dl_iterate_phdr rather than _dl_find_object: it exists everywhere, and while the callback runs
 // no other thread can unmap the object. That matters for a pc that comes from a damaged stack.
@@ -213,16 +166,14 @@ int VisitObject(dl_phdr_info* info, size_t, void* argument) {
   in_loader = false;
   // Nothing is noted where no object lies: one may be loaded there, which `generation` need not
   // tell.
-  if (query.found) StoreRule(pc, generation, query.rule);
+  if (query.found) rule_cache.Store(pc, generation, query.rule);
   errno = saved_errno;
   return query.rule;
 }
 
 inline FrameRule RuleOf(uint64_t pc, uint64_t generation) {
-  const RuleSet& set = SetOf(pc);
   FrameRule rule;
-  if (ReadEntry(set.ways[0], pc, generation, rule)) return rule;
-  if (ReadEntry(set.ways[1], pc, generation, rule)) return rule;
+  if (rule_cache.Find(pc, generation, rule)) return rule;
   return ComputeRule(pc, generation);
 }
 
