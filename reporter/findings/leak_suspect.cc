@@ -73,13 +73,18 @@ Connections Outlived(const Snapshot& snapshot, const CallSite& site, const Conne
   return outlived.size() >= 2 || Over(snapshot) ? outlived : Connections();
 }
 
+std::string UsualLife(uint64_t life_ns) {
+  if (life_ns < kMillisecond) return "less than 1 ms";
+  return life_ns < kSecond ? fmt::format("{} ms", life_ns / kMillisecond) : HumanDuration(life_ns);
+}
+
 // How the place otherwise lets go of its connections, in words.
 std::string Release(uint64_t opened, uint64_t closed, uint64_t life_ns) {
   if (closed == 0) return fmt::format("none of {} opened was ever closed", opened);
   if (closed < opened / 10)
     return fmt::format("only {} of {} opened were ever closed", closed, opened);
   return fmt::format("the other {} of {} opened were closed after {} as a rule", closed, opened,
-                     HumanDuration(life_ns / closed));
+                     UsualLife(life_ns / closed));
 }
 
 }  // namespace
