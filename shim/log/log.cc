@@ -2,18 +2,11 @@
 
 #include "shim/log/log.h"
 
-#include <fcntl.h>
 #include <spdlog/logger.h>
-#include <spdlog/pattern_formatter.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <syslog.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 
 #include "shim/log/places.h"

@@ -160,23 +160,6 @@ Process* Process::Create() noexcept {
   return nullptr;
 }
 
-Process* Process::CreateForTest(const Settings& settings, int fd) {
-  Process* process = Allocate(settings);
-  const ledger::Capacities capacities = {settings.connections,
-                                         settings.call_sites,
-                                         settings.call_sites * 8,
-                                         64,
-                                         stack::kMaxLoadedModules,
-                                         64,
-                                         64 * 1024};
-  if (process == nullptr || !process->ledger.Map(fd, capacities)) return nullptr;
-  process->UseTables();
-  Identity identity;
-  ReadIdentity(&identity);
-  process->FillHeader(identity);
-  return process;
-}
-
 Process* Process::Allocate(const Settings& settings) {
   Layout measure(nullptr);
   measure.Take<Process>(1);

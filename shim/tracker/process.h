@@ -46,10 +46,6 @@ class Process {
                                 : inherited_.load(std::memory_order_acquire);
   }
 
-  // A process that makes no ledger file and reads no configuration, for tests of what is behind the
-  // wrappers.
-  static Process* CreateForTest(const Settings& settings, int fd);
-
   // Makes sure that the ledger names the copy of libpq, and the way (ledger::LibpqWays) that its
   // calls have come.
   void BookLibpq(uint32_t number, uint32_t way);
@@ -76,8 +72,6 @@ class Process {
   static std::atomic<Process*> current_;
   static std::atomic<Process*> inherited_;
   static std::atomic<uint32_t>* owned_;
-
-  uint32_t site_capacity_;
 };
 
 }  // namespace pqleash::tracker
