@@ -53,6 +53,7 @@ bool SetService(Config& config, const std::string& text) {
   return true;
 }
 
+// In the order of caps::OnLimit.
 constexpr const char* kOnLimitNames[] = {"warn", "wait", "reject"};
 constexpr const char* kLogLevelNames[] = {"debug", "info", "warn", "error", "off"};
 

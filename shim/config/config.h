@@ -11,10 +11,9 @@
 #include <string>
 #include <vector>
 
-namespace pqleash::config {
+#include "shim/caps/policy.h"
 
-// What happens to a connect beyond the limit.
-enum class OnLimit { kWarn, kWait, kReject };
+namespace pqleash::config {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
 
@@ -23,7 +22,7 @@ struct Config {
   std::string dir;      // directory of the ledgers; absolute
   std::string service;  // 1 to 63 bytes
   uint32_t limit = 0;   // connections of this process; 0: none
-  OnLimit on_limit = OnLimit::kWarn;
+  caps::OnLimit on_limit = caps::kWarn;
   uint32_t wait_timeout_ms = 5'000;
   uint32_t stack_depth = 32;  // frames recorded at most: 1 to 256
   bool script_frames = true;  // take the frames of interpreted programs
@@ -33,6 +32,9 @@ struct Config {
   uint32_t connections = 4'096;  // capacity of the ledger: 16 to 1,048,576
   uint32_t call_sites = 1'024;   // capacity of the ledger: 16 to 65,536
   uint32_t keep_dead = 64;       // ledgers of ended processes that are kept: 0 to 100,000
+  // The caps and paces of the file, in its order, and one named 'limit' of scope process where
+  // `limit` is set. Empty where anything of the configuration could not be used.
+  std::vector<caps::Policy> policies;
 };
 
 // One setting as it took effect, for the start-up line of the log.

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A board (layout.h) and everything that happens on it: connects are entered, wait in the order of
+// their arrival, are let go, and give their place back.
+//
+// Invariants, whenever the lock is free
+//  1. `use` of a policy is the number of entries that name it and are granted or held; `waiting` is
+//     the number of those that name it and wait.
+//  2. No entry waits that could go: for each that waits there is a policy that it names and that
+//     has no room, or that an entry with a smaller ticket waits for.
+//  3. Per policy, entries are let go in the order of their tickets.
+//  4. An entry of a process that is dead is found and given back at the latest 20 ms after the next
+//     connect that would be held back because of it, or while anybody waits.
+//
+// A process may be killed at any instruction. The lock of the shared board is a robust mutex;
+// whoever gets it after a death inside makes everything anew from the entries. Nobody waits for the
+// lock for longer than kLockPatience: then the connect goes on uncounted, which is counted.
+//
+// No heap, no exceptions. Thread-safe but for Create and Attach. Times are CLOCK_MONOTONIC in
+// nanoseconds and are given by the caller.
+
+#ifndef PQLEASH_SHIM_CAPS_BOARD_H_
+#define PQLEASH_SHIM_CAPS_BOARD_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "shim/caps/layout.h"
+
+namespace pqleash::caps {
+
+inline constexpr uint64_t kLockPatienceNs = 100'000'000;
+inline constexpr uint64_t kReapIntervalNs = 20'000'000;
+// A granted entry that its thread has not taken by then is lost: the thread left by longjmp.
+inline constexpr uint64_t kUnclaimedNs = 10'000'000'000;
+
+inline constexpr uint32_t kNoPolicyNumber = UINT32_MAX;
+
+struct BoardCapacity {
+  uint32_t members;
+  uint32_t labels;  // a power of two
+  uint32_t entries;
+};
+inline constexpr BoardCapacity kSharedCapacity = {8'192, 1'024, 65'536};
+
+// Who a process is, for others to tell whether it lives.
+struct MemberIdentity {
+  int32_t pid;
+  uint64_t start_ticks;
+  uint64_t stack_start;
+  const char* service;
+  const char* ledger;  // name in the directory of the board; "": none
+};
+
+// A connect that asks to be let go.
+struct Request {
+  uint32_t member;
+  uint64_t policies;
+  uint32_t label;
+  uint32_t slot;
+  uint64_t now;
+  uint64_t deadline;  // it waits no longer than that, whatever the policies allow; 0: as they allow
+  bool may_wait;      // false: where it would wait, it is refused
+  bool parked;        // nobody will sleep in Await
+};
+
+enum class Answer : uint32_t {
+  kGo,         // `entry` holds a place
+  kWait,       // `entry` is in the list
+  kRefused,    // `policy` has no room; no entry
+  kTimedOut,   // as kRefused, after a wait
+  kUncounted,  // go on without an entry: none was free, or the lock was not to be had
+};
+
+struct Outcome {
+  Answer answer;
+  uint32_t entry;
+  uint32_t policy;         // the first that had no room: that warned, holds back or refuses;
+                           // kNoPolicyNumber: none
+  bool entered;            // with this connect a stretch at the limit of `policy` began
+  bool server_full;        // of a pace: held back because the server is full
+  uint64_t waited_ns;      // since the arrival
+  uint64_t look_again_ns;  // kWait: when to call again even if not woken
+};
+
+// What one policy's stretch at the limit came to, when it has ended.
+struct Episode {
+  uint32_t policy;
+  uint64_t lasted_ns;
+  uint64_t waited;
+  uint64_t refused;
+  uint64_t warned;
+  uint64_t longest_wait_ns;
+};
+
+class Board {
+ public:
+  static uint64_t Size(const BoardCapacity& capacity);
+
+  // Makes a board in zeroed memory of Size(capacity) bytes. `populate` makes pages of a range
+  // before they are stored into, false: there is no room; nullptr: they are there.
+  using Populate = bool (*)(void* begin, size_t size);
+  bool Create(void* memory, const BoardCapacity& capacity, bool shared, uint64_t pid_namespace,
+              Populate populate);
+  // Uses a board that another process made. False: it is none, or of another version or size.
+  bool Attach(void* memory, uint64_t size, Populate populate);
+  bool attached() const { return header_ != nullptr; }
+  // Wakes the thread that serves parked connects through this word instead of the member's.
+  void UseWakeWord(uint32_t* word) { wake_word_ = word; }
+
+  const BoardHeader& header() const { return *header_; }
+  // Changes whenever a policy does: one load, no lock.
+  uint32_t generation() const;
+  // The record as it is at this moment; `number` below kMaxPolicies.
+  const Record& record(uint32_t number) const { return records_[number]; }
+  uint32_t use(uint32_t number) const;
+
+  // --- policies ---
+  // Enters a policy, or finds the one of the same name and service. Its filed rule becomes
+  // `policy`'s if `stamp` is not older than the record's. Returns its number; kNoPolicyNumber: no
+  // room, or no lock. `differs` says that an equally new file says otherwise.
+  uint32_t Install(const Policy& policy, const char* service, Origin origin, uint64_t source,
+                   uint64_t stamp, bool* differs);
+  // Puts record `number` as it is on another board on this one, in the same place. For the board
+  // of the process.
+  void Mirror(uint32_t number, const Record& record, uint64_t now);
+  // Takes a policy out. Those who wait for it alone go on.
+  void Retire(uint32_t number, uint64_t now);
+  // Puts `rule` in force, for `changed_by`. False: no lock.
+  bool Override(uint32_t number, const Rule& rule, int32_t changed_by, uint64_t now);
+  // Back to the filed rule.
+  bool Reset(uint32_t number, int32_t changed_by, uint64_t now);
+  // True for the first caller after a change by an operator: who logs it.
+  bool Announce(uint32_t number);
+
+  // --- members and labels ---
+  uint32_t Join(const MemberIdentity& identity, uint64_t now);  // kNoEntry: no room
+  void Leave(uint32_t member, uint64_t now);
+  uint32_t LabelFor(uint64_t call_site) const;  // kNoEntry: not there yet
+  uint32_t AddLabel(uint64_t call_site, const char* text);
+
+  // --- connects ---
+  Outcome Enter(const Request& request);
+  // Sleeps until `entry` was let go, its deadline came or its look_again_ns; then answers as Enter
+  // does, kWait included: the caller looks after what else has to be done and calls again. A
+  // cancellation point; the entry must then be withdrawn.
+  Outcome Await(uint32_t entry, const Outcome& before);
+  // The same without sleep.
+  Outcome Look(uint32_t entry, uint64_t now);
+  // Gives the place back, or leaves the list.
+  void Withdraw(uint32_t entry, uint64_t now);
+  // Counts an existing connection as held, whatever the limits. kNoEntry: no room.
+  uint32_t Adopt(const Request& request);
+  // Changes what a held entry counts for.
+  void Recount(uint32_t entry, uint64_t policies, uint64_t now);
+  // What came of the connect of a held entry, for paces.
+  void Settle(uint32_t entry, bool server_full, uint64_t now);
+
+  // --- for the log ---
+  // The stretch at a limit that has ended since somebody last asked; false: none.
+  bool NextEpisode(uint64_t now, Episode* episode);
+  // The call site with the most entries at `policy`: its label number and how many.
+  uint32_t BiggestHolder(uint32_t policy, uint32_t* count);
+  const Label& label(uint32_t number) const { return labels_[number - 1]; }
+  const Entry& entry(uint32_t number) const { return entries_[number - 1]; }
+  const Member& member(uint32_t number) const { return members_[number - 1]; }
+  uint32_t entries_used() const;
+
+  // --- for parked connects ---
+  uint32_t* WakeWord(uint32_t member);
+
+ private:
+  class Locked;
+
+  bool Lock(uint64_t now);
+  void Unlock();
+  void Repair();
+  void Rebuild();
+  Entry& At(uint32_t entry) { return entries_[entry - 1]; }
+  bool Valid(uint32_t entry) const;
+  uint32_t TakeEntry();
+  void FreeEntry(uint32_t entry);
+  void Append(uint32_t entry);
+  void Unlink(uint32_t entry);
+  void CountUse(uint64_t policies, int change);
+  void CountWaiting(uint64_t policies, int change);
+  uint64_t WithoutRoom(uint64_t policies, uint64_t now) const;
+  bool HasRoom(const Record& record, uint64_t now) const;
+  uint64_t RoomAt(const Record& record, uint64_t now) const;
+  void TakeRoom(uint64_t policies, uint32_t entry, uint64_t now);
+  void HoldBack(Record& record, uint64_t now, bool* entered);
+  void LetGo(uint64_t now);
+  void Wake(Entry& entry);
+  void GiveBack(uint32_t entry, uint64_t now);
+  Outcome Refuse(uint32_t policy, uint64_t now, uint64_t waited, bool timed_out, bool entered);
+  Outcome LookLocked(uint32_t entry, uint64_t now);
+  void Reap(uint64_t now, bool force);
+  bool Alive(Member& member, uint64_t now) const;
+  void Drop(uint32_t member, uint64_t now);
+  void CollectGone(uint64_t now);
+
+  BoardHeader* header_ = nullptr;
+  Record* records_ = nullptr;
+  Member* members_ = nullptr;
+  Label* labels_ = nullptr;
+  Entry* entries_ = nullptr;
+  BoardCapacity capacity_ = {};
+  Populate populate_ = nullptr;
+  uint32_t* wake_word_ = nullptr;
+  std::atomic<uint64_t> avoid_until_ = 0;  // after the lock was not to be had
+};
+
+// The shared board of the directory: kBoardName, mode 0600, made if it is not there.
+// `directory` as of ledger::OpenDirectory. nullptr: errno says why. The mapping stays.
+void* MapSharedBoard(int directory, uint64_t pid_namespace, bool create, uint64_t* size);
+
+}  // namespace pqleash::caps
+
+#endif  // PQLEASH_SHIM_CAPS_BOARD_H_

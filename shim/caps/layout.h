@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The byte layout of a board: the memory where connects that a policy speaks of are entered, wait
+// and are let go. There are two boards in a process:
+//
+//  - the shared one, the file kBoardName in the directory of the ledgers, mapped by all processes
+//  of
+//    the user in one pid namespace and by `pqleash caps`. It holds every policy that is in force
+//    and the entries of scope service and user;
+//  - its own, the section kBoard of its ledger, with the entries of scope process.
+//
+// A policy has the same number on both. Writers hold the board's lock. Readers (`pqleash`) take the
+// bytes as they find them: everything in here is hostile input for a reader, and indices are
+// checked by writers as well, since other processes write too.
+//
+// The entries and the filed policies are the truth; use, waiting, the list of those who wait and
+// the free list follow from them, and are made anew from them when a process died inside the lock.
+//
+// Any change of size, offset or meaning raises kBoardVersion, which is part of the file's name:
+// libraries of different versions do not share a board.
+
+#ifndef PQLEASH_SHIM_CAPS_LAYOUT_H_
+#define PQLEASH_SHIM_CAPS_LAYOUT_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "shim/caps/policy.h"
+
+namespace pqleash::caps {
+
+inline constexpr char kBoardMagic[8] = {'P', 'Q', 'L', 'B', 'O', 'A', 'R', 'D'};
+inline constexpr uint32_t kBoardVersion = 1;
+inline constexpr char kBoardName[] = "caps-1.board";
+
+inline constexpr uint32_t kNoEntry = 0;  // entries, members and labels are numbered from 1
+inline constexpr uint32_t kMaxLabel = 119;
+
+// Times a process can tell apart; the bounds are 2^0, 2^1, … 2^30 microseconds (18 minutes), then
+// everything above.
+inline constexpr uint32_t kHistogramBuckets = 32;
+struct Histogram {
+  uint64_t count;
+  uint64_t sum_ns;
+  uint64_t buckets[kHistogramBuckets];  // [i]: at most 2^i microseconds, and more than 2^(i-1)
+};
+static_assert(sizeof(Histogram) == 272);
+
+// -------------------------------------------------------------------------------------------------
+// A policy in force, and what has happened at it.
+
+enum Origin : uint32_t {
+  kFromNobody = 0,    // the record is free
+  kFromConfig = 1,    // by the file or the variables of a process
+  kFromOperator = 2,  // by `pqleash caps add`
+};
+
+struct Record {
+  uint32_t origin;      // Origin
+  uint32_t overridden;  // 1: `rule` is `pqleash caps set`'s; 0: it is the filed one's
+  Policy filed;         // as configured
+  Rule rule;            // in force
+  char service[64];     // whose processes it holds for; empty: all of the user's
+  uint64_t source;      // hash of the path of the file; 0: variables or an operator
+  uint64_t stamp;       // st_mtim of the file in ns: the newest wins
+  // The latest change by an operator, for the log of whoever notices it first.
+  uint32_t changed_by;  // pid
+  uint32_t announced;   // 1: somebody has logged it
+  Rule before;
+
+  uint32_t use;      // entries that are granted or held
+  uint32_t peak;     // largest `use` so far
+  uint32_t waiting;  // entries that wait
+  uint32_t reserved;
+  uint64_t admitted;         // at once or after a wait
+  uint64_t warned;           // of these, beyond the limit
+  uint64_t waited;           // of these, after a wait
+  uint64_t refused;          // at once: reject, or too many waiting
+  uint64_t timed_out;        // refused after a wait
+  uint64_t longest_wait_ns;  // of all that waited
+  Histogram wait;            // of those that waited, admitted or not
+
+  // The stretch at the limit that is under way or was last: from the first connect that was held
+  // back until there is room and nobody waits. CLOCK_MONOTONIC.
+  uint64_t entered_ns;    // 0: none is under way
+  uint64_t held_back_ns;  // the latest that was held back
+  uint64_t episode_waited;
+  uint64_t episode_refused;
+  uint64_t episode_warned;
+  uint64_t episode_longest_ns;
+
+  // kPace. Generic cell rate algorithm: the moment at which the bucket is full again.
+  uint64_t full_at_ns;
+  uint64_t server_full_since_ns;  // 0: the server takes connections
+  uint64_t probe_at_ns;           // when the next connect may try
+  uint32_t probes;                // that failed so far
+  uint32_t prober;                // entry that is trying now; kNoEntry: none
+  uint64_t server_full_count;     // refusals by the server because it was full
+  uint64_t last_ticket;           // of the latest that was let go after waiting
+};
+static_assert(sizeof(Record) == 968);
+
+// -------------------------------------------------------------------------------------------------
+// A process that has entries. Its own board has one member, number 1.
+
+struct Member {
+  int32_t pid;           // 0: the record is free
+  uint32_t entries;      // how many of them are its
+  uint64_t start_ticks;  // field 22 of /proc/self/stat; 0: not known
+  uint64_t stack_start;  // field 28: another after execve(2); 0: not known
+  uint64_t verified_ns;  // CLOCK_MONOTONIC when start_ticks and stack_start were last compared
+  uint32_t wake;         // futex word of the thread that serves parked connects
+  uint32_t next_free;    // member; 0: none
+  char service[64];      // its name
+  char ledger[48];       // name of its ledger in the directory of the board; empty: none
+};
+static_assert(sizeof(Member) == 152);
+
+// -------------------------------------------------------------------------------------------------
+// Code that opens connections, in words, for refusals and for the dump of holders.
+
+struct Label {
+  uint64_t call_site;  // id; 0: the record is free
+  char text[kMaxLabel + 1];
+};
+static_assert(sizeof(Label) == 128);
+
+// -------------------------------------------------------------------------------------------------
+// A connect that waits, or a connection that is held.
+
+enum EntryState : uint32_t {
+  kEntryFree = 0,
+  kEntryWaiting = 1,
+  kEntryGranted = 2,  // let go; its thread has not noticed yet
+  kEntryHeld = 3,
+  kEntryGone = 4,  // given back by a process that could not get the lock: to be freed by the next
+};
+
+enum EntryFlags : uint32_t {
+  kEntryParked = 1,  // nobody waits on `state`: the member's `wake` is used
+};
+
+struct Entry {
+  uint32_t state;  // EntryState; the futex word of whoever waits in place
+  uint32_t member;
+  uint64_t policies;  // bit i: counts for record i
+  uint64_t ticket;    // order of arrival, board-wide; 0 while free
+  uint64_t since_ns;  // CLOCK_MONOTONIC of the arrival, then of the grant
+  uint64_t deadline_ns;
+  uint32_t label;  // kNoEntry: not known
+  uint32_t slot;   // of the connection, in the ledger of its process
+  uint32_t next;   // in the list of those who wait, or of the free; kNoEntry: the last
+  uint32_t previous;
+  uint32_t flags;  // EntryFlags
+  uint32_t reserved;
+};
+static_assert(sizeof(Entry) == 64);
+
+// -------------------------------------------------------------------------------------------------
+
+struct BoardHeader {
+  char magic[8];  // written last
+  uint32_t version;
+  uint32_t shared;  // 1: the file of all processes; 0: a process's own
+  uint64_t size;    // bytes of the whole
+  uint64_t pid_namespace;
+  uint64_t records_offset;
+  uint64_t members_offset;
+  uint64_t labels_offset;
+  uint64_t entries_offset;
+  uint32_t member_capacity;
+  uint32_t label_capacity;  // a power of two
+  uint32_t entry_capacity;
+  uint32_t generation;  // changes with every change of a policy; read without the lock
+  alignas(64) unsigned char lock[64];  // pthread_mutex_t: robust and shared between processes on
+                                       // the shared board
+  alignas(64) uint64_t next_ticket;
+  uint32_t first_waiting;  // entry that has waited longest; kNoEntry: none
+  uint32_t last_waiting;
+  uint32_t first_free_entry;
+  uint32_t entries_used;  // highest number that was ever in use
+  uint32_t first_free_member;
+  uint32_t members_used;
+  uint32_t room_entries;  // entries whose pages are there
+  uint32_t gone;          // entries in state kEntryGone, at least
+  uint64_t reaped_ns;     // when dead members were last looked for
+  uint64_t uncounted;  // connects admitted without an entry: no room, or the lock was not to be had
+  uint64_t repairs;    // times that a dead process left the lock
+};
+static_assert(offsetof(BoardHeader, lock) == 128);
+static_assert(sizeof(BoardHeader) <= 4096);
+
+}  // namespace pqleash::caps
+
+#endif  // PQLEASH_SHIM_CAPS_LAYOUT_H_
