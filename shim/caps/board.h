@@ -74,14 +74,16 @@ enum class Answer : uint32_t {
 };
 
 struct Outcome {
-  Answer answer;
-  uint32_t entry;
-  uint32_t policy;         // the first that had no room: that warned, holds back or refuses;
-                           // kNoPolicyNumber: none
-  bool entered;            // with this connect a stretch at the limit of `policy` began
-  bool server_full;        // of a pace: held back because the server is full
-  uint64_t waited_ns;      // since the arrival
-  uint64_t look_again_ns;  // kWait: when to call again even if not woken
+  Answer answer = Answer::kUncounted;
+  uint32_t entry = kNoEntry;
+  uint32_t policy = kNoPolicyNumber;  // the first that had no room: that warned, holds back or
+                                      // refuses; kNoPolicyNumber: none
+  bool entered = false;               // with this connect a stretch at the limit of `policy` began
+  bool server_full = false;           // of a pace: held back because the server is full
+  uint64_t waited_ns = 0;             // since the arrival
+  uint64_t look_again_ns = 0;         // kWait: when to call again even if not woken
+  uint64_t ticket = 0;                // kGo, kWait: tells `entry` from a later use of the same
+  uint32_t word = 0;                  // kWait: what Await sleeps on
 };
 
 // What one policy's stretch at the limit came to, when it has ended.
@@ -121,7 +123,7 @@ class Board {
   // `policy`'s if `stamp` is not older than the record's. Returns its number; kNoPolicyNumber: no
   // room, or no lock. `differs` says that an equally new file says otherwise.
   uint32_t Install(const Policy& policy, const char* service, Origin origin, uint64_t source,
-                   uint64_t stamp, bool* differs);
+                   uint64_t stamp, uint64_t now, bool* differs);
   // Puts record `number` as it is on another board on this one, in the same place. For the board
   // of the process.
   void Mirror(uint32_t number, const Record& record, uint64_t now);
@@ -138,20 +140,20 @@ class Board {
   uint32_t Join(const MemberIdentity& identity, uint64_t now);  // kNoEntry: no room
   void Leave(uint32_t member, uint64_t now);
   uint32_t LabelFor(uint64_t call_site) const;  // kNoEntry: not there yet
-  uint32_t AddLabel(uint64_t call_site, const char* text);
+  uint32_t AddLabel(uint64_t call_site, const char* text, uint64_t now);
 
   // --- connects ---
   Outcome Enter(const Request& request);
   // Sleeps until `entry` was let go, its deadline came or its look_again_ns; then answers as Enter
   // does, kWait included: the caller looks after what else has to be done and calls again. A
   // cancellation point; the entry must then be withdrawn.
-  Outcome Await(uint32_t entry, const Outcome& before);
+  Outcome Await(const Outcome& before);
   // The same without sleep.
-  Outcome Look(uint32_t entry, uint64_t now);
+  Outcome Look(const Outcome& before, uint64_t now);
   // Gives the place back, or leaves the list.
-  void Withdraw(uint32_t entry, uint64_t now);
-  // Counts an existing connection as held, whatever the limits. kNoEntry: no room.
-  uint32_t Adopt(const Request& request);
+  void Withdraw(uint32_t entry, uint64_t ticket, uint64_t now);
+  // Counts an existing connection as held, whatever the limits: kGo or kUncounted.
+  Outcome Adopt(const Request& request);
   // Changes what a held entry counts for.
   void Recount(uint32_t entry, uint64_t policies, uint64_t now);
   // What came of the connect of a held entry, for paces.
@@ -171,34 +173,40 @@ class Board {
   uint32_t* WakeWord(uint32_t member);
 
  private:
-  class Locked;
+  friend class BoardLock;
 
+  void Lay(void* memory);
   bool Lock(uint64_t now);
   void Unlock();
-  void Repair();
   void Rebuild();
   Entry& At(uint32_t entry) { return entries_[entry - 1]; }
-  bool Valid(uint32_t entry) const;
+  bool Valid(uint32_t entry) const { return entry - 1 < capacity_.entries; }
   uint32_t TakeEntry();
   void FreeEntry(uint32_t entry);
   void Append(uint32_t entry);
   void Unlink(uint32_t entry);
+  uint32_t SortByTicket(uint32_t first, uint32_t count);
   void CountUse(uint64_t policies, int change);
   void CountWaiting(uint64_t policies, int change);
   uint64_t WithoutRoom(uint64_t policies, uint64_t now) const;
-  bool HasRoom(const Record& record, uint64_t now) const;
-  uint64_t RoomAt(const Record& record, uint64_t now) const;
-  void TakeRoom(uint64_t policies, uint32_t entry, uint64_t now);
-  void HoldBack(Record& record, uint64_t now, bool* entered);
+  uint64_t QueuedAt(uint64_t policies) const;
+  void TakeRoom(uint32_t entry, uint64_t now);
+  bool HoldBack(uint32_t policy, uint64_t now);
   void LetGo(uint64_t now);
+  void Grant(uint32_t entry, uint64_t now);
   void Wake(Entry& entry);
   void GiveBack(uint32_t entry, uint64_t now);
-  Outcome Refuse(uint32_t policy, uint64_t now, uint64_t waited, bool timed_out, bool entered);
-  Outcome LookLocked(uint32_t entry, uint64_t now);
-  void Reap(uint64_t now, bool force);
-  bool Alive(Member& member, uint64_t now) const;
+  void Fill(const Request& request, uint32_t entry, EntryState state);
+  Outcome Hold(const Request& request, bool unconditional);
+  Outcome Queue(const Request& request, uint64_t held);
+  Outcome Refuse(const Request& request, uint32_t policy);
+  Outcome LookLocked(uint32_t entry, uint64_t ticket, uint64_t now);
+  uint64_t LookAgain(const Entry& entry, uint64_t now) const;
+  void Change(uint32_t number, int32_t changed_by, uint64_t now);
+  uint32_t FindRecord(const char* name, const char* service, uint32_t* vacant) const;
+  void Reap(uint64_t now, uint64_t interval);
+  void ReapUnclaimed(uint64_t now);
   void Drop(uint32_t member, uint64_t now);
-  void CollectGone(uint64_t now);
 
   BoardHeader* header_ = nullptr;
   Record* records_ = nullptr;
@@ -210,10 +218,6 @@ class Board {
   uint32_t* wake_word_ = nullptr;
   std::atomic<uint64_t> avoid_until_ = 0;  // after the lock was not to be had
 };
-
-// The shared board of the directory: kBoardName, mode 0600, made if it is not there.
-// `directory` as of ledger::OpenDirectory. nullptr: errno says why. The mapping stays.
-void* MapSharedBoard(int directory, uint64_t pid_namespace, bool create, uint64_t* size);
 
 }  // namespace pqleash::caps
 

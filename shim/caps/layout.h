@@ -26,25 +26,18 @@
 #include <cstdint>
 
 #include "shim/caps/policy.h"
+#include "shim/ledger/layout.h"
 
 namespace pqleash::caps {
 
 inline constexpr char kBoardMagic[8] = {'P', 'Q', 'L', 'B', 'O', 'A', 'R', 'D'};
 inline constexpr uint32_t kBoardVersion = 1;
-inline constexpr char kBoardName[] = "caps-1.board";
+// The name of the shared board, for printf: kBoardVersion and the inode of the pid namespace, since
+// a process can only tell whether another lives in its own.
+inline constexpr char kBoardName[] = "caps-%u-%llu.board";
 
 inline constexpr uint32_t kNoEntry = 0;  // entries, members and labels are numbered from 1
 inline constexpr uint32_t kMaxLabel = 119;
-
-// Times a process can tell apart; the bounds are 2^0, 2^1, … 2^30 microseconds (18 minutes), then
-// everything above.
-inline constexpr uint32_t kHistogramBuckets = 32;
-struct Histogram {
-  uint64_t count;
-  uint64_t sum_ns;
-  uint64_t buckets[kHistogramBuckets];  // [i]: at most 2^i microseconds, and more than 2^(i-1)
-};
-static_assert(sizeof(Histogram) == 272);
 
 // -------------------------------------------------------------------------------------------------
 // A policy in force, and what has happened at it.
@@ -78,7 +71,7 @@ struct Record {
   uint64_t refused;          // at once: reject, or too many waiting
   uint64_t timed_out;        // refused after a wait
   uint64_t longest_wait_ns;  // of all that waited
-  Histogram wait;            // of those that waited, admitted or not
+  ledger::Histogram wait;    // of those that waited, admitted or not
 
   // The stretch at the limit that is under way or was last: from the first connect that was held
   // back until there is room and nobody waits. CLOCK_MONOTONIC.
@@ -137,11 +130,13 @@ enum EntryState : uint32_t {
 };
 
 enum EntryFlags : uint32_t {
-  kEntryParked = 1,  // nobody waits on `state`: the member's `wake` is used
+  kEntryParked = 1,  // nobody sleeps on `word`: the member's `wake` is used
+  kEntryHead = 2,    // the first to wait for one of its policies: looks after time and the dead
 };
 
 struct Entry {
-  uint32_t state;  // EntryState; the futex word of whoever waits in place
+  uint32_t word;  // the futex of whoever waits in place: EntryState in the lower 8 bits, above them
+                  // how often it was woken
   uint32_t member;
   uint64_t policies;  // bit i: counts for record i
   uint64_t ticket;    // order of arrival, board-wide; 0 while free
@@ -151,10 +146,11 @@ struct Entry {
   uint32_t slot;   // of the connection, in the ledger of its process
   uint32_t next;   // in the list of those who wait, or of the free; kNoEntry: the last
   uint32_t previous;
-  uint32_t flags;  // EntryFlags
-  uint32_t reserved;
+  uint32_t flags;    // EntryFlags
+  uint32_t held_by;  // number of the policy that had no room for it
 };
 static_assert(sizeof(Entry) == 64);
+constexpr uint32_t StateOf(uint32_t word) { return word & 0xff; }
 
 // -------------------------------------------------------------------------------------------------
 
@@ -186,6 +182,8 @@ struct BoardHeader {
   uint64_t reaped_ns;     // when dead members were last looked for
   uint64_t uncounted;  // connects admitted without an entry: no room, or the lock was not to be had
   uint64_t repairs;    // times that a dead process left the lock
+  uint32_t reap_cursor;  // member that is looked at next
+  uint32_t episodes;     // records with a stretch at the limit under way
 };
 static_assert(offsetof(BoardHeader, lock) == 128);
 static_assert(sizeof(BoardHeader) <= 4096);

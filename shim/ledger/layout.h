@@ -38,6 +38,16 @@ struct Section {
 };
 static_assert(sizeof(Section) == 16);
 
+// Times in powers of two: the bounds are 2^0, 2^1, … 2^30 microseconds (18 minutes), then
+// everything above.
+inline constexpr uint32_t kHistogramBuckets = 32;
+struct Histogram {
+  uint64_t count;
+  uint64_t sum_ns;
+  uint64_t buckets[kHistogramBuckets];  // [i]: at most 2^i microseconds, and more than 2^(i-1)
+};
+static_assert(sizeof(Histogram) == 272);
+
 enum SectionIndex : uint32_t {
   kConnections,   // ConnectionSlot; used up to Header::connections_high_water
   kCallSites,     // CallSite; used up to Header::call_sites_used; number 0 stands for 'not known'

@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Connects on a board: entered, held back in the order of their arrival, let go, given back.
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "shim/caps/board.h"
+#include "shim/caps/board_lock.h"
+#include "shim/caps/limits.h"
+#include "shim/ledger/histogram.h"
+#include "shim/support/futex.h"
+#include "shim/tracker/clock.h"
+
+namespace pqleash::caps {
+
+namespace {
+
+// A connect that would be held back looks for dead holders first, though not more often than that.
+constexpr uint64_t kReapBeforeHoldingNs = 1'000'000;
+// How often those look again who are not the first in their queue: if the first dies, or is
+// stopped, it is one of them who notices.
+constexpr uint64_t kSecondLookNs = 100'000'000;
+constexpr uint64_t kManyLookNs = 1'000'000'000;
+constexpr uint32_t kMany = 64;
+// A stretch at the limit is over when nobody was held back for that long.
+constexpr uint64_t kQuietNs = 1'000'000'000;
+
+constexpr uint64_t Bit(uint32_t number) { return uint64_t{1} << number; }
+
+template <typename Visit>
+void ForEach(uint64_t policies, Visit visit) {
+  for (; policies != 0; policies &= policies - 1)
+    visit(static_cast<uint32_t>(std::countr_zero(policies)));
+}
+
+uint32_t First(uint64_t policies) { return static_cast<uint32_t>(std::countr_zero(policies)); }
+
+}  // namespace
+
+void Board::CountUse(uint64_t policies, int change) {
+  ForEach(policies, [&](uint32_t i) {
+    Record& record = records_[i];
+    const uint32_t use = record.use + static_cast<uint32_t>(change);
+    __atomic_store_n(&record.use, use, __ATOMIC_RELAXED);
+    if (change > 0) record.peak = std::max(record.peak, use);
+  });
+}
+
+void Board::CountWaiting(uint64_t policies, int change) {
+  ForEach(policies, [&](uint32_t i) { records_[i].waiting += static_cast<uint32_t>(change); });
+}
+
+// Those that hold a connect back.
+uint64_t Board::WithoutRoom(uint64_t policies, uint64_t now) const {
+  uint64_t without = 0;
+  ForEach(policies, [&](uint32_t i) {
+    if (records_[i].rule.on_limit != kWarn && !HasRoom(records_[i], now)) without |= Bit(i);
+  });
+  return without;
+}
+
+// Those that somebody waits at already: a newcomer goes to the end.
+uint64_t Board::QueuedAt(uint64_t policies) const {
+  uint64_t queued = 0;
+  ForEach(policies, [&](uint32_t i) {
+    if (records_[i].rule.on_limit == kWait && records_[i].waiting > 0) queued |= Bit(i);
+  });
+  return queued;
+}
+
+void Board::TakeRoom(uint32_t entry, uint64_t now) {
+  const uint64_t policies = At(entry).policies;
+  ForEach(policies, [&](uint32_t i) {
+    Record& record = records_[i];
+    ++record.admitted;
+    if (record.filed.kind != kPace) return;
+    record.full_at_ns = FullAtAfter(record, now);
+    if (record.rule.on_server_full == kFullBackoff && record.server_full_since_ns != 0 &&
+        record.prober == kNoEntry)
+      record.prober = entry;
+  });
+  CountUse(policies, 1);
+}
+
+// Notes that `policy` has no room for a connect. True: with it a stretch at the limit begins.
+bool Board::HoldBack(uint32_t policy, uint64_t now) {
+  Record& record = records_[policy];
+  record.held_back_ns = now;
+  if (record.entered_ns != 0) return false;
+  record.entered_ns = now;
+  record.episode_waited = 0;
+  record.episode_refused = 0;
+  record.episode_warned = 0;
+  record.episode_longest_ns = 0;
+  ++header_->episodes;
+  return true;
+}
+
+void Board::Fill(const Request& request, uint32_t entry, EntryState state) {
+  Entry& record = At(entry);
+  record.member = request.member;
+  record.policies = request.policies;
+  record.ticket = header_->next_ticket++;
+  record.since_ns = request.now;
+  record.deadline_ns = 0;
+  record.label = request.label;
+  record.slot = request.slot;
+  record.flags = request.parked ? uint32_t{kEntryParked} : 0;
+  record.held_by = kNoPolicyNumber;
+  ++members_[request.member - 1].entries;
+  // Last: a process that dies before has a free entry.
+  __atomic_store_n(&record.word, (record.word & ~0xffu) | state, __ATOMIC_RELEASE);
+}
+
+// Lets the connect go at once.
+Outcome Board::Hold(const Request& request, bool unconditional) {
+  const uint32_t entry = TakeEntry();
+  if (entry == kNoEntry) {
+    ++header_->uncounted;
+    return {};
+  }
+  Outcome outcome;
+  outcome.answer = Answer::kGo;
+  outcome.entry = entry;
+  if (!unconditional) {
+    ForEach(request.policies, [&](uint32_t i) {
+      Record& record = records_[i];
+      if (record.rule.on_limit != kWarn || HasRoom(record, request.now)) return;
+      ++record.warned;
+      const bool entered = HoldBack(i, request.now);
+      ++record.episode_warned;
+      if (outcome.policy != kNoPolicyNumber && !entered) return;
+      outcome.policy = i;
+      outcome.entered = entered;
+    });
+  }
+  Fill(request, entry, kEntryHeld);
+  outcome.ticket = At(entry).ticket;
+  if (unconditional) {
+    CountUse(request.policies, 1);
+  } else {
+    TakeRoom(entry, request.now);
+  }
+  return outcome;
+}
+
+Outcome Board::Refuse(const Request& request, uint32_t policy) {
+  Record& record = records_[policy];
+  const bool entered = HoldBack(policy, request.now);
+  ++record.refused;
+  ++record.episode_refused;
+  Outcome outcome;
+  outcome.answer = Answer::kRefused;
+  outcome.policy = policy;
+  outcome.entered = entered;
+  outcome.server_full = record.server_full_since_ns != 0;
+  return outcome;
+}
+
+Outcome Board::Queue(const Request& request, uint64_t held) {
+  const uint32_t policy = First(held);
+  const uint32_t entry = TakeEntry();
+  if (entry == kNoEntry) {
+    ++header_->uncounted;
+    return {};
+  }
+  uint64_t deadline = request.deadline != 0 ? request.deadline : UINT64_MAX;
+  ForEach(request.policies, [&](uint32_t i) {
+    if (records_[i].rule.on_limit != kWait) return;
+    deadline =
+        std::min(deadline, request.now + records_[i].rule.wait_timeout_ms * uint64_t{1'000'000});
+  });
+  const bool entered = HoldBack(policy, request.now);
+  ++records_[policy].episode_waited;
+  Append(entry);
+  Fill(request, entry, kEntryWaiting);
+  At(entry).deadline_ns = deadline;
+  At(entry).held_by = policy;
+  CountWaiting(request.policies, 1);
+  LetGo(request.now);  // it may be the first: then it is marked so
+  Outcome outcome = LookLocked(entry, At(entry).ticket, request.now);
+  outcome.entered = entered;
+  return outcome;
+}
+
+Outcome Board::Enter(const Request& request) {
+  const BoardLock lock(this, request.now);
+  if (!lock.held()) {
+    __atomic_fetch_add(&header_->uncounted, uint64_t{1}, __ATOMIC_RELAXED);
+    return {};
+  }
+  uint64_t held = WithoutRoom(request.policies, request.now) | QueuedAt(request.policies);
+  if (held == 0) return Hold(request, false);
+  Reap(request.now, kReapBeforeHoldingNs);
+  LetGo(request.now);
+  held = WithoutRoom(request.policies, request.now) | QueuedAt(request.policies);
+  if (held == 0) return Hold(request, false);
+  uint64_t refusing = 0;
+  ForEach(held, [&](uint32_t i) {
+    const Record& record = records_[i];
+    const bool crowded = record.rule.max_waiting != 0 && record.waiting >= record.rule.max_waiting;
+    if (record.rule.on_limit == kReject || crowded || !request.may_wait) refusing |= Bit(i);
+  });
+  if (refusing != 0) return Refuse(request, First(refusing));
+  return Queue(request, held);
+}
+
+uint64_t Board::LookAgain(const Entry& entry, uint64_t now) const {
+  const bool head = (entry.flags & kEntryHead) != 0;
+  uint64_t again = now + kReapIntervalNs;
+  if (!head) again = now + (records_[entry.held_by].waiting > kMany ? kManyLookNs : kSecondLookNs);
+  if (head) {
+    ForEach(entry.policies, [&](uint32_t i) {
+      const uint64_t room = RoomAt(records_[i], now);
+      if (room > now) again = std::min(again, room);
+    });
+  }
+  return std::min(again, entry.deadline_ns);
+}
+
+Outcome Board::LookLocked(uint32_t entry, uint64_t ticket, uint64_t now) {
+  Outcome outcome;
+  outcome.answer = Answer::kTimedOut;
+  if (!Valid(entry) || At(entry).ticket != ticket) return outcome;  // given back as unclaimed
+  Entry& record = At(entry);
+  outcome.entry = entry;
+  outcome.ticket = ticket;
+  outcome.policy = record.held_by % kMaxPolicies;
+  if (StateOf(record.word) == kEntryWaiting) {
+    if ((record.flags & kEntryHead) != 0 || now > header_->reaped_ns + kSecondLookNs)
+      Reap(now, kReapIntervalNs);
+    LetGo(now);
+  }
+  if (StateOf(record.word) == kEntryGranted) {
+    __atomic_store_n(&record.word, (record.word & ~0xffu) | kEntryHeld, __ATOMIC_RELEASE);
+    outcome.answer = Answer::kGo;
+    outcome.waited_ns = record.deadline_ns;  // Grant left it there
+    return outcome;
+  }
+  if (StateOf(record.word) == kEntryHeld) {
+    outcome.answer = Answer::kGo;
+    return outcome;
+  }
+  if (StateOf(record.word) != kEntryWaiting || record.ticket != ticket) {
+    outcome.entry = kNoEntry;
+    return outcome;
+  }
+  outcome.waited_ns = now - record.since_ns;
+  if (now < record.deadline_ns) {
+    outcome.answer = Answer::kWait;
+    outcome.word = record.word;
+    outcome.look_again_ns = LookAgain(record, now);
+    return outcome;
+  }
+  // What holds it back now may be another than at its arrival.
+  const uint64_t held = WithoutRoom(record.policies, now);
+  if (held != 0) outcome.policy = First(held);
+  Record& policy = records_[outcome.policy];
+  ++policy.timed_out;
+  ++policy.episode_refused;
+  policy.held_back_ns = now;
+  policy.longest_wait_ns = std::max(policy.longest_wait_ns, outcome.waited_ns);
+  policy.episode_longest_ns = std::max(policy.episode_longest_ns, outcome.waited_ns);
+  ledger::CountTime(policy.wait, outcome.waited_ns);
+  outcome.server_full = policy.server_full_since_ns != 0;
+  outcome.entry = kNoEntry;
+  GiveBack(entry, now);
+  LetGo(now);
+  return outcome;
+}
+
+Outcome Board::Look(const Outcome& before, uint64_t now) {
+  const BoardLock lock(this, now);
+  if (!lock.held()) {
+    Outcome outcome = before;
+    outcome.look_again_ns = now + kReapIntervalNs;
+    return outcome;
+  }
+  return LookLocked(before.entry, before.ticket, now);
+}
+
+Outcome Board::Await(const Outcome& before) {
+  uint32_t& word = At(before.entry).word;
+  if (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == before.word) {
+    // As glibc makes its own blocking calls cancellation points.
+    int type = 0;
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+    FutexWait(&word, before.word, before.look_again_ns);
+    pthread_setcanceltype(type, nullptr);
+  }
+  return Look(before, tracker::Now());
+}
+
+// Lets everybody go who can, in the order of arrival; whoever is then the first to wait for a
+// policy is told that it is.
+void Board::LetGo(uint64_t now) {
+  uint64_t waited_for = 0;
+  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
+    if (records_[i].waiting > 0) waited_for |= Bit(i);
+  }
+  uint64_t behind = 0;  // policies that somebody further ahead waits for
+  uint32_t entry = header_->first_waiting;
+  for (uint32_t steps = 0; Valid(entry) && steps < capacity_.entries; ++steps) {
+    if ((waited_for & ~behind) == 0) return;
+    Entry& record = At(entry);
+    const uint32_t next = record.next;
+    if (((record.policies & behind) | WithoutRoom(record.policies, now)) == 0) {
+      Grant(entry, now);
+    } else {
+      if ((record.policies & ~behind) != 0 && (record.flags & kEntryHead) == 0) {
+        record.flags |= kEntryHead;
+        Wake(record);
+      }
+      behind |= record.policies;
+    }
+    entry = next;
+  }
+}
+
+void Board::Grant(uint32_t entry, uint64_t now) {
+  Entry& record = At(entry);
+  Unlink(entry);
+  CountWaiting(record.policies, -1);
+  TakeRoom(entry, now);
+  const uint64_t waited = now > record.since_ns ? now - record.since_ns : 0;
+  Record& policy = records_[record.held_by % kMaxPolicies];
+  ++policy.waited;
+  policy.last_ticket = record.ticket;
+  policy.longest_wait_ns = std::max(policy.longest_wait_ns, waited);
+  policy.episode_longest_ns = std::max(policy.episode_longest_ns, waited);
+  ledger::CountTime(policy.wait, waited);
+  record.deadline_ns = waited;
+  record.since_ns = now;
+  __atomic_store_n(&record.word, (record.word & ~0xffu) | kEntryGranted, __ATOMIC_RELEASE);
+  Wake(record);
+}
+
+void Board::Wake(Entry& entry) {
+  __atomic_fetch_add(&entry.word, 0x100u, __ATOMIC_RELEASE);
+  if ((entry.flags & kEntryParked) == 0) {
+    FutexWake(&entry.word, 1);
+    return;
+  }
+  if (entry.member - 1 >= capacity_.members) return;
+  uint32_t* word = WakeWord(entry.member);
+  __atomic_fetch_add(word, 1u, __ATOMIC_RELEASE);
+  FutexWake(word, 1);
+}
+
+// Without LetGo, which the caller does.
+void Board::GiveBack(uint32_t entry, uint64_t now) {
+  Entry& record = At(entry);
+  const uint32_t state = StateOf(record.word);
+  if (state == kEntryFree) return;
+  if (state == kEntryWaiting) {
+    Unlink(entry);
+    CountWaiting(record.policies, -1);
+  } else if (state != kEntryGone) {
+    CountUse(record.policies, -1);
+  }
+  ForEach(record.policies, [&](uint32_t i) {
+    if (records_[i].prober != entry) return;
+    records_[i].prober = kNoEntry;  // it died, or failed for another reason
+    records_[i].probe_at_ns = now;
+  });
+  if (record.member - 1 < capacity_.members && members_[record.member - 1].entries > 0)
+    --members_[record.member - 1].entries;
+  FreeEntry(entry);
+}
+
+void Board::Withdraw(uint32_t entry, uint64_t ticket, uint64_t now) {
+  if (!Valid(entry)) return;
+  const BoardLock lock(this, now);
+  if (At(entry).ticket != ticket) return;
+  if (!lock.held()) {
+    // Whoever gets the lock next makes everything anew.
+    __atomic_store_n(&At(entry).word, uint32_t{kEntryGone}, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&header_->gone, 1u, __ATOMIC_RELEASE);
+    return;
+  }
+  GiveBack(entry, now);
+  if (Valid(header_->first_waiting)) LetGo(now);
+}
+
+Outcome Board::Adopt(const Request& request) {
+  const BoardLock lock(this, request.now);
+  if (!lock.held()) return {};
+  return Hold(request, true);
+}
+
+void Board::Recount(uint32_t entry, uint64_t policies, uint64_t now) {
+  const BoardLock lock(this, now);
+  if (!lock.held() || !Valid(entry) || StateOf(At(entry).word) != kEntryHeld) return;
+  CountUse(At(entry).policies & ~policies, -1);
+  CountUse(policies & ~At(entry).policies, 1);
+  At(entry).policies = policies;
+  LetGo(now);
+}
+
+void Board::Settle(uint32_t entry, bool server_full, uint64_t now) {
+  const BoardLock lock(this, now);
+  if (!lock.held() || !Valid(entry)) return;
+  ForEach(At(entry).policies, [&](uint32_t i) {
+    Record& record = records_[i];
+    if (record.filed.kind != kPace || record.rule.on_server_full != kFullBackoff) return;
+    const bool probing = record.prober == entry;
+    if (probing) record.prober = kNoEntry;
+    if (!server_full) {
+      if (probing) {
+        record.server_full_since_ns = 0;
+        record.probes = 0;
+      }
+      return;
+    }
+    ++record.server_full_count;
+    if (record.server_full_since_ns == 0) {
+      record.server_full_since_ns = now;
+      record.probes = 0;
+    } else if (probing) {
+      ++record.probes;
+    } else {
+      return;  // set out before the server was found full
+    }
+    record.probe_at_ns = now + Backoff(record.probes, At(entry).ticket ^ now);
+  });
+  LetGo(now);
+}
+
+bool Board::NextEpisode(uint64_t now, Episode* episode) {
+  if (__atomic_load_n(&header_->episodes, __ATOMIC_RELAXED) == 0) return false;
+  const BoardLock lock(this, now);
+  if (!lock.held()) return false;
+  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
+    Record& record = records_[i];
+    if (record.entered_ns == 0 || record.waiting > 0 || !HasRoom(record, now) ||
+        now < record.held_back_ns + kQuietNs)
+      continue;
+    *episode = {.policy = i,
+                .lasted_ns = record.held_back_ns - record.entered_ns,
+                .waited = record.episode_waited,
+                .refused = record.episode_refused,
+                .warned = record.episode_warned,
+                .longest_wait_ns = record.episode_longest_ns};
+    record.entered_ns = 0;
+    --header_->episodes;
+    return true;
+  }
+  return false;
+}
+
+uint32_t Board::BiggestHolder(uint32_t policy, uint32_t* count) {
+  // A majority need not exist: count per label, in a small table of the most frequent (Misra and
+  // Gries: whatever has more than one in kCandidates stays in it), then exactly.
+  constexpr uint32_t kCandidates = 16;
+  uint32_t labels[kCandidates] = {};
+  uint32_t counts[kCandidates] = {};
+  const uint32_t used = entries_used();
+  const auto holds = [&](const Entry& entry) {
+    const uint32_t state = StateOf(__atomic_load_n(&entry.word, __ATOMIC_RELAXED));
+    return (state == kEntryHeld || state == kEntryGranted) && (entry.policies & Bit(policy)) != 0 &&
+           entry.label - 1 < capacity_.labels;
+  };
+  for (uint32_t i = 1; i <= used; ++i) {
+    if (!holds(At(i))) continue;
+    const uint32_t label = At(i).label;
+    uint32_t place = 0;
+    while (place < kCandidates && (counts[place] == 0 || labels[place] != label)) ++place;
+    if (place == kCandidates) {
+      place = static_cast<uint32_t>(std::find(counts, counts + kCandidates, 0u) - counts);
+    }
+    if (place < kCandidates) {
+      labels[place] = label;
+      ++counts[place];
+    } else {
+      for (uint32_t& each : counts) --each;
+    }
+  }
+  std::fill(counts, counts + kCandidates, 0u);
+  for (uint32_t i = 1; i <= used; ++i) {
+    if (!holds(At(i))) continue;
+    const auto* place = std::find(labels, labels + kCandidates, At(i).label);
+    if (place != labels + kCandidates) ++counts[place - labels];
+  }
+  const auto* most = std::max_element(counts, counts + kCandidates);
+  *count = *most;
+  return *most > 0 ? labels[most - counts] : kNoEntry;
+}
+
+}  // namespace pqleash::caps

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The policies on a board: entered by configurations, changed by operators.
+
+#include <algorithm>
+#include <cstring>
+
+#include "shim/caps/board.h"
+#include "shim/caps/board_lock.h"
+#include "shim/support/text.h"
+
+namespace pqleash::caps {
+
+namespace {
+
+bool Same(const Rule& a, const Rule& b) { return memcmp(&a, &b, sizeof(Rule)) == 0; }
+bool Same(const Policy& a, const Policy& b) { return memcmp(&a, &b, sizeof(Policy)) == 0; }
+
+}  // namespace
+
+uint32_t Board::generation() const {
+  return __atomic_load_n(&header_->generation, __ATOMIC_ACQUIRE);
+}
+
+// The record of that name and service. Else `vacant` is one to be used for it: free, or of a
+// configuration that nobody holds a connection by, the oldest; kNoPolicyNumber: none.
+uint32_t Board::FindRecord(const char* name, const char* service, uint32_t* vacant) const {
+  *vacant = kNoPolicyNumber;
+  uint32_t unused = kNoPolicyNumber;
+  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
+    const Record& record = records_[i];
+    if (record.origin == kFromNobody) {
+      // Bits of one that was retired may still be in use.
+      if (*vacant == kNoPolicyNumber && record.use == 0 && record.waiting == 0) *vacant = i;
+      continue;
+    }
+    if (strcmp(record.filed.name, name) == 0 && strcmp(record.service, service) == 0) return i;
+    if (record.origin != kFromConfig || record.use != 0 || record.waiting != 0) continue;
+    if (unused == kNoPolicyNumber || record.stamp < records_[unused].stamp) unused = i;
+  }
+  if (*vacant == kNoPolicyNumber) *vacant = unused;
+  return kNoPolicyNumber;
+}
+
+uint32_t Board::Install(const Policy& policy, const char* service, Origin origin, uint64_t source,
+                        uint64_t stamp, uint64_t now, bool* differs) {
+  *differs = false;
+  const BoardLock lock(this, now);
+  if (!lock.held()) return kNoPolicyNumber;
+  uint32_t vacant;
+  uint32_t number = FindRecord(policy.name, service, &vacant);
+  if (number == kNoPolicyNumber) {
+    if (vacant == kNoPolicyNumber) return kNoPolicyNumber;
+    number = vacant;
+    Record& record = records_[number];
+    if (record.entered_ns != 0 && header_->episodes > 0) --header_->episodes;
+    record = {};
+    CopyText(service, record.service);
+  } else if (Same(records_[number].filed, policy) && records_[number].origin == origin) {
+    records_[number].stamp = std::max(records_[number].stamp, stamp);
+    return number;
+  } else if (records_[number].origin == kFromConfig && stamp <= records_[number].stamp) {
+    *differs = true;
+    return number;
+  }
+  Record& record = records_[number];
+  record.filed = policy;
+  if (record.overridden == 0) record.rule = policy.rule;
+  record.source = source;
+  record.stamp = stamp;
+  __atomic_store_n(&record.origin, origin, __ATOMIC_RELEASE);
+  Change(number, 0, now);
+  return number;
+}
+
+void Board::Mirror(uint32_t number, const Record& original, uint64_t now) {
+  const BoardLock lock(this, now);
+  if (!lock.held()) return;
+  Record& record = records_[number];
+  const bool same = record.origin == original.origin && Same(record.filed, original.filed) &&
+                    Same(record.rule, original.rule) &&
+                    strcmp(record.service, original.service) == 0;
+  if (same) return;
+  if (strcmp(record.filed.name, original.filed.name) != 0) {
+    const uint32_t use = record.use;
+    const uint32_t waiting = record.waiting;
+    record = {};
+    record.use = use;
+    record.waiting = waiting;
+  }
+  record.filed = original.filed;
+  record.rule = original.rule;
+  record.overridden = original.overridden;
+  record.source = original.source;
+  record.stamp = original.stamp;
+  memcpy(record.service, original.service, sizeof(record.service));
+  record.origin = original.origin;
+  Change(number, original.changed_by, now);
+}
+
+void Board::Retire(uint32_t number, uint64_t now) {
+  const BoardLock lock(this, now);
+  if (!lock.held()) return;
+  // Entries keep the bit until they end. Without a limit the policy has room for all.
+  records_[number].rule.on_limit = kWarn;
+  records_[number].origin = kFromNobody;
+  Change(number, 0, now);
+}
+
+bool Board::Override(uint32_t number, const Rule& rule, int32_t changed_by, uint64_t now) {
+  const BoardLock lock(this, now);
+  if (!lock.held() || records_[number].origin == kFromNobody) return false;
+  records_[number].before = records_[number].rule;
+  records_[number].rule = rule;
+  records_[number].overridden = 1;
+  Change(number, changed_by, now);
+  return true;
+}
+
+bool Board::Reset(uint32_t number, int32_t changed_by, uint64_t now) {
+  const BoardLock lock(this, now);
+  if (!lock.held() || records_[number].origin == kFromNobody) return false;
+  records_[number].before = records_[number].rule;
+  records_[number].rule = records_[number].filed.rule;
+  records_[number].overridden = 0;
+  Change(number, changed_by, now);
+  return true;
+}
+
+// After a change: whoever looks at the generation sees it, and those who now have room go.
+void Board::Change(uint32_t number, int32_t changed_by, uint64_t now) {
+  if (changed_by != 0) {
+    records_[number].changed_by = changed_by;
+    __atomic_store_n(&records_[number].announced, 0u, __ATOMIC_RELAXED);
+  }
+  __atomic_fetch_add(&header_->generation, 1u, __ATOMIC_RELEASE);
+  LetGo(now);
+}
+
+bool Board::Announce(uint32_t number) {
+  Record& record = records_[number];
+  return record.changed_by != 0 &&
+         __atomic_exchange_n(&record.announced, 1u, __ATOMIC_RELAXED) == 0;
+}
+
+uint32_t Board::use(uint32_t number) const {
+  return __atomic_load_n(&records_[number].use, __ATOMIC_RELAXED);
+}
+
+}  // namespace pqleash::caps

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The decision: whether a policy has room for one more connect. Pure.
+
+#ifndef PQLEASH_SHIM_CAPS_LIMITS_H_
+#define PQLEASH_SHIM_CAPS_LIMITS_H_
+
+#include <cstdint>
+
+#include "shim/caps/layout.h"
+
+namespace pqleash::caps {
+
+inline constexpr uint64_t kNever = UINT64_MAX;
+
+// The moment from which on `record` has room, by the passing of time alone: `now` or before if it
+// has room at `now`; kNever if something else has to happen first.
+uint64_t RoomAt(const Record& record, uint64_t now);
+
+inline bool HasRoom(const Record& record, uint64_t now) { return RoomAt(record, now) <= now; }
+
+// How long a pace waits after the server has refused `probes` + 1 times in a row: 100 ms, doubled
+// each time up to 10 s, and varied by a quarter either way with `seed`, so that services that were
+// refused together do not come back together.
+uint64_t Backoff(uint32_t probes, uint64_t seed);
+
+// Of a moment `now` at which a pace lets one connect go: when its bucket is full again.
+uint64_t FullAtAfter(const Record& record, uint64_t now);
+
+}  // namespace pqleash::caps
+
+#endif  // PQLEASH_SHIM_CAPS_LIMITS_H_

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_SHIM_LEDGER_HISTOGRAM_H_
+#define PQLEASH_SHIM_LEDGER_HISTOGRAM_H_
+
+#include <bit>
+#include <cstdint>
+
+#include "shim/ledger/layout.h"
+
+namespace pqleash::ledger {
+
+// Number of the bucket of a time: bucket i ends at 2^i microseconds, the last has no end.
+constexpr uint32_t BucketOf(uint64_t ns) {
+  const uint64_t microseconds = (ns + 999) / 1000;
+  if (microseconds <= 1) return 0;
+  const auto bucket = static_cast<uint32_t>(std::bit_width(microseconds - 1));
+  return bucket < kHistogramBuckets ? bucket : kHistogramBuckets - 1;
+}
+
+// Thread-safe.
+inline void CountTime(Histogram& histogram, uint64_t ns) {
+  __atomic_fetch_add(&histogram.buckets[BucketOf(ns)], uint64_t{1}, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&histogram.sum_ns, ns, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&histogram.count, uint64_t{1}, __ATOMIC_RELAXED);
+}
+
+}  // namespace pqleash::ledger
+
+#endif  // PQLEASH_SHIM_LEDGER_HISTOGRAM_H_
