@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The caps of one process: which policies speak of a connect, and its way over the two boards,
+// first the process's own (scope process), then the shared one. Nothing of it is held while libpq
+// runs.
+//
+// Where the shared board is not to be had, policies of scope service and user are kept on the
+// process's own board, which is said once.
+//
+// Thread-safe but for Start. No heap. A slot is used by one thread at a time, and by the thread
+// that serves parked connects.
+
+#ifndef PQLEASH_SHIM_CAPS_CAPS_H_
+#define PQLEASH_SHIM_CAPS_CAPS_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "shim/caps/board.h"
+#include "shim/caps/clerk.h"
+#include "shim/caps/policy.h"
+#include "shim/support/bounded_lock.h"
+
+namespace pqleash::caps {
+
+// The policies of a configuration.
+struct Configured {
+  uint32_t count;
+  uint64_t source;  // hash of the path of its file; 0: variables alone
+  uint64_t stamp;   // st_mtim of the file, ns; 0: none
+  Policy policies[kMaxPolicies];
+};
+
+// A connect that asks for its places.
+struct Ask {
+  uint32_t slot;
+  uint64_t policies;  // as Matching found them
+  uint64_t call_site;
+  uint64_t now;
+  uint64_t deadline;  // of connect_timeout; 0: none
+  bool may_wait;
+  bool parked;
+};
+
+// What a slot has on the boards. Valid as zero bytes.
+struct Claim {
+  enum Stage : uint32_t { kNone, kAtOwn, kAtShared, kThrough };
+  uint32_t stage;
+  bool closing;  // its connection is about to end: nothing is to be claimed for it any more
+  uint32_t own;  // entries, kNoEntry: none
+  uint32_t shared;
+  uint64_t own_ticket;
+  uint64_t shared_ticket;
+  uint64_t waited_ns;  // at the boards that it has passed
+  Outcome latest;      // of the board that it waits at, or that refused it
+  Ask ask;
+};
+
+// What the process knows of its connections and code, for those who have no eyes for it.
+class Surveyor {
+ public:
+  // In words where a call site is: 'orders.py line 42 in checkout'. No colon in it
+  // (libpq-facts: psycopg cuts messages at the first).
+  virtual void Describe(uint64_t call_site, char (&text)[kMaxLabel + 1]) = 0;
+  // The established connections: for each its slot, and what policies are matched against. False
+  // when `slot` is none.
+  virtual bool Held(uint32_t slot, Endpoint* endpoint, uint64_t* call_site) = 0;
+  virtual uint32_t Slots() = 0;
+  // Reads the configuration again if its file has changed.
+  // False: unchanged, or it cannot be used, which has been logged.
+  virtual bool ReadAgain(Configured* configured) = 0;
+
+ protected:
+  ~Surveyor() = default;
+};
+
+class Caps final : public Clerk {
+ public:
+  struct Start {
+    const Configured* configured;  // stays where it is
+    Surveyor* surveyor;
+    const char* service;
+    const char* directory;  // of the ledgers
+    MemberIdentity identity;
+    void* own_memory;  // zeroed, Board::Size(own_capacity)
+    BoardCapacity own_capacity;
+    Board::Populate populate;
+    int directory_fd;  // of the ledgers, for the shared board; -1: there is none
+    uint32_t uid;
+    uint64_t pid_namespace;
+    Claim* claims;  // one a slot
+  };
+  void Begin(const Start& start, uint64_t now);
+
+  // First thing at a connect and at the end of a connection: notices what an operator or the file
+  // has changed. A load and a compare where nothing has.
+  void Refresh(uint64_t now);
+
+  // Policies that speak of a connect from `call_site` whatever its target is, and those that may,
+  // depending on the target.
+  uint64_t Sure(uint64_t call_site) const;
+  uint64_t Conditional() const { return conditional_.load(std::memory_order_relaxed); }
+  uint64_t Matching(const Endpoint& endpoint, uint64_t call_site);
+  // Changes whenever Matching may answer otherwise: for those who keep its answers.
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
+  // Asks for the places of a connect, and puts them under `slot`. kGo, kUncounted: it may go.
+  // kWait: Await or Look, until they say something else. kRefused, kTimedOut: nothing is held.
+  Outcome Enter(const Ask& ask);
+  Outcome Await(uint32_t slot);
+  Outcome Look(uint32_t slot, uint64_t now);
+  // The connection has ended, failed, or is not to be made after all.
+  void GiveBack(uint32_t slot);
+  bool Holds(uint32_t slot) const { return start_.claims[slot].stage == Claim::kThrough; }
+  // A new connection will use the slot.
+  void Open(uint32_t slot) { start_.claims[slot] = {}; }
+  // What came of the connect, for paces.
+  void Settle(uint32_t slot, bool server_full, uint64_t now);
+  // The process ends.
+  void Leave(uint64_t now);
+
+  // The sentence for whoever was refused with `outcome`; see refusal.h.
+  void Explain(const Outcome& outcome, char (&text)[400]);
+
+  // Clerk.
+  Parked Look(uint32_t slot, uint64_t now, uint64_t* look_again) override;
+  uint32_t Changes() override;
+  void Sleep(uint32_t seen, uint64_t until) override;
+  void Nudge() override;
+
+  Board& own() { return own_; }
+  Board& shared() { return shared_; }
+
+ private:
+  void Renew(uint64_t now);
+  uint32_t Install(const Policy& policy, uint64_t now);
+  void Adopt(uint32_t number, const Policy& policy, bool configured, uint64_t now);
+  void Enrol(uint64_t now);
+  void EnrolAt(Board& board, uint32_t& entry, uint64_t& ticket, const Ask& ask);
+  void LogChange(uint32_t number);
+  Board& BoardOf(uint32_t policy) {
+    return (own_mask_.load(std::memory_order_relaxed) >> policy & 1) != 0 ? own_ : shared_;
+  }
+  uint32_t Join(uint64_t now);
+  uint32_t Label(Board& board, uint64_t call_site, uint64_t now);
+  Request RequestOf(const Ask& ask, Board& board, uint32_t member, uint64_t policies);
+  Outcome Advance(uint32_t slot, const Outcome& outcome, uint64_t now);
+  void Note(const Outcome& outcome, uint64_t now);
+  void NoteEpisodes(Board& board, uint64_t now);
+  uint32_t* WakeWord();
+
+  Board own_;
+  Board shared_;
+  Start start_ = {};
+  Configured configured_ = {};
+  std::atomic<uint32_t> member_ = 0;
+  std::atomic<uint32_t> seen_generation_ = 0;
+  std::atomic<uint64_t> looked_at_file_ns_ = 0;
+  std::atomic<uint64_t> version_ = 0;
+  std::atomic<uint64_t> applying_ = 0;     // policies that are in force for this process
+  std::atomic<uint64_t> conditional_ = 0;  // of these, those with a pattern over the target
+  std::atomic<uint64_t> by_site_ = 0;      // of these, those with a call site
+  std::atomic<uint64_t> own_mask_ = 0;     // of these, those on the process's own board
+  Policy policies_[kMaxPolicies] = {};     // as numbered on the boards
+  uint32_t numbers_[kMaxPolicies] = {};    // of the configured ones
+  uint64_t logged_full_ns_[kMaxPolicies] = {};
+  BoundedLock renewing_;  // the fields above
+  BoundedLock joining_;
+  BoundedLock claiming_;  // `closing` of the claims, and claims that come by a change
+  bool said_full_ = false;
+};
+
+}  // namespace pqleash::caps
+
+#endif  // PQLEASH_SHIM_CAPS_CAPS_H_
