@@ -117,6 +117,8 @@ class Board {
   // The record as it is at this moment; `number` below kMaxPolicies.
   const Record& record(uint32_t number) const { return records_[number]; }
   uint32_t use(uint32_t number) const;
+  // Records from that number on were never used.
+  uint32_t policies_used() const;
 
   // --- policies ---
   // Enters a policy, or finds the one of the same name and service. Its filed rule becomes

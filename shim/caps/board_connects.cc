@@ -298,7 +298,7 @@ Outcome Board::Await(const Outcome& before) {
 // policy is told that it is.
 void Board::LetGo(uint64_t now) {
   uint64_t waited_for = 0;
-  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
+  for (uint32_t i = 0; i < policies_used(); ++i) {
     if (records_[i].waiting > 0) waited_for |= Bit(i);
   }
   uint64_t behind = 0;  // policies that somebody further ahead waits for

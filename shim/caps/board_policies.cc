@@ -63,6 +63,8 @@ uint32_t Board::Install(const Policy& policy, const char* service, Origin origin
     *differs = true;
     return number;
   }
+  if (number >= policies_used())
+    __atomic_store_n(&header_->policies_used, number + 1, __ATOMIC_RELEASE);
   Record& record = records_[number];
   record.filed = policy;
   if (record.overridden == 0) record.rule = policy.rule;
@@ -95,6 +97,8 @@ void Board::Mirror(uint32_t number, const Record& original, uint64_t now) {
   record.stamp = original.stamp;
   memcpy(record.service, original.service, sizeof(record.service));
   record.origin = original.origin;
+  if (number >= policies_used())
+    __atomic_store_n(&header_->policies_used, number + 1, __ATOMIC_RELEASE);
   Change(number, original.changed_by, now);
 }
 
@@ -141,6 +145,10 @@ bool Board::Announce(uint32_t number) {
   Record& record = records_[number];
   return record.changed_by != 0 &&
          __atomic_exchange_n(&record.announced, 1u, __ATOMIC_RELAXED) == 0;
+}
+
+uint32_t Board::policies_used() const {
+  return std::min(__atomic_load_n(&header_->policies_used, __ATOMIC_ACQUIRE), kMaxPolicies);
 }
 
 uint32_t Board::use(uint32_t number) const {

@@ -36,8 +36,6 @@ double Seconds(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 void Caps::Begin(const Start& start, uint64_t now) {
   start_ = start;
   configured_ = *start.configured;
-  own_.Create(start.own_memory, start.own_capacity, false, 0, start.populate);
-  if (own_.attached()) own_.Join(start.identity, now);
   char problem[256];
   if (start.directory_fd >= 0 && !OpenSharedBoard(start.directory_fd, start.uid,
                                                   start.pid_namespace, true, &shared_, problem)) {
@@ -55,7 +53,6 @@ void Caps::Begin(const Start& start, uint64_t now) {
 // Which policies there are.
 
 void Caps::Refresh(uint64_t now) {
-  if (!own_.attached()) return;
   const bool changed = shared_.attached() &&
                        shared_.generation() != seen_generation_.load(std::memory_order_relaxed);
   const uint64_t looked = looked_at_file_ns_.load(std::memory_order_relaxed);
@@ -92,20 +89,26 @@ uint32_t Caps::Install(const Policy& policy, uint64_t now) {
 }
 
 // Puts a policy in force for this process, under its number.
-void Caps::Adopt(uint32_t number, const Policy& policy, bool configured, uint64_t now) {
+bool Caps::Adopt(uint32_t number, const Policy& policy, bool configured, uint64_t now) {
   policies_[number] = policy;
   const bool own = policy.scope == kScopeProcess || !shared_.attached();
-  if (own) {
+  if (own && !own_.attached()) {
+    // Made when it is needed: most processes have no policy of their own.
+    own_.Create(start_.own_memory, start_.own_capacity, false, 0, start_.populate);
+    if (own_.attached()) own_.Join(start_.identity, now);
+  }
+  if (own && own_.attached()) {
     Record record = {};
     if (shared_.attached()) record = shared_.record(number);
     record.filed = policy;
     if (record.overridden == 0) record.rule = policy.rule;
     record.origin = configured ? kFromConfig : kFromOperator;
     own_.Mirror(number, record, now);
-    own_mask_.fetch_or(Bit(number), std::memory_order_relaxed);
-  } else {
-    own_mask_.fetch_and(~Bit(number), std::memory_order_relaxed);
+    own_mask_.fetch_or(Bit(number), std::memory_order_release);
+    return true;
   }
+  own_mask_.fetch_and(~Bit(number), std::memory_order_relaxed);
+  return !own;
 }
 
 // Called with the lock.
@@ -114,7 +117,7 @@ void Caps::Renew(uint64_t now) {
   for (uint32_t i = 0; i < configured_.count; ++i) {
     numbers_[i] = shared_.attached() ? Install(configured_.policies[i], now) : i;
     if (numbers_[i] == kNoPolicyNumber) continue;
-    Adopt(numbers_[i], configured_.policies[i], true, now);
+    if (!Adopt(numbers_[i], configured_.policies[i], true, now)) continue;
     // The newest file speaks for all; of scope process each process has its own.
     if (shared_.attached() && configured_.policies[i].scope != kScopeProcess)
       policies_[numbers_[i]] = shared_.record(numbers_[i]).filed;
@@ -123,7 +126,7 @@ void Caps::Renew(uint64_t now) {
   // After Install: what it changes is not news.
   if (shared_.attached()) {
     seen_generation_.store(shared_.generation(), std::memory_order_relaxed);
-    for (uint32_t i = 0; i < kMaxPolicies; ++i) {
+    for (uint32_t i = 0; i < shared_.policies_used(); ++i) {
       const Record& record = shared_.record(i);
       if ((applying & Bit(i)) != 0) {
         LogChange(i);
@@ -134,7 +137,7 @@ void Caps::Renew(uint64_t now) {
       if (!ours) continue;
       Policy policy = record.filed;
       policy.name[kMaxPolicyName] = '\0';
-      Adopt(i, policy, false, now);
+      if (!Adopt(i, policy, false, now)) continue;
       applying |= Bit(i);
       LogChange(i);
     }
@@ -224,13 +227,13 @@ void Caps::Enrol(uint64_t now) {
                  .may_wait = false,
                  .parked = false};
     claim.stage = Claim::kThrough;
-    EnrolAt(own_, claim.own, claim.own_ticket, claim.ask);
+    if (own_.attached()) EnrolAt(own_, claim.own, claim.own_ticket, claim.ask);
     if (shared_.attached()) EnrolAt(shared_, claim.shared, claim.shared_ticket, claim.ask);
   }
 }
 
 void Caps::EnrolAt(Board& board, uint32_t& entry, uint64_t& ticket, const Ask& ask) {
-  const uint64_t own_mask = own_mask_.load(std::memory_order_relaxed);
+  const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   const uint64_t policies = ask.policies & (&board == &own_ ? own_mask : ~own_mask);
   if (entry != kNoEntry) {
     board.Recount(entry, policies, ask.now);
@@ -285,7 +288,7 @@ Outcome Caps::Enter(const Ask& ask) {
   Claim& claim = start_.claims[ask.slot];
   claim = {};
   claim.ask = ask;
-  const uint64_t own_mask = own_mask_.load(std::memory_order_relaxed);
+  const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   if (ask.parked && shared_.attached()) Join(ask.now);  // the word that wakes the parked
   claim.stage = Claim::kAtOwn;
   Outcome outcome;
@@ -317,7 +320,7 @@ Outcome Caps::Advance(uint32_t slot, const Outcome& outcome, uint64_t now) {
     claim.waited_ns += latest.waited_ns;
     (at_own ? claim.own : claim.shared) = latest.entry;
     (at_own ? claim.own_ticket : claim.shared_ticket) = latest.ticket;
-    const uint64_t policies = claim.ask.policies & ~own_mask_.load(std::memory_order_relaxed);
+    const uint64_t policies = claim.ask.policies & ~own_mask_.load(std::memory_order_acquire);
     if (!at_own || policies == 0 || !shared_.attached()) {
       claim.stage = Claim::kThrough;
       latest.waited_ns = claim.waited_ns;
@@ -352,7 +355,15 @@ Outcome Caps::Look(uint32_t slot, uint64_t now) {
   return Advance(slot, board.Look(claim.latest, now), now);
 }
 
+void Caps::Open(uint32_t slot) {
+  // Of a policy that came between the last look at the slot and its end.
+  if (start_.claims[slot].stage != Claim::kNone) GiveBack(slot);
+  start_.claims[slot].closing = false;
+}
+
 void Caps::GiveBack(uint32_t slot) {
+  if (start_.claims[slot].stage == Claim::kNone && applying_.load(std::memory_order_relaxed) == 0)
+    return;
   Claim claim;
   {
     const BoundedLockHolder lock(claiming_);
@@ -380,7 +391,7 @@ void Caps::Settle(uint32_t slot, bool server_full, uint64_t now) {
     if (policies_[i].kind == kPace) paces |= Bit(i);
   }
   if (paces == 0) return;
-  const uint64_t own_mask = own_mask_.load(std::memory_order_relaxed);
+  const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   if ((paces & own_mask) != 0) own_.Settle(claim.own, server_full, now);
   if ((paces & ~own_mask) != 0) shared_.Settle(claim.shared, server_full, now);
 }

@@ -113,7 +113,7 @@ class Caps final : public Clerk {
   void GiveBack(uint32_t slot);
   bool Holds(uint32_t slot) const { return start_.claims[slot].stage == Claim::kThrough; }
   // A new connection will use the slot.
-  void Open(uint32_t slot) { start_.claims[slot] = {}; }
+  void Open(uint32_t slot);
   // What came of the connect, for paces.
   void Settle(uint32_t slot, bool server_full, uint64_t now);
   // The process ends.
@@ -134,7 +134,7 @@ class Caps final : public Clerk {
  private:
   void Renew(uint64_t now);
   uint32_t Install(const Policy& policy, uint64_t now);
-  void Adopt(uint32_t number, const Policy& policy, bool configured, uint64_t now);
+  bool Adopt(uint32_t number, const Policy& policy, bool configured, uint64_t now);
   void Enrol(uint64_t now);
   void EnrolAt(Board& board, uint32_t& entry, uint64_t& ticket, const Ask& ask);
   void LogChange(uint32_t number);

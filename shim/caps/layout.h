@@ -91,7 +91,7 @@ struct Record {
   uint64_t server_full_count;     // refusals by the server because it was full
   uint64_t last_ticket;           // of the latest that was let go after waiting
 };
-static_assert(sizeof(Record) == 968);
+static_assert(sizeof(Record) == 960);
 
 // -------------------------------------------------------------------------------------------------
 // A process that has entries. Its own board has one member, number 1.
@@ -182,8 +182,10 @@ struct BoardHeader {
   uint64_t reaped_ns;     // when dead members were last looked for
   uint64_t uncounted;  // connects admitted without an entry: no room, or the lock was not to be had
   uint64_t repairs;    // times that a dead process left the lock
-  uint32_t reap_cursor;  // member that is looked at next
-  uint32_t episodes;     // records with a stretch at the limit under way
+  uint32_t reap_cursor;    // member that is looked at next
+  uint32_t episodes;       // records with a stretch at the limit under way
+  uint32_t policies_used;  // records from that number on were never used
+  uint32_t reserved;
 };
 static_assert(offsetof(BoardHeader, lock) == 128);
 static_assert(sizeof(BoardHeader) <= 4096);

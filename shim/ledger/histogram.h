@@ -21,8 +21,7 @@ constexpr uint32_t BucketOf(uint64_t ns) {
 // Thread-safe.
 inline void CountTime(Histogram& histogram, uint64_t ns) {
   __atomic_fetch_add(&histogram.buckets[BucketOf(ns)], uint64_t{1}, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&histogram.sum_ns, ns, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&histogram.count, uint64_t{1}, __ATOMIC_RELAXED);
+  if (ns != 0) __atomic_fetch_add(&histogram.sum_ns, ns, __ATOMIC_RELAXED);
 }
 
 }  // namespace pqleash::ledger

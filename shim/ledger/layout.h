@@ -23,7 +23,7 @@
 namespace pqleash::ledger {
 
 inline constexpr char kMagic[8] = {'P', 'Q', 'L', 'E', 'A', 'S', 'H', '\n'};
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 inline constexpr uint32_t kByteOrder = 0x01020304;
 // Ledger files are called <pid>-<start time in clock ticks>[.<n>].ledger; n counts the images that
 // a process exec'd.
@@ -42,11 +42,10 @@ static_assert(sizeof(Section) == 16);
 // everything above.
 inline constexpr uint32_t kHistogramBuckets = 32;
 struct Histogram {
-  uint64_t count;
   uint64_t sum_ns;
   uint64_t buckets[kHistogramBuckets];  // [i]: at most 2^i microseconds, and more than 2^(i-1)
 };
-static_assert(sizeof(Histogram) == 272);
+static_assert(sizeof(Histogram) == 264);
 
 enum SectionIndex : uint32_t {
   kConnections,   // ConnectionSlot; used up to Header::connections_high_water
@@ -56,6 +55,7 @@ enum SectionIndex : uint32_t {
   kModules,       // Module; used up to Header::modules_used
   kTargets,       // Target; used up to Header::targets_used; number 0 stands for 'not known'
   kStrings,       // bytes; used up to Header::strings_used, see String
+  kBoard,         // bytes: the board of the process itself, shim/caps/layout.h
   kSectionCount,
 };
 
@@ -189,6 +189,7 @@ enum ConnectionState : uint32_t {
       5,  // was established; libpq has since seen the end of it; the PGconn is still to be finished
   kResetting = 6,  // PQreset or PQresetStart is under way
   kInherited = 7,  // opened before a fork by the parent process; not this process's own
+  kWaiting = 8,    // a cap holds the connect back: it waits in place, or is parked
 };
 
 // PGTransactionStatusType of libpq-fe.h.
@@ -333,6 +334,11 @@ struct Header {
   uint64_t ended_ns;
   uint64_t open_when_ending;  // established connections at `ending_ns`
   LibpqCopy libpq_copies[kMaxLibpqCopies];
+  Histogram create_time;  // connects that were established, without the wait at caps
+  Histogram wait_time;    // connects that waited at caps, admitted or not
+  // From the begin of the command that takes a connection out of idle until it is idle again, by
+  // CLOCK_MONOTONIC_COARSE: what is shorter than its tick, some 4 ms, is in the first bucket.
+  Histogram use_time;
 };
 static_assert(sizeof(Header) <= kHeaderSize);
 static_assert(offsetof(Header, sections) == 32);

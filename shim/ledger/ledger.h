@@ -23,6 +23,7 @@ inline constexpr uint32_t kRecordSizes[kSectionCount] = {sizeof(ConnectionSlot),
                                                          sizeof(ScriptFrame),
                                                          sizeof(Module),
                                                          sizeof(Target),
+                                                         1,
                                                          1};
 
 // Thread-safe but for Map.

@@ -43,6 +43,7 @@ __attribute__((destructor)) void End() {
   ledger::Header& header = process->ledger.header();
   ledger::Store(header.ended_ns, Now());
   ledger::Store<uint32_t>(header.process_state, ledger::kProcessEnded);
+  process->caps.Leave(Now());
   if (output != nullptr) WriteExitReport(*process, *output);
 }
 

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "shim/ledger/histogram.h"
+
 namespace pqleash::tracker {
 
 using ledger::Add;
@@ -22,9 +24,10 @@ void Describe(ledger::ConnectionSlot& record, const Endpoint& endpoint) {
 
 }  // namespace
 
-void Lifecycle::Use(ledger::Ledger* ledger, Connections* connections) {
+void Lifecycle::Use(ledger::Ledger* ledger, Connections* connections, caps::Caps* caps) {
   ledger_ = ledger;
   connections_ = connections;
+  caps_ = caps;
 }
 
 ledger::ConnectionSlot& Lifecycle::Record(uint32_t slot) const {
@@ -67,6 +70,10 @@ void Lifecycle::CountFailed(uint32_t slot) {
   Count(Site(slot).failed);
 }
 
+void Lifecycle::GiveBack(uint32_t slot) {
+  if (caps_ != nullptr) caps_->GiveBack(slot);
+}
+
 uint32_t Lifecycle::Begin(const Opening& opening) {
   const uint32_t slot = connections_->Reserve();
   if (slot == kNoSlot) {
@@ -77,6 +84,9 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   connection.call_site = opening.call_site;
   connection.libpq = opening.libpq;
   connection.counted = false;
+  connection.started_ns = opening.now;
+  connection.busy_since_ns = 0;
+  if (caps_ != nullptr) caps_->Open(slot);
   ledger::CallSite& site = Site(slot);
   uint64_t never = 0;
   ledger::Atomic(site.first_ns)
@@ -135,6 +145,29 @@ void Lifecycle::Established(uint32_t slot, const Endpoint& endpoint, uint64_t no
     Move(slot, ledger::kEstablished);
   }
   if (!connections_->At(slot).counted) CountOpened(slot);
+  const uint64_t started = connections_->At(slot).started_ns;
+  ledger::CountTime(ledger_->header().create_time, now > started ? now - started : 0);
+}
+
+void Lifecycle::Waiting(uint32_t slot) {
+  const SequenceGuard guard(Record(slot).sequence);
+  Move(slot, ledger::kWaiting);
+}
+
+void Lifecycle::Admitted(uint32_t slot, uint64_t now) {
+  connections_->At(slot).started_ns = now;
+  const SequenceGuard guard(Record(slot).sequence);
+  Move(slot, ledger::kConnecting);
+}
+
+void Lifecycle::Refused(uint32_t slot) {
+  {
+    const SequenceGuard guard(Record(slot).sequence);
+    Store<uint32_t>(Record(slot).transaction, ledger::kTransactionUnknown);
+    Move(slot, ledger::kRefused);
+  }
+  GiveBack(slot);
+  CountFailed(slot);
 }
 
 void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
@@ -145,6 +178,7 @@ void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
     Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
     Move(slot, ledger::kFailed);
   }
+  GiveBack(slot);
   if (connections_->At(slot).counted) CountClosed(slot, now);
   CountFailed(slot);
 }
@@ -154,10 +188,12 @@ void Lifecycle::Broken(uint32_t slot, uint64_t now) {
     const SequenceGuard guard(Record(slot).sequence);
     Move(slot, ledger::kBroken);
   }
+  GiveBack(slot);
   if (connections_->At(slot).counted) CountClosed(slot, now);
 }
 
-void Lifecycle::Resetting(uint32_t slot) {
+void Lifecycle::Resetting(uint32_t slot, uint64_t now) {
+  connections_->At(slot).started_ns = now;
   const SequenceGuard guard(Record(slot).sequence);
   Move(slot, ledger::kResetting);
 }
@@ -174,6 +210,7 @@ uint32_t Lifecycle::Inherit(const PGconn* handle, const ledger::ConnectionSlot& 
   connection.call_site = description.call_site;
   connection.libpq = libpq;
   connection.counted = false;
+  connection.busy_since_ns = 0;
   ledger::ConnectionSlot& record = Record(slot);
   {
     const SequenceGuard guard(record.sequence);
@@ -200,9 +237,11 @@ void Lifecycle::Ended(uint32_t slot, uint64_t now) {
     const SequenceGuard guard(Record(slot).sequence);
     Move(slot, ledger::kSlotFree);
   }
+  GiveBack(slot);
   if (connections_->At(slot).counted) {
     CountClosed(slot, now);
-  } else if (state == ledger::kConnecting || state == ledger::kResetting) {
+  } else if (state == ledger::kConnecting || state == ledger::kResetting ||
+             state == ledger::kWaiting) {
     CountFailed(slot);  // abandoned half way
   }
   connections_->Release(slot);

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "shim/caps/caps.h"
 #include "shim/ledger/ledger.h"
 #include "shim/tracker/connections.h"
 
@@ -35,7 +36,8 @@ struct Endpoint {
 // PGconn.
 class Lifecycle {
  public:
-  void Use(ledger::Ledger* ledger, Connections* connections);
+  // A place at the caps is held until Failed, Refused, Broken or Ended. `caps` may be nullptr.
+  void Use(ledger::Ledger* ledger, Connections* connections, caps::Caps* caps);
 
   // A connect begins: a slot in state `connecting`, not yet in the table. kNoSlot: no room, which
   // is counted.
@@ -46,9 +48,14 @@ class Lifecycle {
 
   void Established(uint32_t slot, const Endpoint& endpoint, uint64_t now);
   void Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now);
+  // A cap holds the connect back, or lets it go on at `now`.
+  void Waiting(uint32_t slot);
+  void Admitted(uint32_t slot, uint64_t now);
+  // A cap has refused the connect; its PGconn, if it has one, is still to be finished.
+  void Refused(uint32_t slot);
   // libpq has seen the end of an established connection.
   void Broken(uint32_t slot, uint64_t now);
-  void Resetting(uint32_t slot);
+  void Resetting(uint32_t slot, uint64_t now);
   // Fills a slot that was reserved for a connection that the parent opened (`description`, all but
   // its sequence), and enters it. It is never counted. kNoSlot: no room, which is counted.
   uint32_t Inherit(const PGconn* handle, const ledger::ConnectionSlot& description, uint16_t libpq);
@@ -61,11 +68,13 @@ class Lifecycle {
   void CountOpened(uint32_t slot);
   void CountClosed(uint32_t slot, uint64_t now);
   void CountFailed(uint32_t slot);
+  void GiveBack(uint32_t slot);
   ledger::ConnectionSlot& Record(uint32_t slot) const;
   ledger::CallSite& Site(uint32_t slot) const;
 
   ledger::Ledger* ledger_;
   Connections* connections_;
+  caps::Caps* caps_;
 };
 
 }  // namespace pqleash::tracker

@@ -12,7 +12,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
+#include "shim/caps/board_file.h"
+#include "shim/caps/liveness.h"
 #include "shim/interpose/intercepted.h"
 #include "shim/ledger/directory.h"
 #include "shim/libpq/copies.h"
@@ -38,6 +41,7 @@ constexpr uint32_t kScriptFrameCapacity = 8 * 1024;
 // Stacks are rarely as deep as they may be; what does not fit is counted.
 constexpr uint32_t kFramesPerSite = 64;
 constexpr uint32_t kSeenPerSite = 4;
+constexpr uint32_t kLabelCapacity = 256;
 
 // One thread makes the state; the others go on without for the few milliseconds, counted as
 // unrecorded by nobody but found again by none of them: so they wait, bounded. The word holds the
@@ -46,6 +50,13 @@ constexpr uint32_t kSeenPerSite = 4;
 constinit std::atomic<pid_t> maker{0};
 // Set for good: this process and its children are left alone.
 constinit std::atomic<bool> stays_out{false};
+
+// Read by the one thread that makes the state; too large for the stack of a small thread.
+constinit caps::Configured configured = {};
+
+caps::BoardCapacity BoardCapacityOf(const Settings& settings) {
+  return {1, kLabelCapacity, settings.connections};
+}
 
 uint32_t TableSize(uint32_t entries) { return std::bit_ceil(entries * 2); }
 
@@ -58,6 +69,7 @@ struct Tables {
   std::atomic<uint32_t>* sites_by_id;
   Connection* connections;
   Connections::Bucket* buckets;
+  caps::Claim* claims;
 };
 
 class Layout {
@@ -87,6 +99,7 @@ Tables LayOut(Layout& layout, const Settings& settings) {
   tables.sites_by_id = layout.Take<std::atomic<uint32_t>>(TableSize(settings.call_sites));
   tables.connections = layout.Take<Connection>(settings.connections);
   tables.buckets = layout.Take<Connections::Bucket>(TableSize(settings.connections));
+  tables.claims = layout.Take<caps::Claim>(settings.connections);
   return tables;
 }
 
@@ -139,11 +152,14 @@ Process* Process::Create() noexcept {
   if (!MustStayOut(identity)) {
     if (owned_ == nullptr) owned_ = MapOwnedWord();
     if (owned_ != nullptr) {
-      ReadSettings(identity, &settings);
+      ReadSettings(identity, &settings, &configured);
       if (Process* process = Allocate(settings)) {
-        if (process->MapLedger(identity)) {
+        int directory = -1;
+        if (process->MapLedger(identity, &directory)) {
           process->UseTables();
           process->FillHeader(identity);
+          process->BeginCaps(identity, directory);
+          if (directory >= 0) close(directory);
           inherited_.store(current_.load(std::memory_order_relaxed), std::memory_order_release);
           owned_->store(1, std::memory_order_relaxed);
           current_.store(process, std::memory_order_release);
@@ -168,14 +184,21 @@ Process* Process::Allocate(const Settings& settings) {
   if (memory == nullptr) return nullptr;
   auto* process = static_cast<Process*>(memory);  // every member is valid as zero bytes
   process->settings = settings;
+  new (&process->caps) caps::Caps();
+  new (&process->survey) Survey(process);
   return process;
 }
 
-bool Process::MapLedger(const Identity& identity) {
+bool Process::MapLedger(const Identity& identity, int* opened_directory) {
   const ledger::Capacities capacities = {
-      settings.connections, settings.call_sites,      settings.call_sites * kFramesPerSite,
-      kScriptFrameCapacity, stack::kMaxLoadedModules, kTargetCapacity,
-      kStringBytes};
+      settings.connections,
+      settings.call_sites,
+      settings.call_sites * kFramesPerSite,
+      kScriptFrameCapacity,
+      stack::kMaxLoadedModules,
+      kTargetCapacity,
+      kStringBytes,
+      static_cast<uint32_t>(caps::Board::Size(BoardCapacityOf(settings)))};
   ledger::Problem problem = {};
   const int directory = ledger::OpenDirectory(settings.dir, identity.uid, &problem);
   if (directory >= 0) {
@@ -200,11 +223,12 @@ bool Process::MapLedger(const Identity& identity) {
         unlinkat(directory, name, 0);
       }
       close(fd);
-      close(directory);
-      if (mapped) return true;
-    } else {
-      close(directory);
+      if (mapped) {
+        *opened_directory = directory;
+        return true;
+      }
     }
+    close(directory);
   }
   log::Write(log::Level::kError, "%s; connections of this process are recorded in its memory only",
              problem.text);
@@ -224,9 +248,31 @@ void Process::UseTables() {
                  TableSize(settings.call_sites));
   connections.Use(&ledger, tables.connections, settings.connections, tables.buckets,
                   TableSize(settings.connections));
-  lifecycle.Use(&ledger, &connections);
+  lifecycle.Use(&ledger, &connections, &caps);
   for (uint32_t i = 0; i < kFunctionCount; ++i)
     function_names[i] = strings.Intern(kFunctionNames[i]);
+}
+
+void Process::BeginCaps(const Identity& identity, int directory) {
+  Layout layout(reinterpret_cast<char*>(this));
+  layout.Take<Process>(1);
+  const char* name = strrchr(ledger_path, '/');
+  const caps::MemberIdentity member = {identity.pid, identity.start_ticks,
+                                       caps::ReadMarks(identity.pid).stack_start, settings.service,
+                                       name != nullptr ? name + 1 : ""};
+  caps.Begin({.configured = &configured,
+              .surveyor = &survey,
+              .service = settings.service,
+              .directory = settings.dir,
+              .identity = member,
+              .own_memory = &ledger.At<char>(ledger::kBoard, 0),
+              .own_capacity = BoardCapacityOf(settings),
+              .populate = caps::MakePages,
+              .directory_fd = directory,
+              .uid = identity.uid,
+              .pid_namespace = identity.pid_namespace,
+              .claims = LayOut(layout, settings).claims},
+             Now());
 }
 
 void Process::FillHeader(const Identity& identity) {

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "shim/caps/caps.h"
 #include "shim/interpose/function.h"
 #include "shim/ledger/ledger.h"
 #include "shim/ledger/script_frame_table.h"
@@ -26,6 +27,7 @@
 #include "shim/tracker/connections.h"
 #include "shim/tracker/lifecycle.h"
 #include "shim/tracker/settings.h"
+#include "shim/tracker/survey.h"
 
 namespace pqleash::tracker {
 
@@ -59,13 +61,16 @@ class Process {
   stack::CallSites call_sites;
   Connections connections;
   Lifecycle lifecycle;
+  caps::Caps caps;
+  Survey survey;
   ledger::StringRef function_names[kFunctionCount];
   char ledger_path[336];  // empty: the ledger lives in memory alone
 
  private:
   static Process* Create() noexcept;
   static Process* Allocate(const Settings& settings);
-  bool MapLedger(const Identity& identity);
+  bool MapLedger(const Identity& identity, int* directory);
+  void BeginCaps(const Identity& identity, int directory);
   void FillHeader(const Identity& identity);
   void UseTables();
 

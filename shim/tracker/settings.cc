@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include "shim/config/config.h"
 #include "shim/config/environment.h"
 #include "shim/log/log.h"
+#include "shim/support/hash.h"
 #include "shim/support/text.h"
 
 namespace pqleash::tracker {
@@ -60,13 +62,48 @@ void Adopt(const config::Config& config, Settings* settings) {
   CopyText(config.report_at_exit.c_str(), settings->report_at_exit);
 }
 
+// The file of the configuration as it was when it was last read. Read and written by one thread at
+// a time: the one that makes the process's state, then the one that holds the lock of its caps.
+struct FileMark {
+  uint64_t stamp;  // st_mtim in ns
+  uint64_t inode;
+  int64_t size;
+
+  bool operator==(const FileMark&) const = default;
+};
+constinit FileMark last_read = {};
+
+FileMark MarkOf(const char* path) {
+  struct stat status;
+  if (path == nullptr || path[0] == '\0' || stat(path, &status) != 0) return {};
+  return {static_cast<uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
+              static_cast<uint64_t>(status.st_mtim.tv_nsec),
+          status.st_ino, status.st_size};
+}
+
+config::Loaded LoadConfiguration(const Identity& identity) {
+  config::Surroundings surroundings;
+  surroundings.environment = config::Variable;
+  surroundings.read_file = ReadConfigFile;
+  surroundings.uid = identity.uid;
+  surroundings.executable = identity.ExecutableName();
+  return config::Load(surroundings);
+}
+
+void AdoptPolicies(const config::Loaded& loaded, caps::Configured* policies) {
+  policies->count =
+      static_cast<uint32_t>(std::min<size_t>(loaded.config.policies.size(), caps::kMaxPolicies));
+  std::copy_n(loaded.config.policies.begin(), policies->count, policies->policies);
+  const char* path = config::Variable("PQLEASH_CONFIG");
+  Fnv1a source;
+  if (path != nullptr) source.Add(std::string_view(path));
+  policies->source = path != nullptr && path[0] != '\0' ? source.value() : 0;
+  policies->stamp = last_read.stamp;
+}
+
 void Announce(const config::Loaded& loaded, const Identity& identity) {
   for (const std::string& problem : loaded.problems)
     log::Write(log::Level::kError, "%s", problem.c_str());
-  if (loaded.config.limit != 0) {
-    log::Write(log::Level::kError, "limit %u is not enforced: this version observes only",
-               loaded.config.limit);
-  }
   if (!log::Enabled(log::Level::kInfo)) return;
   std::string line = fmt::format("pqleash {} in {}:", PQLEASH_VERSION, identity.ExecutableName());
   for (const auto& setting : loaded.effective) {
@@ -89,20 +126,19 @@ bool MustStayOut(const Identity& identity) noexcept {
   return false;
 }
 
-void ReadSettings(const Identity& identity, Settings* settings) noexcept {
+void ReadSettings(const Identity& identity, Settings* settings,
+                  caps::Configured* policies) noexcept {
   *settings = {};
+  policies->count = 0;
   const char* run = config::Variable("PQLEASH_RUN");
   settings->run_id = run != nullptr ? strtoull(run, nullptr, 16) : 0;
   try {
-    config::Surroundings surroundings;
-    surroundings.environment = config::Variable;
-    surroundings.read_file = ReadConfigFile;
-    surroundings.uid = identity.uid;
-    surroundings.executable = identity.ExecutableName();
-    const config::Loaded loaded = config::Load(surroundings);
+    last_read = MarkOf(config::Variable("PQLEASH_CONFIG"));
+    const config::Loaded loaded = LoadConfiguration(identity);
     log::Open(loaded.config);
     Announce(loaded, identity);
     Adopt(loaded.config, settings);
+    AdoptPolicies(loaded, policies);
   } catch (...) {
     // No memory for the configuration: what follows needs none of the heap.
     snprintf(settings->dir, sizeof(settings->dir), "/dev/shm/pqleash-%u", identity.uid);
@@ -111,6 +147,31 @@ void ReadSettings(const Identity& identity, Settings* settings) noexcept {
     settings->connections = 256;
     settings->call_sites = 64;
     settings->keep_dead = 64;
+  }
+}
+
+bool ReadPoliciesAgain(caps::Configured* policies) noexcept {
+  const char* path = config::Variable("PQLEASH_CONFIG");
+  const FileMark mark = MarkOf(path);
+  if (mark == last_read) return false;
+  last_read = mark;
+  try {
+    Identity identity;
+    ReadIdentity(&identity);
+    const config::Loaded loaded = LoadConfiguration(identity);
+    if (!loaded.problems.empty()) {
+      for (const std::string& problem : loaded.problems)
+        log::Write(log::Level::kError, "%s", problem.c_str());
+      log::Write(log::Level::kError,
+                 "%s has changed and cannot be used: its old caps stay in force", path);
+      return false;
+    }
+    AdoptPolicies(loaded, policies);
+    log::Write(log::Level::kInfo, "%s has changed: %u caps and paces of it are in force", path,
+               policies->count);
+    return true;
+  } catch (...) {
+    return false;  // no memory: the old ones stay
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "shim/caps/caps.h"
 #include "shim/tracker/identity.h"
 
 namespace pqleash::tracker {
@@ -29,7 +30,12 @@ bool MustStayOut(const Identity& identity) noexcept;
 
 // Loads the configuration from the process's environment and opens the log, which gets the start-up
 // line and every problem. Falls back to the defaults, observe only, when memory is short.
-void ReadSettings(const Identity& identity, Settings* settings) noexcept;
+void ReadSettings(const Identity& identity, Settings* settings,
+                  caps::Configured* policies) noexcept;
+
+// The policies again, if the file has changed since they were last read. False: it has not, or it
+// cannot be used, which has been logged: the old ones stay.
+bool ReadPoliciesAgain(caps::Configured* policies) noexcept;
 
 }  // namespace pqleash::tracker
 

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "shim/ledger/histogram.h"
 #include "shim/libpq/copies.h"
 #include "shim/stack/capture.h"
 #include "shim/stack/script/interpreters.h"
@@ -217,7 +218,7 @@ void EndPoll(const Call& call, PGconn* conn, PostgresPollingStatusType result) n
 
 Call BeginReset(Function function, PGconn* conn, const Caller& caller) noexcept {
   const Call call = Route(function, conn, caller);
-  if (call.slot != kNoSlot) call.process->lifecycle.Resetting(call.slot);
+  if (call.slot != kNoSlot) call.process->lifecycle.Resetting(call.slot, Now());
   return call;
 }
 
@@ -255,7 +256,11 @@ Call BeginWork(Function function, bool command, PGconn* conn, const Caller& call
   auto& record = call.process->ledger.At<ledger::ConnectionSlot>(ledger::kConnections, call.slot);
   ledger::Store(record.last_activity_ns, CoarseNow());
   ledger::Store(record.in_call, call.process->function_names[Index(function)]);
-  if (command) ledger::Store(record.commands, ledger::Load(record.commands) + 1);
+  if (command) {
+    ledger::Store(record.commands, ledger::Load(record.commands) + 1);
+    uint64_t& busy_since = call.process->connections.At(call.slot).busy_since_ns;
+    if (busy_since == 0) busy_since = ledger::Load(record.last_activity_ns);
+  }
   return call;
 }
 
@@ -266,8 +271,15 @@ void EndWork(const Call& call, PGconn* conn) noexcept {
   const PGTransactionStatusType transaction = call.copy->transaction_status(conn);
   ledger::Store(record.transaction, static_cast<uint32_t>(transaction));
   ledger::Store(record.in_call, 0u);
-  ledger::Store(record.last_activity_ns, CoarseNow());
-  const uint32_t state = call.process->connections.At(call.slot).state;
+  const uint64_t now = CoarseNow();
+  ledger::Store(record.last_activity_ns, now);
+  Connection& connection = call.process->connections.At(call.slot);
+  if (transaction != PQTRANS_ACTIVE && transaction != PQTRANS_INTRANS &&
+      transaction != PQTRANS_INERROR && connection.busy_since_ns != 0) {
+    ledger::CountTime(call.process->ledger.header().use_time, now - connection.busy_since_ns);
+    connection.busy_since_ns = 0;
+  }
+  const uint32_t state = connection.state;
   if (state == ledger::kEstablished ? transaction != PQTRANS_UNKNOWN : !UnderWay(call)) return;
   const ErrnoKeeper errno_keeper;
   const ConnStatusType status = call.copy->status(conn);

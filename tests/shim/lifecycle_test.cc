@@ -35,7 +35,7 @@ void Live(TrackerFixture& f, uint32_t slot, const std::string& life) {
         f.lifecycle->Broken(slot, 300);
         break;
       case 'r':
-        f.lifecycle->Resetting(slot);
+        f.lifecycle->Resetting(slot, 1);
         break;
       case 'x':
         f.Close(1);

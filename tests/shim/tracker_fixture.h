@@ -22,12 +22,12 @@ struct TrackerFixture {
         ledger(new ledger::Ledger()),
         connections(new Connections()),
         lifecycle(new Lifecycle()) {
-    const ledger::Capacities capacities = {capacity, 2, 1, 1, 1, 1, 8};
+    const ledger::Capacities capacities = {capacity, 2, 1, 1, 1, 1, 8, 0};
     EXPECT_TRUE(ledger->Map(-1, capacities));
     EXPECT_TRUE(ledger->MakeRoom(ledger::kCallSites, 2));
     connections->Use(ledger.get(), records.data(), capacity, buckets.data(),
                      static_cast<uint32_t>(buckets.size()));
-    lifecycle->Use(ledger.get(), connections.get());
+    lifecycle->Use(ledger.get(), connections.get(), nullptr);
   }
 
   static const PGconn* Handle(uintptr_t number) {
