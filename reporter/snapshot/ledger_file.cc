@@ -30,6 +30,7 @@ constexpr ExpectedSection kExpected[ledger::kSectionCount] = {
     {"modules", sizeof(ledger::Module)},
     {"targets", sizeof(ledger::Target)},
     {"strings", 1},
+    {"history", sizeof(ledger::HistoryPeriod)},
     {"board", 1},
 };
 

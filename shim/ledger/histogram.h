@@ -18,6 +18,18 @@ constexpr uint32_t BucketOf(uint64_t ns) {
   return bucket < kHistogramBuckets ? bucket : kHistogramBuckets - 1;
 }
 
+// Which of a slot's use_counts a use of that length goes to, and the bucket that the counts of
+// number `i` belong to.
+constexpr uint32_t UseCountOf(uint64_t ns) {
+  const uint32_t bucket = BucketOf(ns);
+  if (bucket <= kFirstUseBucket) return 0;
+  const uint32_t i = (bucket - kFirstUseBucket + 1) / 2;
+  return i < kUseCounts ? i : kUseCounts - 1;
+}
+constexpr uint32_t UseBucket(uint32_t i) {
+  return i < kUseCounts - 1 ? kFirstUseBucket + 2 * i : kHistogramBuckets - 1;
+}
+
 // Thread-safe.
 inline void CountTime(Histogram& histogram, uint64_t ns) {
   __atomic_fetch_add(&histogram.buckets[BucketOf(ns)], uint64_t{1}, __ATOMIC_RELAXED);

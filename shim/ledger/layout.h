@@ -55,6 +55,7 @@ enum SectionIndex : uint32_t {
   kModules,       // Module; used up to Header::modules_used
   kTargets,       // Target; used up to Header::targets_used; number 0 stands for 'not known'
   kStrings,       // bytes; used up to Header::strings_used, see String
+  kHistory,       // HistoryPeriod; period n of the clock is in record n modulo the capacity
   kBoard,         // bytes: the board of the process itself, shim/caps/layout.h
   kSectionCount,
 };
@@ -201,6 +202,12 @@ enum TransactionStatus : uint32_t {
   kTransactionUnknown = 4,  // PQTRANS_UNKNOWN: the connection is bad
 };
 
+// Uses of a connection are counted in steps of four: use_counts[i] are those that end in the
+// buckets kFirstUseBucket + 2 * i and the one before it of a Histogram; the last has no end. The
+// clock's tick is some 4 ms, the first bound.
+inline constexpr uint32_t kFirstUseBucket = 12;
+inline constexpr uint32_t kUseCounts = 8;
+
 enum InheritedFlags : uint32_t {
   kFinishedHere = 1,  // this process has passed it to PQfinish, which ends the opener's session
 };
@@ -224,18 +231,47 @@ struct alignas(64) ConnectionSlot {
   uint64_t commands;     // calls that sent a command to the server
   uint32_t transaction;  // TransactionStatus
   StringRef in_call;     // name of the libpq function that is running now; 0: none
+  // In use: from the begin of the command that takes the connection out of idle until it is idle
+  // again, by CLOCK_MONOTONIC_COARSE. Reset when the slot is given to another connection.
+  uint64_t busy_ns;                 // sum of those that have ended
+  uint32_t use_counts[kUseCounts];  // how many took how long, see kFirstUseBucket
+  // The rest.
   uint32_t resets;
-  uint32_t libpq;  // number of the LibpqCopy that serves it
+  uint32_t libpq;      // number of the LibpqCopy that serves it
+  uint64_t waited_ns;  // at caps, before the connect
   // Of kInherited alone, guarded by `sequence`; `call_site` is where the opener opened it.
   uint32_t touched_site;  // call site of the first use in this process
   StringRef touched_by;   // name of the libpq function of that use
   int32_t opener_pid;     // the process that opened it
   uint32_t inherited;     // InheritedFlags
-  uint64_t reserved;
+  uint64_t reserved[4];
 };
-static_assert(sizeof(ConnectionSlot) == 128);
+static_assert(sizeof(ConnectionSlot) == 192);
 static_assert(offsetof(ConnectionSlot, last_activity_ns) == 64,
               "activity has a cache line of its own");
+static_assert(offsetof(ConnectionSlot, resets) == 128);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What happened lately: one record for each ten seconds of CLOCK_MONOTONIC in which anything did. A
+// record whose `period` is not the one that is looked for is of an earlier round.
+
+inline constexpr uint64_t kHistoryPeriodNs = 10'000'000'000;
+inline constexpr uint32_t kHistoryPeriods = 128;  // more than twenty minutes
+
+struct alignas(64) HistoryPeriod {
+  uint64_t period;  // CLOCK_MONOTONIC divided by kHistoryPeriodNs; 0: never used
+  uint32_t opened;
+  uint32_t closed;
+  uint32_t failed;
+  uint32_t server_full;
+  uint32_t waited;       // connects that a cap held back
+  uint32_t refused;      // and that it refused
+  uint32_t open_peak;    // largest number open
+  uint32_t in_use_peak;  // largest number in use at once
+  uint64_t busy_ns;      // of uses that ended
+  uint64_t reserved;
+};
+static_assert(sizeof(HistoryPeriod) == 64);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Header: the first 4,096 bytes.
@@ -336,9 +372,14 @@ struct Header {
   LibpqCopy libpq_copies[kMaxLibpqCopies];
   Histogram create_time;  // connects that were established, without the wait at caps
   Histogram wait_time;    // connects that waited at caps, admitted or not
-  // From the begin of the command that takes a connection out of idle until it is idle again, by
-  // CLOCK_MONOTONIC_COARSE: what is shorter than its tick, some 4 ms, is in the first bucket.
-  Histogram use_time;
+  Histogram use_time;     // of connections that have ended; see ConnectionSlot::use_counts
+  uint32_t in_use;        // connections that are not idle
+  uint32_t in_use_peak;   // largest `in_use` so far
+  uint64_t server_full;   // connects that the server refused for want of a slot
+  // The library's own tables in the process, for readers of its memory: bytes [begin, begin +
+  // size).
+  uint64_t private_begin;
+  uint64_t private_size;
 };
 static_assert(sizeof(Header) <= kHeaderSize);
 static_assert(offsetof(Header, sections) == 32);

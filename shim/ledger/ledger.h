@@ -24,6 +24,7 @@ inline constexpr uint32_t kRecordSizes[kSectionCount] = {sizeof(ConnectionSlot),
                                                          sizeof(Module),
                                                          sizeof(Target),
                                                          1,
+                                                         sizeof(HistoryPeriod),
                                                          1};
 
 // Thread-safe but for Map.

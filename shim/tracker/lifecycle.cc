@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "shim/ledger/histogram.h"
+#include "shim/tracker/history.h"
 
 namespace pqleash::tracker {
 
@@ -43,11 +44,15 @@ void Lifecycle::Move(uint32_t slot, ledger::ConnectionState state) {
   Store<uint32_t>(Record(slot).state, state);
 }
 
-void Lifecycle::CountOpened(uint32_t slot) {
+void Lifecycle::CountOpened(uint32_t slot, uint64_t now) {
   connections_->At(slot).counted = true;
   ledger::Header& header = ledger_->header();
   Count(header.opened);
-  Raise(header.peak, ledger::Atomic(header.open).fetch_add(1, std::memory_order_relaxed) + 1);
+  const uint32_t open = ledger::Atomic(header.open).fetch_add(1, std::memory_order_relaxed) + 1;
+  Raise(header.peak, open);
+  ledger::HistoryPeriod& period = HistoryAt(*ledger_, now);
+  Count(period.opened);
+  Raise(period.open_peak, open);
   ledger::CallSite& site = Site(slot);
   Count(site.opened);
   Raise(site.peak, ledger::Atomic(site.open).fetch_add(1, std::memory_order_relaxed) + 1);
@@ -57,6 +62,7 @@ void Lifecycle::CountClosed(uint32_t slot, uint64_t now) {
   connections_->At(slot).counted = false;
   ledger::Header& header = ledger_->header();
   Count(header.closed);
+  Count(HistoryAt(*ledger_, now).closed);
   Add(header.open, UINT32_MAX);
   ledger::CallSite& site = Site(slot);
   Count(site.closed);
@@ -65,8 +71,9 @@ void Lifecycle::CountClosed(uint32_t slot, uint64_t now) {
   Add(site.open, UINT32_MAX);
 }
 
-void Lifecycle::CountFailed(uint32_t slot) {
+void Lifecycle::CountFailed(uint32_t slot, uint64_t now) {
   Count(ledger_->header().failed);
+  Count(HistoryAt(*ledger_, now).failed);
   Count(Site(slot).failed);
 }
 
@@ -106,8 +113,11 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   Store(record.commands, uint64_t{0});
   Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
   Store(record.in_call, 0u);
+  Store(record.busy_ns, uint64_t{0});
+  for (uint32_t& count : record.use_counts) Store(count, 0u);
   Store(record.resets, 0u);
   Store<uint32_t>(record.libpq, opening.libpq);
+  Store(record.waited_ns, uint64_t{0});
   Store(record.touched_site, 0u);
   Store(record.touched_by, 0u);
   Store(record.opener_pid, 0);
@@ -144,30 +154,40 @@ void Lifecycle::Established(uint32_t slot, const Endpoint& endpoint, uint64_t no
       Store(record.resets, ledger::Load(record.resets) + 1);
     Move(slot, ledger::kEstablished);
   }
-  if (!connections_->At(slot).counted) CountOpened(slot);
+  if (!connections_->At(slot).counted) CountOpened(slot, now);
   const uint64_t started = connections_->At(slot).started_ns;
   ledger::CountTime(ledger_->header().create_time, now > started ? now - started : 0);
 }
 
-void Lifecycle::Waiting(uint32_t slot) {
+void Lifecycle::Waiting(uint32_t slot, uint64_t now) {
+  Count(HistoryAt(*ledger_, now).waited);
   const SequenceGuard guard(Record(slot).sequence);
   Move(slot, ledger::kWaiting);
 }
 
 void Lifecycle::Admitted(uint32_t slot, uint64_t now) {
-  connections_->At(slot).started_ns = now;
+  uint64_t& started = connections_->At(slot).started_ns;
+  const uint64_t waited = now > started ? now - started : 0;
+  started = now;
+  ledger::CountTime(ledger_->header().wait_time, waited);
   const SequenceGuard guard(Record(slot).sequence);
+  Store(Record(slot).waited_ns, waited);
   Move(slot, ledger::kConnecting);
 }
 
-void Lifecycle::Refused(uint32_t slot) {
+void Lifecycle::Refused(uint32_t slot, uint64_t now) {
+  Count(HistoryAt(*ledger_, now).refused);
+  if (connections_->At(slot).state == ledger::kWaiting) {
+    const uint64_t started = connections_->At(slot).started_ns;
+    ledger::CountTime(ledger_->header().wait_time, now > started ? now - started : 0);
+  }
   {
     const SequenceGuard guard(Record(slot).sequence);
     Store<uint32_t>(Record(slot).transaction, ledger::kTransactionUnknown);
     Move(slot, ledger::kRefused);
   }
   GiveBack(slot);
-  CountFailed(slot);
+  CountFailed(slot, now);
 }
 
 void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
@@ -180,7 +200,7 @@ void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
   }
   GiveBack(slot);
   if (connections_->At(slot).counted) CountClosed(slot, now);
-  CountFailed(slot);
+  CountFailed(slot, now);
 }
 
 void Lifecycle::Broken(uint32_t slot, uint64_t now) {
@@ -188,8 +208,45 @@ void Lifecycle::Broken(uint32_t slot, uint64_t now) {
     const SequenceGuard guard(Record(slot).sequence);
     Move(slot, ledger::kBroken);
   }
+  if (connections_->At(slot).busy_since_ns != 0) Idle(slot, now);
   GiveBack(slot);
   if (connections_->At(slot).counted) CountClosed(slot, now);
+}
+
+void Lifecycle::Busy(uint32_t slot, uint64_t now) {
+  connections_->At(slot).busy_since_ns = now;
+  ledger::Header& header = ledger_->header();
+  const uint32_t in_use = ledger::Atomic(header.in_use).fetch_add(1, std::memory_order_relaxed) + 1;
+  Raise(header.in_use_peak, in_use);
+  Raise(HistoryAt(*ledger_, now).in_use_peak, in_use);
+}
+
+void Lifecycle::Idle(uint32_t slot, uint64_t now) {
+  uint64_t& since = connections_->At(slot).busy_since_ns;
+  const uint64_t lasted = now > since ? now - since : 0;
+  since = 0;
+  Add(ledger_->header().in_use, UINT32_MAX);
+  ledger::ConnectionSlot& record = Record(slot);
+  uint32_t& count = record.use_counts[ledger::UseCountOf(lasted)];
+  Store(count, ledger::Load(count) + 1);
+  if (lasted == 0) return;
+  Store(record.busy_ns, ledger::Load(record.busy_ns) + lasted);
+  Add(HistoryAt(*ledger_, now).busy_ns, lasted);
+}
+
+// Of a connection that ends: its uses go to the process's.
+void Lifecycle::HandOverUses(uint32_t slot, uint64_t now) {
+  if (connections_->At(slot).busy_since_ns != 0) Idle(slot, now);
+  ledger::ConnectionSlot& record = Record(slot);
+  ledger::Histogram& use_time = ledger_->header().use_time;
+  Add(use_time.sum_ns, ledger::Load(record.busy_ns));
+  Store(record.busy_ns, uint64_t{0});
+  for (uint32_t i = 0; i < ledger::kUseCounts; ++i) {
+    const uint32_t count = ledger::Load(record.use_counts[i]);
+    if (count == 0) continue;
+    Add(use_time.buckets[ledger::UseBucket(i)], uint64_t{count});
+    Store(record.use_counts[i], 0u);
+  }
 }
 
 void Lifecycle::Resetting(uint32_t slot, uint64_t now) {
@@ -233,6 +290,7 @@ void Lifecycle::Ended(uint32_t slot, uint64_t now) {
     Store(Record(slot).inherited, Record(slot).inherited | ledger::kFinishedHere);
     return;
   }
+  HandOverUses(slot, now);
   {
     const SequenceGuard guard(Record(slot).sequence);
     Move(slot, ledger::kSlotFree);
@@ -242,7 +300,7 @@ void Lifecycle::Ended(uint32_t slot, uint64_t now) {
     CountClosed(slot, now);
   } else if (state == ledger::kConnecting || state == ledger::kResetting ||
              state == ledger::kWaiting) {
-    CountFailed(slot);  // abandoned half way
+    CountFailed(slot, now);  // abandoned half way
   }
   connections_->Release(slot);
 }

@@ -49,12 +49,16 @@ class Lifecycle {
   void Established(uint32_t slot, const Endpoint& endpoint, uint64_t now);
   void Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now);
   // A cap holds the connect back, or lets it go on at `now`.
-  void Waiting(uint32_t slot);
+  void Waiting(uint32_t slot, uint64_t now);
   void Admitted(uint32_t slot, uint64_t now);
   // A cap has refused the connect; its PGconn, if it has one, is still to be finished.
-  void Refused(uint32_t slot);
+  void Refused(uint32_t slot, uint64_t now);
   // libpq has seen the end of an established connection.
   void Broken(uint32_t slot, uint64_t now);
+  // A command takes the connection out of idle, or it is idle again. On the path of a query:
+  // CLOCK_MONOTONIC_COARSE.
+  void Busy(uint32_t slot, uint64_t now);
+  void Idle(uint32_t slot, uint64_t now);
   void Resetting(uint32_t slot, uint64_t now);
   // Fills a slot that was reserved for a connection that the parent opened (`description`, all but
   // its sequence), and enters it. It is never counted. kNoSlot: no room, which is counted.
@@ -65,10 +69,11 @@ class Lifecycle {
 
  private:
   void Move(uint32_t slot, ledger::ConnectionState state);
-  void CountOpened(uint32_t slot);
+  void CountOpened(uint32_t slot, uint64_t now);
   void CountClosed(uint32_t slot, uint64_t now);
-  void CountFailed(uint32_t slot);
+  void CountFailed(uint32_t slot, uint64_t now);
   void GiveBack(uint32_t slot);
+  void HandOverUses(uint32_t slot, uint64_t now);
   ledger::ConnectionSlot& Record(uint32_t slot) const;
   ledger::CallSite& Site(uint32_t slot) const;
 

@@ -198,6 +198,7 @@ bool Process::MapLedger(const Identity& identity, int* opened_directory) {
       stack::kMaxLoadedModules,
       kTargetCapacity,
       kStringBytes,
+      ledger::kHistoryPeriods,
       static_cast<uint32_t>(caps::Board::Size(BoardCapacityOf(settings)))};
   ledger::Problem problem = {};
   const int directory = ledger::OpenDirectory(settings.dir, identity.uid, &problem);
@@ -208,7 +209,9 @@ bool Process::MapLedger(const Identity& identity, int* opened_directory) {
         ledger::CreateLedgerFile(directory, identity.pid, identity.start_ticks, name, &problem);
     if (fd >= 0) {
       bool mapped = ledger.Map(fd, capacities);
-      if (mapped && !ledger.MakeRoom(ledger::kCallSites, 1)) {  // the site that is always there
+      // What is always there: the first site, and the history.
+      if (mapped && (!ledger.MakeRoom(ledger::kCallSites, 1) ||
+                     !ledger.MakeRoom(ledger::kHistory, ledger::kHistoryPeriods))) {
         ledger.Unmap();
         errno = ENOSPC;
         mapped = false;
@@ -297,6 +300,11 @@ void Process::FillHeader(const Identity& identity) {
   header.exe = strings.Intern(identity.executable);
   header.unwinder = ledger::kUnwinderCfi;
   header.intercepted = Intercepted();
+  Layout tables(nullptr);
+  tables.Take<Process>(1);
+  LayOut(tables, settings);
+  header.private_begin = reinterpret_cast<uintptr_t>(this);
+  header.private_size = tables.size();
   ledger.Publish();
 }
 

@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "shim/ledger/histogram.h"
 #include "shim/libpq/copies.h"
 #include "shim/stack/capture.h"
 #include "shim/stack/script/interpreters.h"
@@ -254,12 +253,14 @@ Call BeginWork(Function function, bool command, PGconn* conn, const Caller& call
       RouteHost(function, conn, caller);  // the wrapper has seen that it is not libpq calling
   if (call.slot == kNoSlot) return call;
   auto& record = call.process->ledger.At<ledger::ConnectionSlot>(ledger::kConnections, call.slot);
-  ledger::Store(record.last_activity_ns, CoarseNow());
+  const uint64_t now = CoarseNow();
+  ledger::Store(record.last_activity_ns, now);
   ledger::Store(record.in_call, call.process->function_names[Index(function)]);
   if (command) {
     ledger::Store(record.commands, ledger::Load(record.commands) + 1);
-    uint64_t& busy_since = call.process->connections.At(call.slot).busy_since_ns;
-    if (busy_since == 0) busy_since = ledger::Load(record.last_activity_ns);
+    const Connection& connection = call.process->connections.At(call.slot);
+    if (connection.busy_since_ns == 0 && connection.state == ledger::kEstablished)
+      call.process->lifecycle.Busy(call.slot, now);
   }
   return call;
 }
@@ -273,12 +274,9 @@ void EndWork(const Call& call, PGconn* conn) noexcept {
   ledger::Store(record.in_call, 0u);
   const uint64_t now = CoarseNow();
   ledger::Store(record.last_activity_ns, now);
-  Connection& connection = call.process->connections.At(call.slot);
-  if (transaction != PQTRANS_ACTIVE && transaction != PQTRANS_INTRANS &&
-      transaction != PQTRANS_INERROR && connection.busy_since_ns != 0) {
-    ledger::CountTime(call.process->ledger.header().use_time, now - connection.busy_since_ns);
-    connection.busy_since_ns = 0;
-  }
+  const Connection& connection = call.process->connections.At(call.slot);
+  if (transaction == PQTRANS_IDLE && connection.busy_since_ns != 0)
+    call.process->lifecycle.Idle(call.slot, now);
   const uint32_t state = connection.state;
   if (state == ledger::kEstablished ? transaction != PQTRANS_UNKNOWN : !UnderWay(call)) return;
   const ErrnoKeeper errno_keeper;

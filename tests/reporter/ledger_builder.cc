@@ -164,6 +164,7 @@ std::string LedgerBuilder::Bytes() const {
   Lay(ledger::kModules, modules.data(), modules.size(), spare, &final, &bytes);
   Lay(ledger::kTargets, targets.data(), targets.size(), spare, &final, &bytes);
   Lay(ledger::kStrings, strings.data(), strings.size(), spare, &final, &bytes);
+  Lay(ledger::kHistory, history.data(), history.size(), spare, &final, &bytes);
   Lay(ledger::kBoard, board.data(), board.size(), spare, &final, &bytes);
   final.connections_high_water = static_cast<uint32_t>(connections.size());
   final.call_sites_used = static_cast<uint32_t>(call_sites.size());

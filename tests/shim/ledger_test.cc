@@ -16,7 +16,7 @@
 namespace pqleash::ledger {
 namespace {
 
-constexpr Capacities kSmall = {1'000, 100, 1'000, 10, 100, 10, 10'000, 8'192};
+constexpr Capacities kSmall = {1'000, 100, 1'000, 10, 100, 10, 10'000, 128, 8'192};
 
 // A zeroed Ledger over an anonymous file.
 struct Fixture {

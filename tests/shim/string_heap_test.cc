@@ -19,7 +19,7 @@ constexpr uint32_t kBytes = 4'096;
 struct Fixture {
   explicit Fixture(uint32_t bytes = kBytes)
       : entries(kEntries), ledger(new Ledger()), heap(new StringHeap()) {
-    const Capacities capacities = {1, 1, 1, 1, 1, 1, bytes, 0};
+    const Capacities capacities = {1, 1, 1, 1, 1, 1, bytes, 0, 0};
     EXPECT_TRUE(ledger->Map(-1, capacities));
     heap->Use(ledger.get(), entries.data(), kEntries);
   }

@@ -18,7 +18,7 @@ struct Fixture {
         ledger(new Ledger()),
         heap(new StringHeap()),
         targets(new Targets()) {
-    const Capacities capacities = {1, 1, 1, 1, 1, 8, 4096, 0};
+    const Capacities capacities = {1, 1, 1, 1, 1, 8, 4096, 0, 0};
     EXPECT_TRUE(ledger->Map(-1, capacities));
     heap->Use(ledger.get(), strings.data(), 64);
     targets->Use(ledger.get(), heap.get(), entries.data(), 16);

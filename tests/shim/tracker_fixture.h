@@ -22,7 +22,7 @@ struct TrackerFixture {
         ledger(new ledger::Ledger()),
         connections(new Connections()),
         lifecycle(new Lifecycle()) {
-    const ledger::Capacities capacities = {capacity, 2, 1, 1, 1, 1, 8, 0};
+    const ledger::Capacities capacities = {capacity, 2, 1, 1, 1, 1, 8, ledger::kHistoryPeriods, 0};
     EXPECT_TRUE(ledger->Map(-1, capacities));
     EXPECT_TRUE(ledger->MakeRoom(ledger::kCallSites, 2));
     connections->Use(ledger.get(), records.data(), capacity, buckets.data(),
