@@ -16,6 +16,7 @@ constexpr Command kCommands[] = {
     {"run", "Run a program and record its connections", RunRun},
     {"ps", "List the processes that have a ledger", RunPs},
     {"report", "Show who holds connections, what they do, and what is wrong", RunReport},
+    {"check", "Check a configuration before it is deployed", RunCheck},
     {"doctor", "Check that pqleash works here, or for one program", RunDoctor},
 };
 
@@ -35,8 +36,8 @@ std::string Usage() {
       "  -h, --help     Print this help; `pqleash COMMAND --help` for a command's\n"
       "  --version      Print the version\n"
       "\n"
-      "Exit codes: 0 fine, 1 the tool failed, 2 wrong usage, 3 findings at or above --fail-on;\n"
-      "run: that of the program\n";
+      "Exit codes: 0 fine, 1 the tool failed, 2 wrong usage, 3 findings at or above --fail-on\n"
+      "(check: problems); run: that of the program\n";
   return text;
 }
 

@@ -3,11 +3,18 @@
 #include "shim/config/config.h"
 
 #include <fmt/format.h>
+
+// toml++ asserts, or assumes, what a file such as '[[[cap]]]' makes untrue; it handles it right
+// afterwards. Neither must be in a host. It takes TOML_ASSERT from us without NDEBUG alone.
+#undef NDEBUG
+#define TOML_ASSERT(expression) static_assert(true)
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
+#include "shim/config/policies.h"
 #include "shim/config/values.h"
 
 namespace pqleash::config {
@@ -53,16 +60,13 @@ bool SetService(Config& config, const std::string& text) {
   return true;
 }
 
-// In the order of caps::OnLimit.
-constexpr const char* kOnLimitNames[] = {"warn", "wait", "reject"};
 constexpr const char* kLogLevelNames[] = {"debug", "info", "warn", "error", "off"};
 
 template <typename Enum, size_t size>
 bool SetName(Enum& value, const char* const (&names)[size], const std::string& text) {
-  const auto* name = std::find(names, names + size, text);
-  if (name == names + size) return false;
-  value = static_cast<Enum>(name - names);
-  return true;
+  const auto index = IndexOfName(names, text);
+  if (index) value = static_cast<Enum>(*index);
+  return index.has_value();
 }
 
 bool SetLog(Config& config, const std::string& text) {
@@ -91,13 +95,15 @@ const Setting kSettings[] = {
     {"on_limit", "PQLEASH_ON_LIMIT", "warn, wait or reject",
      [](Config& c, const std::string& text) { return SetName(c.on_limit, kOnLimitNames, text); },
      [](const Config& c) { return std::string(kOnLimitNames[static_cast<int>(c.on_limit)]); }},
-    {"wait_timeout", "PQLEASH_WAIT_TIMEOUT", "a time with its unit, such as 5s or 250ms, up to 24h",
+    {"wait_timeout", "PQLEASH_WAIT_TIMEOUT",
+     "a time with its unit, such as 5s or 250ms, from 1ms to 24h",
      [](Config& c, const std::string& text) {
        const auto value = ParseDuration(text);
-       if (value) c.wait_timeout_ms = *value;
-       return value.has_value();
+       if (!value || *value == 0) return false;
+       c.wait_timeout_ms = *value;
+       return true;
      },
-     [](const Config& c) { return fmt::format("{}ms", c.wait_timeout_ms); }},
+     [](const Config& c) { return ShowDuration(c.wait_timeout_ms); }},
     {"stack_depth", "PQLEASH_STACK_DEPTH", "a number of frames from 1 to 256",
      SetCount<&Config::stack_depth, 1, 256>, ShowCount<&Config::stack_depth>},
     {"script_frames", "PQLEASH_SCRIPT_FRAMES", "on or off",
@@ -125,6 +131,56 @@ const Setting kSettings[] = {
 };
 constexpr size_t kSettingCount = sizeof(kSettings) / sizeof(kSettings[0]);
 
+size_t IndexOf(std::string_view key) {
+  const auto* setting = std::find_if(std::begin(kSettings), std::end(kSettings),
+                                     [&](const Setting& each) { return each.key == key; });
+  return static_cast<size_t>(setting - kSettings);
+}
+
+std::vector<std::string> SettingKeys() {
+  std::vector<std::string> keys;
+  for (const Setting& setting : kSettings) keys.emplace_back(setting.key);
+  return keys;
+}
+
+// A key of a table, with its value.
+struct Entry {
+  std::string key;
+  const toml::node* node;
+  toml::source_position position;
+};
+
+// In the order of the file: toml++ sorts by name.
+std::vector<Entry> EntriesOf(const toml::table& table) {
+  std::vector<Entry> entries;
+  for (const auto& [key, node] : table) {
+    entries.push_back({std::string(key.str()), &node, key.source().begin});
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return a.position < b.position; });
+  return entries;
+}
+
+WrittenValue ValueOf(const Entry& entry) {
+  WrittenValue value = {entry.key, "", WrittenValue::Type::kOther, entry.position.line};
+  if (auto text = entry.node->value_exact<std::string>()) {
+    value.text = *std::move(text);
+    value.type = WrittenValue::Type::kText;
+  } else if (const auto number = entry.node->value_exact<int64_t>()) {
+    value.text = fmt::format("{}", *number);
+    value.type = WrittenValue::Type::kNumber;
+  }
+  return value;
+}
+
+// kNoPolicy: `key` is that of neither.
+caps::Kind KindOf(std::string_view key) {
+  for (const caps::Kind kind : {caps::kCap, caps::kPace}) {
+    if (key == kKindNames[kind]) return kind;
+  }
+  return caps::kNoPolicy;
+}
+
 class Loader {
  public:
   explicit Loader(const Surroundings& surroundings) : surroundings_(surroundings) {
@@ -145,6 +201,8 @@ class Loader {
       loaded_.effective.push_back(
           {kSettings[i].key, kSettings[i].show(loaded_.config), sources_[i]});
     }
+    RefuseWithoutLimit();
+    TakePolicies();
     return std::move(loaded_);
   }
 
@@ -157,6 +215,7 @@ class Loader {
 
   void Take(size_t index, const std::string& text, const std::string& source) {
     const Setting& setting = kSettings[index];
+    given_[index] = true;
     if (setting.set(loaded_.config, text)) {
       sources_[index] = source;
       return;
@@ -167,6 +226,7 @@ class Loader {
   }
 
   void ReadFile(const std::string& path) {
+    loaded_.file = path;
     std::string error;
     const auto text = surroundings_.read_file(path, &error);
     if (!text) {
@@ -182,18 +242,32 @@ class Loader {
                                              parsed.error().description()));
       return;
     }
-    ReadTable(parsed.table(), "", path);
+    ReadTable(parsed.table(), "");
+    std::stable_sort(written_.begin(), written_.end(),
+                     [](const auto& a, const auto& b) { return a.line < b.line; });
+    policies_ = ReadPolicies(path, written_, SettingKeys(), &loaded_.problems);
   }
 
-  void ReadTable(const toml::table& table, const std::string& prefix, const std::string& path) {
-    for (const auto& [name, node] : table) {
-      const std::string key = prefix + std::string(name.str());
-      const std::string source = fmt::format("{}:{}", path, name.source().begin.line);
-      if (node.is_table() && prefix.empty() && IsSection(key)) {
-        ReadTable(*node.as_table(), key + ".", path);
-        continue;
+  std::string At(const toml::source_position& position) const {
+    return fmt::format("{}:{}", loaded_.file, position.line);
+  }
+
+  void ReadTable(const toml::table& table, const std::string& prefix) {
+    for (Entry& entry : EntriesOf(table)) {
+      const caps::Kind kind = prefix.empty() ? KindOf(entry.key) : caps::kNoPolicy;
+      const bool section = prefix.empty() && IsSection(entry.key);
+      entry.key = prefix + entry.key;
+      if (kind != caps::kNoPolicy) {
+        ReadTables(kind, entry);
+      } else if (section && entry.node->is_table()) {
+        ReadTable(*entry.node->as_table(), entry.key + ".");
+      } else if (section) {
+        loaded_.problems.push_back(
+            fmt::format("{}: {} is no single table: write [{}]; it is ignored", At(entry.position),
+                        entry.key, entry.key));
+      } else {
+        ReadValue(entry);
       }
-      ReadValue(key, node, source);
     }
   }
 
@@ -203,34 +277,119 @@ class Loader {
     });
   }
 
-  void ReadValue(const std::string& key, const toml::node& node, const std::string& source) {
-    const auto* setting =
-        std::find_if(std::begin(kSettings), std::end(kSettings),
-                     [&](const Setting& candidate) { return candidate.key == key; });
-    if (setting == std::end(kSettings)) {
-      std::vector<std::string> keys;
-      for (const Setting& candidate : kSettings) keys.emplace_back(candidate.key);
-      const std::string nearest = NearestName(key, keys);
+  // All of [[cap]], or of [[pace]].
+  void ReadTables(caps::Kind kind, const Entry& entry) {
+    wants_policies_ = true;
+    if (entry.node->is_table()) {
+      loaded_.problems.push_back(fmt::format("{}: [{}] has one pair of brackets: write [[{}]]",
+                                             At(entry.position), entry.key, entry.key));
+    } else if (!entry.node->is_array_of_tables()) {
       loaded_.problems.push_back(
-          fmt::format("{}: unknown key '{}'{}; it is ignored", source, key,
-                      nearest.empty() ? "" : fmt::format(": did you mean '{}'?", nearest)));
+          fmt::format("{}: {} is neither a table nor a list of tables: write "
+                      "[[{}]], and its keys in the lines below",
+                      At(entry.position), entry.key, entry.key));
+    } else {
+      for (const toml::node& table : *entry.node->as_array()) {
+        WrittenPolicy policy = {kind, table.source().begin.line, {}};
+        for (const Entry& each : EntriesOf(*table.as_table())) {
+          policy.values.push_back(ValueOf(each));
+        }
+        written_.push_back(std::move(policy));
+      }
+    }
+  }
+
+  void ReadValue(const Entry& entry) {
+    const std::string source = At(entry.position);
+    const size_t index = IndexOf(entry.key);
+    if (index == kSettingCount) {
+      RefuseKey(entry, source);
       return;
     }
-    const auto index = static_cast<size_t>(setting - kSettings);
-    if (const auto text = node.value_exact<std::string>()) {
-      Take(index, *text, source);
-    } else if (const auto number = node.value_exact<int64_t>()) {
-      Take(index, fmt::format("{}", *number), source);
-    } else {
+    const WrittenValue value = ValueOf(entry);
+    if (value.type != WrittenValue::Type::kOther) {
+      Take(index, value.text, source);
+      return;
+    }
+    const Setting& setting = kSettings[index];
+    given_[index] = true;
+    loaded_.problems.push_back(
+        fmt::format("{}: {} is neither a text nor a whole number: expected {}; using {}", source,
+                    entry.key, setting.expected, setting.show(loaded_.config)));
+  }
+
+  void RefuseKey(const Entry& entry, const std::string& source) {
+    std::vector<std::string> keys = SettingKeys();
+    for (const caps::Kind kind : {caps::kCap, caps::kPace}) keys.emplace_back(kKindNames[kind]);
+    const std::string nearest = NearestName(entry.key, keys);
+    if (KindOf(nearest) != caps::kNoPolicy) wants_policies_ = true;
+    loaded_.problems.push_back(
+        fmt::format("{}: unknown key '{}'{}; it is ignored", source, entry.key,
+                    nearest.empty() ? "" : fmt::format(": did you mean '{}'?", nearest)));
+  }
+
+  bool FromFile(size_t index) const {
+    return sources_[index] != "default" && sources_[index] != kSettings[index].variable;
+  }
+
+  // What the file says of a limit that nothing sets. A variable may: it is often set for many
+  // services at once.
+  void RefuseWithoutLimit() {
+    const size_t limit = IndexOf("limit");
+    const size_t on_limit = IndexOf("on_limit");
+    const size_t wait_timeout = IndexOf("wait_timeout");
+    for (const size_t index : {on_limit, wait_timeout}) {
+      if (given_[limit] || !FromFile(index)) continue;
       loaded_.problems.push_back(
-          fmt::format("{}: {} is neither a text nor a whole number: expected {}; using {}", source,
-                      key, setting->expected, setting->show(loaded_.config)));
+          fmt::format("{}: {} has no effect without a limit: set limit, too, or write {} in the "
+                      "[[cap]] or [[pace]] that it is meant for",
+                      sources_[index], kSettings[index].key, kSettings[index].key));
+    }
+    // What a variable overrules, or what is wrong already, is no contradiction.
+    const bool as_written = FromFile(on_limit) || !given_[on_limit];
+    if (given_[limit] && FromFile(wait_timeout) && as_written &&
+        loaded_.config.on_limit != caps::kWait) {
+      loaded_.problems.push_back(fmt::format(
+          "{}: wait_timeout contradicts on_limit = \"{}\" ({}): set on_limit = \"wait\", or take "
+          "wait_timeout out",
+          sources_[wait_timeout], kOnLimitNames[loaded_.config.on_limit],
+          FromFile(on_limit) ? sources_[on_limit] : "the default"));
+    }
+  }
+
+  void TakePolicies() {
+    const Config& config = loaded_.config;
+    if (config.limit != 0) {
+      policies_.push_back({LimitPolicy(config.limit, config.on_limit, config.wait_timeout_ms),
+                           sources_[IndexOf("limit")], true});
+      wants_policies_ = true;
+    }
+    CompareEach(policies_, &loaded_.problems);
+    if (loaded_.problems.empty()) {
+      for (const SourcedPolicy& each : policies_) {
+        loaded_.config.policies.push_back(each.policy);
+        loaded_.effective.push_back(
+            {fmt::format("{} {}", kKindNames[each.policy.kind], each.policy.name),
+             Describe(each.policy), each.source});
+      }
+    } else if (wants_policies_) {
+      const size_t count = loaded_.problems.size();
+      loaded_.problems.push_back(
+          fmt::format("{}: {}: no cap or pace of this configuration is in force (observe only) "
+                      "until {} mended",
+                      loaded_.file.empty() ? "PQLEASH_LIMIT" : loaded_.file,
+                      count == 1 ? "1 problem" : fmt::format("{} problems", count),
+                      count == 1 ? "it is" : "they are"));
     }
   }
 
   const Surroundings& surroundings_;
   Loaded loaded_;
   std::string sources_[kSettingCount];
+  bool given_[kSettingCount] = {};  // rightly or wrongly
+  std::vector<WrittenPolicy> written_;
+  std::vector<SourcedPolicy> policies_;
+  bool wants_policies_ = false;  // there are some, or what looks like it
 };
 
 }  // namespace

@@ -46,10 +46,12 @@ struct Effective {
 
 struct Loaded {
   Config config;
+  std::string file;  // path of the file as PQLEASH_CONFIG gives it, read or not; empty: none
+  // Every setting, then 'cap NAME' or 'pace NAME' for each of config.policies.
   std::vector<Effective> effective;
   // One sentence for each value that could not be used: where it stands, what is wrong, what is
-  // used instead. Not empty means that limits are not in force (observe only): half a configuration
-  // is worse than none.
+  // used instead. Not empty means that caps and paces are not in force (observe only): half a
+  // configuration is worse than none. The last sentence says so, where there are any.
   std::vector<std::string> problems;
 };
 

@@ -2,7 +2,8 @@
 
 #include "shim/config/values.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <charconv>
 #include <numeric>
 
@@ -25,6 +26,56 @@ size_t Distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// Of a duration, ascending.
+struct TimeUnit {
+  const char* name;
+  uint32_t milliseconds;
+};
+constexpr TimeUnit kTimeUnits[] = {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}};
+
+// Of a rate.
+struct RateUnit {
+  char name;
+  uint64_t nanoseconds;
+};
+constexpr RateUnit kRateUnits[] = {
+    {'s', 1'000'000'000}, {'m', 60'000'000'000}, {'h', 3'600'000'000'000}};
+
+// Rates are counted in millionths.
+constexpr uint64_t kMillion = 1'000'000;
+constexpr size_t kRateDecimals = 6;
+
+bool AreDigits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// '12.5' is 12,500,000. At most 10 digits before the point: no product of ParseRate overflows.
+std::optional<uint64_t> ParseMillionths(std::string_view text) {
+  const size_t point = std::min(text.find('.'), text.size());
+  const std::string_view whole = text.substr(0, point);
+  if (!AreDigits(whole) || whole.size() > 10) return std::nullopt;
+  std::string digits(whole);
+  if (point != text.size()) {
+    const std::string_view decimals = text.substr(point + 1);
+    if (!AreDigits(decimals) || decimals.size() > kRateDecimals) return std::nullopt;
+    digits += decimals;
+  }
+  digits.resize(whole.size() + kRateDecimals, '0');
+  uint64_t value = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  return value;
+}
+
+// The text of `millionths` with `decimals` digits behind the point, rounded.
+std::string ShowMillionths(uint64_t millionths, size_t decimals) {
+  uint64_t step = 1;
+  for (size_t i = decimals; i < kRateDecimals; ++i) step *= 10;
+  const uint64_t rounded = (millionths + step / 2) / step;
+  if (decimals == 0) return fmt::format("{}", rounded);
+  const uint64_t one = kMillion / step;
+  return fmt::format("{}.{:0{}}", rounded / one, rounded % one, decimals);
+}
+
 }  // namespace
 
 std::optional<uint32_t> ParseCount(std::string_view text, uint32_t low, uint32_t high) {
@@ -36,22 +87,64 @@ std::optional<uint32_t> ParseCount(std::string_view text, uint32_t low, uint32_t
 }
 
 std::optional<uint32_t> ParseDuration(std::string_view text) {
-  struct Unit {
-    std::string_view name;
-    uint64_t milliseconds;
-  };
-  static constexpr Unit kUnits[] = {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}};
   static constexpr uint64_t kMaximum = 24 * 3'600'000;
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto number = ParseCount(text.substr(0, digits), 0, UINT32_MAX);
   if (!number) return std::nullopt;
-  for (const Unit& unit : kUnits) {
+  for (const TimeUnit& unit : kTimeUnits) {
     if (text.substr(digits) != unit.name) continue;
-    const uint64_t total = *number * unit.milliseconds;
+    const uint64_t total = uint64_t{*number} * unit.milliseconds;
     if (total > kMaximum) return std::nullopt;
     return static_cast<uint32_t>(total);
   }
   return std::nullopt;
+}
+
+std::string ShowDuration(uint32_t milliseconds) {
+  const TimeUnit* unit = kTimeUnits;
+  for (const TimeUnit& larger : kTimeUnits) {
+    if (milliseconds != 0 && milliseconds % larger.milliseconds == 0) unit = &larger;
+  }
+  return fmt::format("{}{}", milliseconds / unit->milliseconds, unit->name);
+}
+
+std::optional<uint64_t> ParseRate(std::string_view text) {
+  if (text.size() < 3 || text[text.size() - 2] != '/') return std::nullopt;
+  const auto millionths = ParseMillionths(text.substr(0, text.size() - 2));
+  if (!millionths) return std::nullopt;
+  for (const RateUnit& unit : kRateUnits) {
+    if (text.back() != unit.name) continue;
+    const uint64_t dividend = unit.nanoseconds * kMillion;  // at most 3.6e18
+    const bool too_slow = *millionths < unit.nanoseconds / kMillion;
+    const bool too_fast = *millionths * 1'000 > dividend;
+    if (too_slow || too_fast) return std::nullopt;
+    return (dividend + *millionths / 2) / *millionths;
+  }
+  return std::nullopt;
+}
+
+std::string ShowRate(uint64_t interval_ns) {
+  const auto in_unit = [&](const RateUnit& unit, size_t decimals) {
+    const uint64_t millionths = (unit.nanoseconds * kMillion + interval_ns / 2) / interval_ns;
+    return fmt::format("{}/{}", ShowMillionths(millionths, decimals), unit.name);
+  };
+  if (interval_ns == 0) return "none";
+  for (size_t decimals = 0; decimals < kRateDecimals; ++decimals) {
+    for (const RateUnit& unit : kRateUnits) {
+      std::string text = in_unit(unit, decimals);
+      if (ParseRate(text) == interval_ns) return text;
+    }
+  }
+  return in_unit(kRateUnits[0], kRateDecimals);
+}
+
+std::optional<uint64_t> ParseCallSite(std::string_view text) {
+  if (text.size() > 16) return std::nullopt;
+  uint64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value, 16);
+  if (error != std::errc() || stop != end || value == 0) return std::nullopt;
+  return value;
 }
 
 std::string NearestName(std::string_view name, const std::vector<std::string>& candidates) {
@@ -59,7 +152,7 @@ std::string NearestName(std::string_view name, const std::vector<std::string>& c
   size_t best = 4;
   for (const std::string& candidate : candidates) {
     const size_t distance = Distance(name, candidate);
-    if (distance < best) {
+    if (distance < best && 2 * distance <= std::max(name.size(), candidate.size())) {
       best = distance;
       nearest = candidate;
     }

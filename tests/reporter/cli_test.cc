@@ -34,11 +34,12 @@ TEST(CliTest, BadUsageIsOneSentence) {
   const Case cases[] = {
       {{}, "pqleash: no command given; see `pqleash --help`\n"},
       {{"frobnicate"},
-       "pqleash: unknown command 'frobnicate', expected one of run, ps, report, doctor; see "
+       "pqleash: unknown command 'frobnicate', expected one of run, ps, report, check, doctor; see "
        "`pqleash "
        "--help`\n"},
       {{"--frobnicate"},
-       "pqleash: unknown command '--frobnicate', expected one of run, ps, report, doctor; see "
+       "pqleash: unknown command '--frobnicate', expected one of run, ps, report, check, doctor; "
+       "see "
        "`pqleash "
        "--help`\n"},
       {{"report", "--min-age", "5"},
@@ -84,6 +85,9 @@ TEST(CliTest, BadUsageThatTheParserFinds) {
       {"ps", "--nonsense"},
       {"ps", "extra"},
       {"run", "true"},
+      {"check", "a.toml", "b.toml"},
+      {"check", "--format", "toml"},
+      {"check", "--nonsense"},
       {"doctor", "true"},
       {"doctor", "--"},
       {"doctor", "--pid", "1", "--", "true"},
@@ -107,6 +111,7 @@ TEST(CliTest, HelpGoesToStdout) {
                                                     {"run", "--help"},
                                                     {"ps", "--help"},
                                                     {"report", "--help"},
+                                                    {"check", "--help"},
                                                     {"doctor", "--help"}}) {
     const Outcome outcome = Pqleash(arguments);
     EXPECT_EQ(outcome.exit_code, 0);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/config/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace pqleash::config {
+
+namespace {
+
+constexpr off_t kMaxConfigFile = 1 << 20;
+
+struct Descriptor {
+  ~Descriptor() {
+    if (fd >= 0) close(fd);
+  }
+  int fd;
+};
+
+}  // namespace
+
+std::optional<std::string> ReadConfigFile(const std::string& path, std::string* error) {
+  // Not to wait for the other end of a pipe.
+  const Descriptor file = {open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
+  struct stat status;
+  if (file.fd < 0 || fstat(file.fd, &status) != 0) {
+    *error = strerrordesc_np(errno);
+    return std::nullopt;
+  }
+  if (!S_ISREG(status.st_mode) || status.st_size > kMaxConfigFile) {
+    *error = "it is no regular file of at most 1 MiB";
+    return std::nullopt;
+  }
+  std::string text(static_cast<size_t>(status.st_size), '\0');
+  size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t chunk = read(file.fd, text.data() + size, text.size() - size);
+    if (chunk < 0 && errno == EINTR) continue;
+    if (chunk < 0) {
+      *error = strerrordesc_np(errno);
+      return std::nullopt;
+    }
+    if (chunk == 0) break;
+    size += static_cast<size_t>(chunk);
+  }
+  text.resize(size);
+  return text;
+}
+
+}  // namespace pqleash::config
