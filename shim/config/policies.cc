@@ -315,6 +315,10 @@ void CompareLimits(const SourcedPolicy& earlier, const SourcedPolicy& later,
   if (!earlier.complete || !later.complete || strcmp(a.name, b.name) == 0) return;
   if (a.kind != caps::kCap || b.kind != caps::kCap || a.scope != b.scope) return;
   if (a.rule.limit == b.rule.limit || !SameMatchers(a, b)) return;
+  // To be warned before it gets serious is no contradiction.
+  const Policy& lower = a.rule.limit < b.rule.limit ? a : b;
+  const Policy& higher = a.rule.limit < b.rule.limit ? b : a;
+  if (lower.rule.on_limit == caps::kWarn && higher.rule.on_limit != caps::kWarn) return;
   problems->push_back(
       fmt::format("{}: cap '{}' with limit {} contradicts cap '{}' at {} with limit {}: they speak "
                   "of the same connections; keep one of them",

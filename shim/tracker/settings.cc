@@ -2,7 +2,6 @@
 
 #include "shim/tracker/settings.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -12,11 +11,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
 #include <string>
 
 #include "shim/config/config.h"
 #include "shim/config/environment.h"
+#include "shim/config/file.h"
 #include "shim/log/log.h"
 #include "shim/support/hash.h"
 #include "shim/support/text.h"
@@ -24,32 +23,6 @@
 namespace pqleash::tracker {
 
 namespace {
-
-constexpr off_t kMaxConfigFile = 1 << 20;
-
-std::optional<std::string> ReadConfigFile(const std::string& path, std::string* error) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  struct stat status;
-  if (fd < 0 || fstat(fd, &status) != 0) {
-    *error = strerrordesc_np(errno);
-    if (fd >= 0) close(fd);
-    return std::nullopt;
-  }
-  if (!S_ISREG(status.st_mode) || status.st_size > kMaxConfigFile) {
-    *error = "it is no regular file of at most 1 MiB";
-    close(fd);
-    return std::nullopt;
-  }
-  std::string text(static_cast<size_t>(status.st_size), '\0');
-  size_t size = 0;
-  ssize_t chunk;
-  while (size < text.size() && (chunk = read(fd, text.data() + size, text.size() - size)) > 0) {
-    size += static_cast<size_t>(chunk);
-  }
-  close(fd);
-  text.resize(size);
-  return text;
-}
 
 void Adopt(const config::Config& config, Settings* settings) {
   CopyText(config.dir.c_str(), settings->dir);
@@ -84,7 +57,7 @@ FileMark MarkOf(const char* path) {
 config::Loaded LoadConfiguration(const Identity& identity) {
   config::Surroundings surroundings;
   surroundings.environment = config::Variable;
-  surroundings.read_file = ReadConfigFile;
+  surroundings.read_file = config::ReadConfigFile;
   surroundings.uid = identity.uid;
   surroundings.executable = identity.ExecutableName();
   return config::Load(surroundings);
