@@ -137,16 +137,35 @@ void Lifecycle::Established(uint32_t slot, const Endpoint& endpoint, uint64_t no
   if (!connections_->At(slot).counted) CountOpened(slot);
 }
 
-void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
+void Lifecycle::Fail(uint32_t slot, ledger::ConnectionState state, const Endpoint& endpoint,
+                     uint64_t now) {
   ledger::ConnectionSlot& record = Record(slot);
   {
     const SequenceGuard guard(record.sequence);
     Describe(record, endpoint);
     Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
-    Move(slot, ledger::kFailed);
+    Move(slot, state);
   }
   if (connections_->At(slot).counted) CountClosed(slot, now);
   CountFailed(slot);
+}
+
+void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
+  Fail(slot, ledger::kFailed, endpoint, now);
+}
+
+void Lifecycle::Refused(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
+  Fail(slot, ledger::kRefused, endpoint, now);
+}
+
+void Lifecycle::Waiting(uint32_t slot) {
+  const SequenceGuard guard(Record(slot).sequence);
+  Move(slot, ledger::kWaiting);
+}
+
+void Lifecycle::Resumed(uint32_t slot, ledger::ConnectionState state) {
+  const SequenceGuard guard(Record(slot).sequence);
+  Move(slot, state);
 }
 
 void Lifecycle::Broken(uint32_t slot, uint64_t now) {
@@ -202,7 +221,8 @@ void Lifecycle::Ended(uint32_t slot, uint64_t now) {
   }
   if (connections_->At(slot).counted) {
     CountClosed(slot, now);
-  } else if (state == ledger::kConnecting || state == ledger::kResetting) {
+  } else if (state == ledger::kConnecting || state == ledger::kResetting ||
+             state == ledger::kWaiting) {
     CountFailed(slot);  // abandoned half way
   }
   connections_->Release(slot);

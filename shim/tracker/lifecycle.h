@@ -46,6 +46,12 @@ class Lifecycle {
 
   void Established(uint32_t slot, const Endpoint& endpoint, uint64_t now);
   void Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now);
+  // A cap refused it: as Failed, and told apart.
+  void Refused(uint32_t slot, const Endpoint& endpoint, uint64_t now);
+  // A cap holds it back, in place or parked; then it goes on, `connecting` or `resetting` as
+  // before. A wait changes no counter: what was open before a reset stays so.
+  void Waiting(uint32_t slot);
+  void Resumed(uint32_t slot, ledger::ConnectionState state);
   // libpq has seen the end of an established connection.
   void Broken(uint32_t slot, uint64_t now);
   void Resetting(uint32_t slot);
@@ -58,6 +64,7 @@ class Lifecycle {
 
  private:
   void Move(uint32_t slot, ledger::ConnectionState state);
+  void Fail(uint32_t slot, ledger::ConnectionState state, const Endpoint& endpoint, uint64_t now);
   void CountOpened(uint32_t slot);
   void CountClosed(uint32_t slot, uint64_t now);
   void CountFailed(uint32_t slot);

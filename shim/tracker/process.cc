@@ -58,6 +58,9 @@ struct Tables {
   std::atomic<uint32_t>* sites_by_id;
   Connection* connections;
   Connections::Bucket* buckets;
+  HeldBackSlot* held_back;
+  caps::ParkingPlace* parking_places;
+  uint32_t* parked;
 };
 
 class Layout {
@@ -87,6 +90,9 @@ Tables LayOut(Layout& layout, const Settings& settings) {
   tables.sites_by_id = layout.Take<std::atomic<uint32_t>>(TableSize(settings.call_sites));
   tables.connections = layout.Take<Connection>(settings.connections);
   tables.buckets = layout.Take<Connections::Bucket>(TableSize(settings.connections));
+  tables.held_back = layout.Take<HeldBackSlot>(settings.connections);
+  tables.parking_places = layout.Take<caps::ParkingPlace>(settings.connections);
+  tables.parked = layout.Take<uint32_t>(settings.connections);
   return tables;
 }
 
@@ -225,6 +231,8 @@ void Process::UseTables() {
   connections.Use(&ledger, tables.connections, settings.connections, tables.buckets,
                   TableSize(settings.connections));
   lifecycle.Use(&ledger, &connections);
+  held_back.Use(tables.held_back);
+  parking.Use(tables.parking_places, tables.parked, settings.connections);
   for (uint32_t i = 0; i < kFunctionCount; ++i)
     function_names[i] = strings.Intern(kFunctionNames[i]);
 }

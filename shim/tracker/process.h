@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "shim/caps/parking.h"
 #include "shim/interpose/function.h"
 #include "shim/ledger/ledger.h"
 #include "shim/ledger/script_frame_table.h"
@@ -24,6 +25,7 @@
 #include "shim/stack/call_sites.h"
 #include "shim/stack/modules.h"
 #include "shim/tracker/connections.h"
+#include "shim/tracker/held_back.h"
 #include "shim/tracker/lifecycle.h"
 #include "shim/tracker/settings.h"
 
@@ -59,6 +61,8 @@ class Process {
   stack::CallSites call_sites;
   Connections connections;
   Lifecycle lifecycle;
+  HeldBack held_back;
+  caps::Parking parking;
   ledger::StringRef function_names[kFunctionCount];
   char ledger_path[336];  // empty: the ledger lives in memory alone
 
