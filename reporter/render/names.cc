@@ -37,9 +37,11 @@ std::string_view NameOf(ConnectionState state) {
     case ConnectionState::kResetting:
       return "resetting";
     case ConnectionState::kInherited:
+      return "inherited";
+    case ConnectionState::kWaiting:
       break;
   }
-  return "inherited";
+  return "waiting";
 }
 
 std::string_view NameOf(Transaction transaction) {

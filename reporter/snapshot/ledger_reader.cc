@@ -273,6 +273,8 @@ class SnapshotBuilder {
         return ConnectionState::kResetting;
       case ledger::kInherited:
         return ConnectionState::kInherited;
+      case ledger::kWaiting:
+        return ConnectionState::kWaiting;
       default:
         return std::nullopt;
     }

@@ -31,6 +31,7 @@ enum class ConnectionState {
   kBroken,
   kResetting,
   kInherited,
+  kWaiting,
 };
 
 enum class Transaction { kIdle, kActive, kOpen, kFailed, kUnknown };

@@ -337,10 +337,12 @@ Outcome Caps::Advance(uint32_t slot, const Outcome& outcome, uint64_t now) {
   return latest;
 }
 
-Outcome Caps::Await(uint32_t slot) {
+Outcome Caps::Await(uint32_t slot, uint64_t until) {
   const Claim& claim = start_.claims[slot];
   Board& board = claim.stage == Claim::kAtOwn ? own_ : shared_;
-  const Outcome outcome = board.Await(claim.latest);
+  Outcome before = claim.latest;
+  before.look_again_ns = std::min(before.look_again_ns, until);
+  const Outcome outcome = board.Await(before);
   const uint64_t now = tracker::Now();
   Refresh(now);
   return Advance(slot, outcome, now);
@@ -367,9 +369,13 @@ void Caps::GiveBack(uint32_t slot) {
   Claim claim;
   {
     const BoundedLockHolder lock(claiming_);
-    claim = start_.claims[slot];
-    start_.claims[slot] = {};
-    start_.claims[slot].closing = true;
+    Claim& place = start_.claims[slot];
+    claim = place;
+    place = {};
+    place.closing = true;
+    place.latest = claim.latest;
+    place.ask = claim.ask;  // AdmitBeyond counts by it
+    place.ask.policies = claim.stage == Claim::kThrough ? 0 : claim.ask.policies;
   }
   if (claim.stage == Claim::kNone) return;
   const uint64_t now = tracker::Now();
@@ -383,8 +389,18 @@ void Caps::GiveBack(uint32_t slot) {
   }
 }
 
+void Caps::AdmitBeyond(uint32_t slot) {
+  const BoundedLockHolder lock(claiming_);
+  Claim& claim = start_.claims[slot];
+  claim.closing = false;
+  claim.stage = Claim::kThrough;
+  if (own_.attached()) EnrolAt(own_, claim.own, claim.own_ticket, claim.ask);
+  if (shared_.attached()) EnrolAt(shared_, claim.shared, claim.shared_ticket, claim.ask);
+}
+
 void Caps::Settle(uint32_t slot, bool server_full, uint64_t now) {
   const Claim& claim = start_.claims[slot];
+  if (claim.stage != Claim::kThrough) return;
   uint64_t paces = 0;
   for (uint64_t left = claim.ask.policies; left != 0; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));

@@ -107,10 +107,18 @@ class Caps final : public Clerk {
   // Asks for the places of a connect, and puts them under `slot`. kGo, kUncounted: it may go.
   // kWait: Await or Look, until they say something else. kRefused, kTimedOut: nothing is held.
   Outcome Enter(const Ask& ask);
-  Outcome Await(uint32_t slot);
+  // Await sleeps until `until` at the latest, whatever it then answers.
+  Outcome Await(uint32_t slot, uint64_t until);
   Outcome Look(uint32_t slot, uint64_t now);
   // The connection has ended, failed, or is not to be made after all.
   void GiveBack(uint32_t slot);
+  // Counts a connect that was given back after all, whatever the limits.
+  void AdmitBeyond(uint32_t slot);
+  // The latest answer to a slot.
+  const Outcome& Latest(uint32_t slot) const { return start_.claims[slot].latest; }
+  // Whether any policy is in force for this process.
+  bool Any() const { return applying_.load(std::memory_order_relaxed) != 0; }
+  const Policy& policy(uint32_t number) const { return policies_[number % kMaxPolicies]; }
   bool Holds(uint32_t slot) const { return start_.claims[slot].stage == Claim::kThrough; }
   // A new connection will use the slot.
   void Open(uint32_t slot);

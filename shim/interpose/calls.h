@@ -43,6 +43,8 @@ namespace pqleash {
 
 using tracker::Call;
 using tracker::Caller;
+using tracker::ConnectCall;
+using tracker::HeldBackSlot;
 
 // What a wrapper returns when the host's libpq has no such function: the function's own 'failed'
 // (NULL, 0, BAD).
@@ -72,39 +74,45 @@ const void* ObjectOf(PGcancelConn* cancel, Rest...) {
 template <Function function>
 struct Open {
   template <typename... Arguments>
-  static Call Begin(const Caller& caller, Arguments...) {
-    return tracker::BeginOpen(caller);
+  static ConnectCall Begin(const Caller& caller, Arguments... arguments) {
+    return tracker::BeginOpen(libpq::Attempt::Of(function, arguments...), caller);
   }
   template <typename... Arguments>
-  static void End(const Call& call, PGconn* result, Arguments...) {
+  static bool Instead(const ConnectCall& call, PGconn** result, Arguments... arguments) {
+    return tracker::OpenInstead(call, libpq::Attempt::Of(function, arguments...), result);
+  }
+  template <typename... Arguments>
+  static void End(const ConnectCall& call, PGconn* result, Arguments...) {
     tracker::EndOpen(call, result);
   }
 };
 
 template <Function function>
 struct Poll {
-  static Call Begin(const Caller& caller, PGconn* conn) {
+  static ConnectCall Begin(const Caller& caller, PGconn* conn) {
     return tracker::BeginPoll(function, conn, caller);
   }
-  static void End(const Call& call, PostgresPollingStatusType result, PGconn* conn) {
+  static PostgresPollingStatusType Answer(const ConnectCall& call) { return call.answer; }
+  static void End(const ConnectCall& call, PostgresPollingStatusType result, PGconn* conn) {
     tracker::EndPoll(call, conn, result);
   }
 };
 
 template <Function function>
 struct Reset {
-  static Call Begin(const Caller& caller, PGconn* conn) {
+  static ConnectCall Begin(const Caller& caller, PGconn* conn) {
     return tracker::BeginReset(function, conn, caller);
   }
-  static void End(const Call& call, PGconn* conn) { tracker::EndReset(call, conn); }
+  static void End(const ConnectCall& call, PGconn* conn) { tracker::EndReset(call, conn); }
 };
 
 template <Function function>
 struct ResetStart {
-  static Call Begin(const Caller& caller, PGconn* conn) {
+  static ConnectCall Begin(const Caller& caller, PGconn* conn) {
     return tracker::BeginReset(function, conn, caller);
   }
-  static void End(const Call& call, int result, PGconn* conn) {
+  static int Answer(const ConnectCall&) { return 0; }
+  static void End(const ConnectCall& call, int result, PGconn* conn) {
     tracker::EndResetStart(call, conn, result);
   }
 };
@@ -136,6 +144,35 @@ using Work = AnyWork<function, false>;
 template <Function function>
 using Command = AnyWork<function, true>;
 
+// What a connection that is held back says of itself in libpq's place. One type a function.
+template <Function function>
+struct State;
+template <>
+struct State<Function::kPQstatus> {
+  static ConnStatusType Answer(const HeldBackSlot& slot) { return slot.Status(); }
+};
+template <>
+struct State<Function::kPQsocket> {
+  static int Answer(const HeldBackSlot& slot) { return slot.Socket(); }
+};
+template <>
+struct State<Function::kPQerrorMessage> {
+  static char* Answer(HeldBackSlot& slot) { return slot.ErrorMessage(); }
+};
+template <>
+struct State<Function::kPQhost> {
+  static char* Answer(HeldBackSlot& slot) { return slot.host; }
+};
+template <>
+struct State<Function::kPQport> {
+  static char* Answer(HeldBackSlot& slot) { return slot.port; }
+};
+// Never kept, and therefore not to be told.
+template <>
+struct State<Function::kPQpass> {
+  static char* Answer(HeldBackSlot& slot) { return slot.empty; }
+};
+
 template <Function function>
 struct Exempt {
   template <typename... Arguments>
@@ -148,24 +185,54 @@ struct Exempt {
   }
 };
 
+inline bool MustCall(const Call&) { return true; }
+inline bool MustCall(const ConnectCall& call) { return call.step != ConnectCall::kAnswered; }
+
+// Fields of the PGconn: nothing happens around them.
+template <typename Role, Function function, typename Result, typename... Parameters>
+[[gnu::always_inline]] inline Result ReadField(const Caller& caller, const PGconn* conn) {
+  using Real = Result (*)(Parameters...);
+  if (const libpq::Copy* copy = libpq::Containing(caller.address))
+    return reinterpret_cast<Real>(copy->Real(function))(conn);
+  const tracker::Reading reading = tracker::ReadState(conn, caller);
+  if (reading.held_back != nullptr) [[unlikely]]
+    return Role::Answer(*reading.held_back);
+  auto* real =
+      reading.copy != nullptr ? reinterpret_cast<Real>(reading.copy->Real(function)) : nullptr;
+  return real != nullptr ? real(conn) : Missing<Result>();
+}
+
 template <typename Role, Function function, typename Result, typename... Parameters,
           typename... Arguments>
 [[gnu::always_inline]] inline Result Intercept(const Caller& caller, Result (*)(Parameters...),
                                                Arguments... arguments) {
-  if constexpr (requires { Role::kShortCut; }) {
-    if (const libpq::Copy* copy = libpq::Containing(caller.address)) {
-      return reinterpret_cast<Result (*)(Parameters...)>(copy->Real(function))(arguments...);
-    }
-  }
-  const Call call = Role::Begin(caller, arguments...);
-  auto* real = reinterpret_cast<Result (*)(Parameters...)>(call.Real(function));
-  if constexpr (std::is_void_v<Result>) {
-    if (real != nullptr) real(arguments...);
-    Role::End(call, arguments...);
+  if constexpr (std::is_same_v<Role, State<function>>) {
+    return ReadField<Role, function, Result, Parameters...>(caller, arguments...);
   } else {
-    Result result = real != nullptr ? real(arguments...) : Missing<Result>();
-    Role::End(call, result, arguments...);
-    return result;
+    if constexpr (requires { Role::kShortCut; }) {
+      if (const libpq::Copy* copy = libpq::Containing(caller.address)) {
+        return reinterpret_cast<Result (*)(Parameters...)>(copy->Real(function))(arguments...);
+      }
+    }
+    const auto call = Role::Begin(caller, arguments...);
+    auto* real = reinterpret_cast<Result (*)(Parameters...)>(call.Real(function));
+    const bool calls = real != nullptr && MustCall(call);
+    if constexpr (std::is_void_v<Result>) {
+      if (calls) real(arguments...);
+      Role::End(call, arguments...);
+    } else {
+      Result result = Missing<Result>();
+      if constexpr (requires { Role::Answer(call); }) {
+        if (call.step == ConnectCall::kAnswered) result = Role::Answer(call);
+      }
+      bool done = !calls;
+      if constexpr (requires { Role::Instead(call, &result, arguments...); }) {
+        if (call.step == ConnectCall::kInstead) done = Role::Instead(call, &result, arguments...);
+      }
+      if (!done) result = real(arguments...);
+      Role::End(call, result, arguments...);
+      return result;
+    }
   }
 }
 

@@ -190,7 +190,7 @@ enum ConnectionState : uint32_t {
       5,  // was established; libpq has since seen the end of it; the PGconn is still to be finished
   kResetting = 6,  // PQreset or PQresetStart is under way
   kInherited = 7,  // opened before a fork by the parent process; not this process's own
-  kWaiting = 8,    // a cap holds the connect back: it waits in place, or is parked
+  kWaiting = 8,    // held back by a cap: waits in place or is parked
 };
 
 // PGTransactionStatusType of libpq-fe.h.

@@ -76,6 +76,9 @@ void LookUpAll(void* handle, Copy* copy) {
   LookUp(handle, "PQdb", &copy->db);
   LookUp(handle, "PQuser", &copy->user);
   LookUp(handle, "PQparameterStatus", &copy->parameter_status);
+  LookUp(handle, "PQerrorMessage", &copy->error_message);
+  LookUp(handle, "PQconninfo", &copy->conninfo);
+  LookUp(handle, "PQconninfoFree", &copy->conninfo_free);
   LookUp(handle, "PQregisterEventProc", &copy->register_event_proc);
   int (*lib_version)() = nullptr;
   LookUp(handle, "PQlibVersion", &lib_version);

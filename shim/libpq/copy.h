@@ -33,6 +33,9 @@ struct Copy {
   char* (*db)(const PGconn*) = nullptr;
   char* (*user)(const PGconn*) = nullptr;
   const char* (*parameter_status)(const PGconn*, const char*) = nullptr;
+  char* (*error_message)(const PGconn*) = nullptr;
+  PQconninfoOption* (*conninfo)(PGconn*) = nullptr;  // a copy, with the password in it
+  void (*conninfo_free)(PQconninfoOption*) = nullptr;
 
   int (*register_event_proc)(PGconn*, PGEventProc, const char* name, void*) = nullptr;
 

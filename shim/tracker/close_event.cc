@@ -21,6 +21,8 @@ int OnEvent(PGEventId id, void* information, void*) {
   const uint32_t slot =
       process->connections.Remove(static_cast<PGEventConnDestroy*>(information)->conn);
   if (slot != kNoSlot) {
+    if (process->held_back.GuiseOf(slot) == Guise::kParked) process->parking.Unpark(slot);
+    process->held_back.Release(slot);
     process->lifecycle.Ended(slot, Now());
     ledger::Count(process->ledger.header().bypassed_closes);
   }

@@ -165,42 +165,48 @@ void Lifecycle::Waiting(uint32_t slot, uint64_t now) {
   Move(slot, ledger::kWaiting);
 }
 
-void Lifecycle::Admitted(uint32_t slot, uint64_t now) {
+void Lifecycle::CountWait(uint32_t slot, uint64_t now) {
+  if (connections_->At(slot).state != ledger::kWaiting) return;
   uint64_t& started = connections_->At(slot).started_ns;
   const uint64_t waited = now > started ? now - started : 0;
   started = now;
   ledger::CountTime(ledger_->header().wait_time, waited);
-  const SequenceGuard guard(Record(slot).sequence);
   Store(Record(slot).waited_ns, waited);
-  Move(slot, ledger::kConnecting);
 }
 
-void Lifecycle::Refused(uint32_t slot, uint64_t now) {
-  Count(HistoryAt(*ledger_, now).refused);
-  if (connections_->At(slot).state == ledger::kWaiting) {
-    const uint64_t started = connections_->At(slot).started_ns;
-    ledger::CountTime(ledger_->header().wait_time, now > started ? now - started : 0);
-  }
-  {
-    const SequenceGuard guard(Record(slot).sequence);
-    Store<uint32_t>(Record(slot).transaction, ledger::kTransactionUnknown);
-    Move(slot, ledger::kRefused);
-  }
-  GiveBack(slot);
-  CountFailed(slot, now);
+void Lifecycle::Resumed(uint32_t slot, ledger::ConnectionState state, uint64_t now) {
+  CountWait(slot, now);
+  const SequenceGuard guard(Record(slot).sequence);
+  Move(slot, state);
 }
 
-void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
+void Lifecycle::Fail(uint32_t slot, ledger::ConnectionState state, const Endpoint& endpoint,
+                     uint64_t now) {
   ledger::ConnectionSlot& record = Record(slot);
   {
     const SequenceGuard guard(record.sequence);
     Describe(record, endpoint);
     Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
-    Move(slot, ledger::kFailed);
+    Move(slot, state);
   }
   GiveBack(slot);
   if (connections_->At(slot).counted) CountClosed(slot, now);
   CountFailed(slot, now);
+}
+
+void Lifecycle::Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
+  Fail(slot, ledger::kFailed, endpoint, now);
+}
+
+void Lifecycle::Refused(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
+  CountWait(slot, now);
+  Count(HistoryAt(*ledger_, now).refused);
+  Fail(slot, ledger::kRefused, endpoint, now);
+}
+
+void Lifecycle::CountServerFull(uint64_t now) {
+  Count(ledger_->header().server_full);
+  Count(HistoryAt(*ledger_, now).server_full);
 }
 
 void Lifecycle::Broken(uint32_t slot, uint64_t now) {

@@ -48,11 +48,14 @@ class Lifecycle {
 
   void Established(uint32_t slot, const Endpoint& endpoint, uint64_t now);
   void Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now);
-  // A cap holds the connect back, or lets it go on at `now`.
+  // A cap refused it: as Failed, and told apart.
+  void Refused(uint32_t slot, const Endpoint& endpoint, uint64_t now);
+  // A cap holds it back, in place or parked; then it goes on, `connecting` or `resetting` as
+  // before. A wait changes no counter: what was open before a reset stays so.
   void Waiting(uint32_t slot, uint64_t now);
-  void Admitted(uint32_t slot, uint64_t now);
-  // A cap has refused the connect; its PGconn, if it has one, is still to be finished.
-  void Refused(uint32_t slot, uint64_t now);
+  void Resumed(uint32_t slot, ledger::ConnectionState state, uint64_t now);
+  // A connect that failed did so because the server had no slot for it.
+  void CountServerFull(uint64_t now);
   // libpq has seen the end of an established connection.
   void Broken(uint32_t slot, uint64_t now);
   // A command takes the connection out of idle, or it is idle again. On the path of a query:
@@ -70,6 +73,8 @@ class Lifecycle {
  private:
   void Move(uint32_t slot, ledger::ConnectionState state);
   void CountOpened(uint32_t slot, uint64_t now);
+  void Fail(uint32_t slot, ledger::ConnectionState state, const Endpoint& endpoint, uint64_t now);
+  void CountWait(uint32_t slot, uint64_t now);
   void CountClosed(uint32_t slot, uint64_t now);
   void CountFailed(uint32_t slot, uint64_t now);
   void GiveBack(uint32_t slot);

@@ -70,6 +70,9 @@ struct Tables {
   Connection* connections;
   Connections::Bucket* buckets;
   caps::Claim* claims;
+  HeldBackSlot* held_back;
+  caps::ParkingPlace* parking_places;
+  uint32_t* parked;
 };
 
 class Layout {
@@ -100,6 +103,9 @@ Tables LayOut(Layout& layout, const Settings& settings) {
   tables.connections = layout.Take<Connection>(settings.connections);
   tables.buckets = layout.Take<Connections::Bucket>(TableSize(settings.connections));
   tables.claims = layout.Take<caps::Claim>(settings.connections);
+  tables.held_back = layout.Take<HeldBackSlot>(settings.connections);
+  tables.parking_places = layout.Take<caps::ParkingPlace>(settings.connections);
+  tables.parked = layout.Take<uint32_t>(settings.connections);
   return tables;
 }
 
@@ -252,6 +258,8 @@ void Process::UseTables() {
   connections.Use(&ledger, tables.connections, settings.connections, tables.buckets,
                   TableSize(settings.connections));
   lifecycle.Use(&ledger, &connections, &caps);
+  held_back.Use(tables.held_back);
+  parking.Use(tables.parking_places, tables.parked, settings.connections);
   for (uint32_t i = 0; i < kFunctionCount; ++i)
     function_names[i] = strings.Intern(kFunctionNames[i]);
 }
@@ -276,6 +284,7 @@ void Process::BeginCaps(const Identity& identity, int directory) {
               .pid_namespace = identity.pid_namespace,
               .claims = LayOut(layout, settings).claims},
              Now());
+  parking.UseClerk(&caps);
 }
 
 void Process::FillHeader(const Identity& identity) {

@@ -16,6 +16,8 @@
 #include <cstdint>
 
 #include "shim/caps/caps.h"
+#include "shim/caps/parking.h"
+#include "shim/caps/policy_cache.h"
 #include "shim/interpose/function.h"
 #include "shim/ledger/ledger.h"
 #include "shim/ledger/script_frame_table.h"
@@ -25,6 +27,7 @@
 #include "shim/stack/call_sites.h"
 #include "shim/stack/modules.h"
 #include "shim/tracker/connections.h"
+#include "shim/tracker/held_back.h"
 #include "shim/tracker/lifecycle.h"
 #include "shim/tracker/settings.h"
 #include "shim/tracker/survey.h"
@@ -63,6 +66,9 @@ class Process {
   Lifecycle lifecycle;
   caps::Caps caps;
   Survey survey;
+  caps::PolicyCache policy_cache;
+  HeldBack held_back;
+  caps::Parking parking;
   ledger::StringRef function_names[kFunctionCount];
   char ledger_path[336];  // empty: the ledger lives in memory alone
 

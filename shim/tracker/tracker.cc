@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include "shim/libpq/copies.h"
+#include "shim/libpq/nested_poll.h"
+#include "shim/libpq/server_full.h"
 #include "shim/stack/capture.h"
 #include "shim/stack/script/interpreters.h"
 #include "shim/support/host_state.h"
 #include "shim/support/own_code.h"
+#include "shim/tracker/admission.h"
 #include "shim/tracker/clock.h"
 #include "shim/tracker/close_event.h"
 #include "shim/tracker/inheritance.h"
@@ -134,16 +137,29 @@ Endpoint AskEndpoint(const Call& call, PGconn* conn) {
           copy.backend_pid != nullptr ? copy.backend_pid(conn) : 0};
 }
 
+// What has come of a connect, for the slot, and for paces: a server that is full is given time.
+void Conclude(const Call& call, PGconn* conn, const Endpoint& endpoint, bool established) {
+  Process& process = *call.process;
+  const uint64_t now = Now();
+  if (established) {
+    process.caps.Settle(call.slot, false, now);
+    process.lifecycle.Established(call.slot, endpoint, now);
+    return;
+  }
+  auto* message = reinterpret_cast<decltype(&PQerrorMessage)>(call.Real(Function::kPQerrorMessage));
+  const bool full = message != nullptr && libpq::SaysServerFull(message(conn));
+  process.caps.Settle(call.slot, full, now);
+  process.lifecycle.Failed(call.slot, endpoint, now);
+  if (full) process.lifecycle.CountServerFull(now);
+}
+
 // Brings the slot in line with what libpq says of the connection after a connect, a poll or a
 // reset.
 void Settle(const Call& call, PGconn* conn, bool polled_to_the_end) {
   const ConnStatusType status = call.copy->status(conn);
-  Lifecycle& lifecycle = call.process->lifecycle;
-  if (status == CONNECTION_BAD) {
-    lifecycle.Failed(call.slot, AskEndpoint(call, conn), Now());
-  } else if (status == CONNECTION_OK && polled_to_the_end) {
-    lifecycle.Established(call.slot, AskEndpoint(call, conn), Now());
-  }
+  const bool established = status == CONNECTION_OK && polled_to_the_end;
+  if (status == CONNECTION_BAD || established)
+    Conclude(call, conn, AskEndpoint(call, conn), established);
 }
 
 bool UnderWay(const Call& call) {
@@ -151,24 +167,160 @@ bool UnderWay(const Call& call) {
   return state == ledger::kConnecting || state == ledger::kResetting;
 }
 
+// -------------------------------------------------------------------------------------------------
+// Connects that a cap holds back.
+
+// The connect goes on as if nobody had been asked.
+void Proceed(ConnectCall& call) {
+  if (call.admission.verdict == Admission::kPark) call.process->parking.Unpark(call.slot);
+  call.admission = {};
+}
+
+// A host that is refused or parked is told where it would have been connected to.
+bool Describe(ConnectCall& call, libpq::Destination& destination) {
+  const libpq::Resolved* resolved = destination.Find();
+  if (resolved == nullptr) return false;
+  call.target = call.process->targets.Intern({resolved->host, resolved->port, resolved->dbname,
+                                              resolved->user, resolved->application_name});
+  call.process->held_back.SetTarget(call.slot, resolved->host, resolved->port);
+  return true;
+}
+
+// Chooses how the verdict is carried out. Whatever cannot be, is not: the connect goes on.
+void Arrange(ConnectCall& call, const libpq::Attempt& attempt, libpq::Destination& destination) {
+  const Admission& admission = call.admission;
+  if (admission.verdict == Admission::kProceed) {
+    if (admission.timeout_s != 0 && !attempt.IsReset() && !attempt.IsAsynchronous())
+      call.step = ConnectCall::kInstead;
+    return;
+  }
+  if (!Describe(call, destination)) return Proceed(call);
+  if (libpq::NestedPollSeen(*call.copy)) {
+    libpq::OrderAnswer(call.copy, admission.verdict == Admission::kPark
+                                      ? libpq::PollAnswer::kWriting
+                                      : libpq::PollAnswer::kFailed);
+    return;
+  }
+  if (admission.verdict == Admission::kPark) return Proceed(call);
+  if (!attempt.IsReset()) {
+    call.step = ConnectCall::kInstead;
+  } else if (call.copy->status(attempt.conn) == CONNECTION_BAD) {
+    call.step = ConnectCall::kAnswered;
+  } else {  // only libpq can end what is there
+    Proceed(call);
+  }
+}
+
+void AskCaps(ConnectCall& call, const libpq::Attempt& attempt) {
+  libpq::Destination destination(*call.copy, attempt);
+  call.admission = Admit(call, attempt, destination);
+  Arrange(call, attempt, destination);
+}
+
+// A message for whoever reads it past us. No traffic: the name of the algorithm is looked at first.
+void LeaveMessage(const Call& call, PGconn* conn) {
+  auto* encrypt = reinterpret_cast<decltype(&PQencryptPasswordConn)>(
+      call.Real(Function::kPQencryptPasswordConn));
+  if (encrypt == nullptr) return;
+  char text[sizeof(HeldBackSlot::text)];
+  call.process->held_back.CopyText(call.slot, text);
+  encrypt(conn, "", "", text);
+}
+
+void SetRefused(const Call& call, PGconn* conn, const Endpoint& endpoint, bool for_good) {
+  if (!for_good) LeaveMessage(call, conn);
+  call.process->held_back.Refuse(call.slot, for_good);
+  call.process->lifecycle.Refused(call.slot, endpoint, Now());
+}
+
+// After the real call: whether the connection is held back now. If not, libpq's own answer counts.
+bool HeldBackNow(ConnectCall& call, PGconn* conn, ledger::ConnectionState resumes_as) {
+  const bool taken = libpq::WithdrawOrder();
+  if (call.admission.verdict == Admission::kRefuse) {
+    const bool for_good = call.step == ConnectCall::kInstead;
+    if (!taken && call.step == ConnectCall::kReal) return false;
+    SetRefused(call, conn, {call.target, 0}, for_good);
+    return true;
+  }
+  if (call.admission.verdict != Admission::kPark) return false;
+  if (!taken) {
+    Proceed(call);
+    return false;
+  }
+  Process& process = *call.process;
+  process.held_back.Park(call.slot, process.parking.Socket(call.slot), resumes_as);
+  process.lifecycle.Waiting(call.slot, Now());
+  return true;
+}
+
+// The PGconn is finished or used anew.
+void EndHoldingBack(Process& process, uint32_t slot) {
+  if (process.held_back.GuiseOf(slot) == Guise::kParked) process.parking.Unpark(slot);
+  process.held_back.Release(slot);
+}
+
+// The time of a parked connect is over. Its libpq is told so, too: a reset whose poll fails.
+void EndParking(const Call& call, PGconn* conn) {
+  Process& process = *call.process;
+  process.parking.Unpark(call.slot);
+  ExplainRefusal(process, call.slot);
+  libpq::OrderAnswer(call.copy, libpq::PollAnswer::kFailed);
+  if (auto* reset = reinterpret_cast<decltype(&PQresetStart)>(call.Real(Function::kPQresetStart))) {
+    reset(conn);
+  }
+  libpq::WithdrawOrder();
+  auto& record = process.ledger.At<ledger::ConnectionSlot>(ledger::kConnections, call.slot);
+  SetRefused(call, conn, {ledger::Load(record.target), 0}, false);
+}
+
+// The host polls a connection that may be held back.
+void PollHeldBack(ConnectCall& call, PGconn* conn) {
+  Process& process = *call.process;
+  const Guise guise = process.held_back.GuiseOf(call.slot);
+  if (guise == Guise::kNone) return;
+  const ErrnoKeeper errno_keeper;
+  call.step = ConnectCall::kAnswered;
+  if (guise != Guise::kParked) return;
+  switch (process.parking.Look(call.slot, Now())) {
+    case caps::Parked::kWaiting:
+      call.answer = PGRES_POLLING_READING;
+      return;
+    case caps::Parked::kRefused:
+      EndParking(call, conn);
+      return;
+    case caps::Parked::kGranted:
+      break;
+  }
+  process.lifecycle.Resumed(
+      call.slot, static_cast<ledger::ConnectionState>(process.held_back.At(call.slot).resumes_as),
+      Now());
+  EndHoldingBack(process, call.slot);
+  call.step = ConnectCall::kReal;
+}
+
 }  // namespace
 
-Call BeginOpen(const Caller& caller) noexcept {
+bool CanPark(const Call& call, const libpq::Attempt& attempt) noexcept {
+  return attempt.IsAsynchronous() && libpq::NestedPollSeen(*call.copy);
+}
+
+ConnectCall BeginOpen(const libpq::Attempt& attempt, const Caller& caller) noexcept {
   if (const libpq::Copy* copy = InsideLibpq(caller.address)) {
     const Call call = PassThrough(copy);
     NoteBypass(call);
-    return call;
+    return ConnectCall(call);
   }
   const ErrnoKeeper errno_keeper;
+  libpq::OrderAnswer(nullptr, libpq::PollAnswer::kNone);  // one that lies inside another
   libpq::Service service = {caller.bound, ledger::kWayLookedUp};
   if (service.copy == nullptr) service = libpq::ForCaller(caller.address);
   // libpq itself, a copy that was not known until now.
   if (service.copy == nullptr || service.copy->Contains(caller.address)) {
     const Call call = PassThrough(service.copy);
     if (service.copy != nullptr) NoteBypass(call);
-    return call;
+    return ConnectCall(call);
   }
-  Call call = PassThrough(service.copy);
+  ConnectCall call(PassThrough(service.copy));
   call.way = service.way;
   call.process = Process::CurrentOrCreate();
   if (call.process == nullptr) return call;
@@ -178,60 +330,110 @@ Call BeginOpen(const Caller& caller) noexcept {
   const uint32_t site = BookStack(call.process, caller.address);
   call.slot = call.process->lifecycle.Begin(
       {site, self.tid, self.name, Now(), static_cast<uint16_t>(number)});
+  if (call.slot != kNoSlot) AskCaps(call, attempt);
   return call;
 }
 
-void EndOpen(const Call& call, PGconn* conn) noexcept {
-  Leave(call);
-  if (call.slot == kNoSlot) return;
+bool OpenInstead(const ConnectCall& call, const libpq::Attempt& attempt, PGconn** conn) noexcept {
+  if (call.admission.verdict == Admission::kProceed)
+    return attempt.ConnectWithTimeout(*call.copy, call.admission.timeout_s, conn);
+  char text[sizeof(HeldBackSlot::text)];
+  call.process->held_back.CopyText(call.slot, text);
+  *conn = attempt.Refuse(*call.copy, text);
+  return true;
+}
+
+void EndOpen(const ConnectCall& begun, PGconn* conn) noexcept {
+  Leave(begun);
+  if (begun.slot == kNoSlot) return;
   const ErrnoKeeper errno_keeper;
+  ConnectCall call = begun;
+  Process& process = *call.process;
   if (conn == nullptr) {  // libpq had no memory for a PGconn
-    call.process->lifecycle.Ended(call.slot, Now());
+    libpq::WithdrawOrder();
+    Proceed(call);
+    process.lifecycle.Ended(call.slot, Now());
     return;
   }
-  const ConnStatusType status = call.copy->status(conn);
+  // A PQfinish of the same address passed us by.
+  if (!HeldBack::None()) {
+    const uint32_t stale = process.connections.Find(conn);
+    if (stale != kNoSlot) EndHoldingBack(process, stale);
+  }
+  // Before anything is asked of libpq: of a connection that is held back not everything may be.
+  const bool held_back = HeldBackNow(call, conn, ledger::kConnecting);
+  const ConnStatusType status = held_back ? CONNECTION_NEEDED : call.copy->status(conn);
   const bool settled = status == CONNECTION_OK || status == CONNECTION_BAD;
-  const Endpoint endpoint = AskEndpoint(call, conn);
-  if (!call.process->lifecycle.Attach(call.slot, conn, endpoint)) return;
+  const Endpoint endpoint = held_back ? Endpoint{call.target, 0} : AskEndpoint(call, conn);
+  if (!process.lifecycle.Attach(call.slot, conn, endpoint)) {
+    EndHoldingBack(process, call.slot);
+    return;
+  }
   // Whoever came by another way than the linker's binding may go by another way, too.
   if (call.way != ledger::kWayBound) WatchClose(*call.copy, conn);
   if (!settled) return;
-  if (status == CONNECTION_OK) {
-    call.process->lifecycle.Established(call.slot, endpoint, Now());
-  } else {
-    call.process->lifecycle.Failed(call.slot, endpoint, Now());
+  Conclude(call, conn, endpoint, status == CONNECTION_OK);
+}
+
+ConnectCall BeginPoll(Function function, PGconn* conn, const Caller& caller) noexcept {
+  if (const libpq::Copy* copy = InsideLibpq(caller.address)) {
+    ConnectCall call(PassThrough(copy));
+    if (function == Function::kPQconnectPoll && libpq::TakeAnswer(copy, &call.answer))
+      call.step = ConnectCall::kAnswered;
+    return call;
   }
+  ConnectCall call(RouteHost(function, conn, caller));
+  if (call.slot != kNoSlot && !HeldBack::None()) PollHeldBack(call, conn);
+  return call;
 }
 
-Call BeginPoll(Function function, PGconn* conn, const Caller& caller) noexcept {
-  return Route(function, conn, caller);
-}
-
-void EndPoll(const Call& call, PGconn* conn, PostgresPollingStatusType result) noexcept {
+void EndPoll(const ConnectCall& call, PGconn* conn, PostgresPollingStatusType result) noexcept {
   Leave(call);
-  if (call.slot == kNoSlot || !UnderWay(call)) return;
+  if (call.slot == kNoSlot || call.step == ConnectCall::kAnswered || !UnderWay(call)) return;
   if (result != PGRES_POLLING_OK && result != PGRES_POLLING_FAILED) return;
   const ErrnoKeeper errno_keeper;
   Settle(call, conn, result == PGRES_POLLING_OK);
 }
 
-Call BeginReset(Function function, PGconn* conn, const Caller& caller) noexcept {
-  const Call call = Route(function, conn, caller);
-  if (call.slot != kNoSlot) call.process->lifecycle.Resetting(call.slot, Now());
+ConnectCall BeginReset(Function function, PGconn* conn, const Caller& caller) noexcept {
+  ConnectCall call(Route(function, conn, caller));
+  if (call.slot == kNoSlot) return call;
+  const ErrnoKeeper errno_keeper;
+  Process& process = *call.process;
+  libpq::Attempt attempt = libpq::Attempt::OfReset(function, conn);
+  const Guise guise = process.held_back.GuiseOf(call.slot);
+  if (guise == Guise::kRefusedForGood) {  // libpq will not do it, without traffic
+    call.slot = kNoSlot;
+    return call;
+  }
+  HeldBackSlot before;
+  if (guise != Guise::kNone) {
+    before = process.held_back.At(call.slot);
+    attempt.known_host = before.host;
+    attempt.known_port = before.port;
+    EndHoldingBack(process, call.slot);
+  }
+  process.lifecycle.Resetting(call.slot, Now());
+  libpq::OrderAnswer(nullptr, libpq::PollAnswer::kNone);
+  AskCaps(call, attempt);
   return call;
 }
 
-void EndReset(const Call& call, PGconn* conn) noexcept {
-  Leave(call);
-  if (call.slot == kNoSlot) return;
+void EndReset(const ConnectCall& begun, PGconn* conn) noexcept {
+  Leave(begun);
+  if (begun.slot == kNoSlot) return;
   const ErrnoKeeper errno_keeper;
+  ConnectCall call = begun;
+  if (HeldBackNow(call, conn, ledger::kResetting)) return;
   Settle(call, conn, true);
 }
 
-void EndResetStart(const Call& call, PGconn* conn, int started) noexcept {
-  Leave(call);
-  if (call.slot == kNoSlot || started != 0) return;
+void EndResetStart(const ConnectCall& begun, PGconn* conn, int started) noexcept {
+  Leave(begun);
+  if (begun.slot == kNoSlot) return;
   const ErrnoKeeper errno_keeper;
+  ConnectCall call = begun;
+  if (HeldBackNow(call, conn, ledger::kResetting) || started != 0) return;
   Settle(call, conn, false);
 }
 
@@ -239,7 +441,10 @@ Call BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept 
   const Call call = Route(function, conn, caller);
   // Before the real PQfinish: the moment that it returns, the address may belong to another
   // thread's new connection.
-  if (call.slot != kNoSlot) call.process->connections.Remove(conn);
+  if (call.slot != kNoSlot) {
+    EndHoldingBack(*call.process, call.slot);
+    call.process->connections.Remove(conn);
+  }
   return call;
 }
 
@@ -285,8 +490,22 @@ void EndWork(const Call& call, PGconn* conn) noexcept {
     call.process->lifecycle.Broken(call.slot, Now());
   } else if (UnderWay(call) && status == CONNECTION_OK) {
     // Polled to the end past us.
-    call.process->lifecycle.Established(call.slot, AskEndpoint(call, conn), Now());
+    Conclude(call, conn, AskEndpoint(call, conn), true);
   }
+}
+
+Reading ReadState(const PGconn* conn, const Caller& caller) noexcept {
+  if (Process* process = Process::Current()) {
+    const uint32_t slot = conn != nullptr ? process->connections.Find(conn) : kNoSlot;
+    if (slot != kNoSlot) {
+      const bool held_back = process->held_back.GuiseOf(slot) != Guise::kNone;
+      return {libpq::ByNumber(process->connections.At(slot).libpq),
+              held_back ? &process->held_back.At(slot) : nullptr};
+    }
+  }
+  const ErrnoKeeper errno_keeper;
+  const uint32_t inherited = conn != nullptr ? FindInherited(conn) : kNoSlot;
+  return {inherited != kNoSlot ? InheritedCopy(inherited) : ServingCopy(caller), nullptr};
 }
 
 Call BeginExempt(const void* object, const Caller& caller) noexcept {

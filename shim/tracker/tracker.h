@@ -14,8 +14,10 @@
 #include <libpq-fe.h>
 
 #include "shim/interpose/function.h"
+#include "shim/libpq/attempt.h"
 #include "shim/libpq/copy.h"
 #include "shim/tracker/connections.h"
+#include "shim/tracker/held_back.h"
 
 namespace pqleash::tracker {
 
@@ -39,16 +41,50 @@ struct Call {
   void* Real(Function function) const { return copy != nullptr ? copy->Real(function) : nullptr; }
 };
 
-Call BeginOpen(const Caller& caller) noexcept;
-void EndOpen(const Call& call, PGconn* conn) noexcept;
+// What caps have to say of a connect.
+struct Admission {
+  enum Verdict : uint32_t {
+    kProceed,
+    kRefuse,  // `held_back` of the process has the text for the slot
+    kPark,    // `parking` of the process has the slot; see CanPark
+  };
+  Verdict verdict;
+  uint32_t timeout_s;  // of kProceed: the connect_timeout that is left for a blocking open; 0: as
+                       // the host gave it
+};
 
-Call BeginPoll(Function function, PGconn* conn, const Caller& caller) noexcept;
-void EndPoll(const Call& call, PGconn* conn, PostgresPollingStatusType result) noexcept;
+// A call that connects, or goes on connecting.
+struct ConnectCall : Call {
+  // What the wrapper does.
+  enum Step : uint32_t {
+    kReal,      // calls the real function
+    kInstead,   // asks OpenInstead for the connection
+    kAnswered,  // calls nothing; of a poll, `answer` is the result
+  };
+  Step step;
+  PostgresPollingStatusType answer;
+  Admission admission;
+  uint32_t target;  // of a connect that is held back: in the ledger
+
+  explicit ConnectCall(const Call& call)
+      : Call(call), step(kReal), answer(PGRES_POLLING_FAILED), admission{}, target(0) {}
+};
+
+ConnectCall BeginOpen(const libpq::Attempt& attempt, const Caller& caller) noexcept;
+// The connection of a call whose step is kInstead. False: call the real function after all.
+bool OpenInstead(const ConnectCall& call, const libpq::Attempt& attempt, PGconn** conn) noexcept;
+void EndOpen(const ConnectCall& call, PGconn* conn) noexcept;
+
+ConnectCall BeginPoll(Function function, PGconn* conn, const Caller& caller) noexcept;
+void EndPoll(const ConnectCall& call, PGconn* conn, PostgresPollingStatusType result) noexcept;
 
 // For PQreset, and for PQresetStart, which EndResetStart ends.
-Call BeginReset(Function function, PGconn* conn, const Caller& caller) noexcept;
-void EndReset(const Call& call, PGconn* conn) noexcept;
-void EndResetStart(const Call& call, PGconn* conn, int started) noexcept;
+ConnectCall BeginReset(Function function, PGconn* conn, const Caller& caller) noexcept;
+void EndReset(const ConnectCall& call, PGconn* conn) noexcept;
+void EndResetStart(const ConnectCall& call, PGconn* conn, int started) noexcept;
+
+// Whether the connect can be parked: it is asynchronous, and its libpq lets itself be stopped.
+bool CanPark(const Call& call, const libpq::Attempt& attempt) noexcept;
 
 Call BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept;
 void EndClose(const Call& call) noexcept;
@@ -56,6 +92,14 @@ void EndClose(const Call& call) noexcept;
 // The path of a query: no lock, no allocation, no system call.
 Call BeginWork(Function function, bool command, PGconn* conn, const Caller& caller) noexcept;
 void EndWork(const Call& call, PGconn* conn) noexcept;
+
+// Where a field of `conn` is read.
+struct Reading {
+  const libpq::Copy* copy;  // the copy to ask; nullptr: there is no libpq to call
+  HeldBackSlot* held_back;  // this answers in its place; nullptr: libpq does
+};
+// Called by the host for each PQstatus: a look-up, and no trace of it.
+Reading ReadState(const PGconn* conn, const Caller& caller) noexcept;
 
 // Probes and cancels: passed through.
 Call BeginExempt(const void* object, const Caller& caller) noexcept;

@@ -10,6 +10,10 @@
 //   cancellation point,
 //                             asynchronous ones want to be polled until then
 //   standin_polls=N           an asynchronous connect wants N polls (default 2)
+//   sslmode=…                 of none that libpq knows: CONNECTION_BAD at once, for good
+//
+// As in libpq, the host in use is not known between the start of a connect and its first poll: who
+// asks for it then is ended by abort().
 //
 // Queries: BEGIN, COMMIT, ROLLBACK move the transaction status; 'SELECT pg_backend_pid()', 'SELECT
 // pg_sleep(N)' and 'SELECT 1/0' do what they do on a server; text with RAISE NOTICE calls the
@@ -54,6 +58,8 @@ struct pg_conn {
   int result_due;  // a query was sent and PQgetResult has not returned NULL since
   int nonblocking;
   int event_proc_count;
+  int options_valid;
+  int current_host;  // -1: none yet
   PGresult* result;  // what PQgetResult returns next
   PQnoticeProcessor notice_processor;
   void* notice_argument;
@@ -63,7 +69,9 @@ struct pg_conn {
   char dbname[64];
   char user[64];
   char application_name[64];
-  char error[160];
+  char fallback_application_name[64];
+  char connect_timeout[16];
+  char error[512];
 };
 
 struct pg_result {
@@ -101,6 +109,20 @@ static int KeyIs(const char* key, size_t length, const char* name) {
   return strlen(name) == length && memcmp(key, name, length) == 0;
 }
 
+static void SetSslMode(PGconn* conn, const char* value, size_t length) {
+  static const char* const known[] = {"disable", "allow",     "prefer",
+                                      "require", "verify-ca", "verify-full"};
+  for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); ++i) {
+    if (KeyIs(value, length, known[i])) {
+      conn->options_valid = 1;
+      return;
+    }
+  }
+  conn->options_valid = 0;
+  snprintf(conn->error, sizeof(conn->error), "invalid sslmode value: \"%.*s\"\n", (int)length,
+           value);
+}
+
 static void SetOption(PGconn* conn, const char* key, size_t key_length, const char* value,
                       size_t length) {
   char number[16];
@@ -123,6 +145,13 @@ static void SetOption(PGconn* conn, const char* key, size_t key_length, const ch
     SetText(conn->user, sizeof(conn->user), value, length);
   } else if (KeyIs(key, key_length, "application_name")) {
     SetText(conn->application_name, sizeof(conn->application_name), value, length);
+  } else if (KeyIs(key, key_length, "fallback_application_name")) {
+    SetText(conn->fallback_application_name, sizeof(conn->fallback_application_name), value,
+            length);
+  } else if (KeyIs(key, key_length, "connect_timeout")) {
+    SetText(conn->connect_timeout, sizeof(conn->connect_timeout), value, length);
+  } else if (KeyIs(key, key_length, "sslmode")) {
+    SetSslMode(conn, value, length);
   }
 }
 
@@ -137,11 +166,13 @@ static PGconn* NewConnection(void) {
   conn->hang_ms = 0;
   conn->polls = conn->polls_left = 2;
   conn->blocking = conn->result_due = conn->nonblocking = conn->event_proc_count = 0;
+  conn->options_valid = 1;
+  conn->current_host = 0;
   conn->result = NULL;
   conn->notice_processor = NoticeToStderr;
   conn->notice_argument = NULL;
   conn->host[0] = conn->dbname[0] = conn->user[0] = conn->application_name[0] = conn->error[0] =
-      '\0';
+      conn->fallback_application_name[0] = conn->connect_timeout[0] = '\0';
   memcpy(conn->port, "5432", 5);
   return conn;
 }
@@ -177,9 +208,15 @@ static void Complete(PGconn* conn) {
 
 // connectDBStart(): one PQconnectPoll, before which nothing has been sent anywhere.
 static void Start(PGconn* conn) {
+  if (!conn->options_valid) {
+    conn->status = CONNECTION_BAD;
+    return;
+  }
   conn->status = CONNECTION_NEEDED;
+  conn->current_host = -1;
+  conn->error[0] = '\0';
   conn->polls_left = conn->polls;
-  if (PQconnectPoll(conn) == PGRES_POLLING_FAILED) conn->status = CONNECTION_BAD;
+  if (PQconnectPoll(conn) != PGRES_POLLING_WRITING) conn->status = CONNECTION_BAD;
 }
 
 static void FireEvent(PGconn* conn, PGEventId id) {
@@ -270,6 +307,7 @@ STANDIN_EXPORT PostgresPollingStatusType PQconnectPoll(PGconn* conn) {
   if (conn->status == CONNECTION_BAD) return PGRES_POLLING_FAILED;
   if (conn->status == CONNECTION_NEEDED) {
     conn->status = CONNECTION_STARTED;
+    conn->current_host = 0;
     return PGRES_POLLING_WRITING;
   }
   if (conn->blocking) {
@@ -349,12 +387,24 @@ STANDIN_EXPORT PGTransactionStatusType PQtransactionStatus(const PGconn* conn) {
 STANDIN_EXPORT int PQbackendPID(const PGconn* conn) {
   return conn != NULL && conn->status == CONNECTION_OK ? conn->backend_pid : 0;
 }
-STANDIN_EXPORT char* PQhost(const PGconn* conn) { return conn != NULL ? (char*)conn->host : NULL; }
+static char* OfCurrentHost(const PGconn* conn, const char* field) {
+  if (conn == NULL) return NULL;
+  if (conn->current_host < 0) {
+    fprintf(stderr, "stand-in: libpq would read in front of an array\n");
+    abort();
+  }
+  return (char*)field;
+}
+STANDIN_EXPORT char* PQhost(const PGconn* conn) {
+  return OfCurrentHost(conn, conn != NULL ? conn->host : NULL);
+}
 STANDIN_EXPORT char* PQhostaddr(const PGconn* conn) { return conn != NULL ? (char*)"" : NULL; }
-STANDIN_EXPORT char* PQport(const PGconn* conn) { return conn != NULL ? (char*)conn->port : NULL; }
+STANDIN_EXPORT char* PQport(const PGconn* conn) {
+  return OfCurrentHost(conn, conn != NULL ? conn->port : NULL);
+}
 STANDIN_EXPORT char* PQdb(const PGconn* conn) { return conn != NULL ? (char*)conn->dbname : NULL; }
 STANDIN_EXPORT char* PQuser(const PGconn* conn) { return conn != NULL ? (char*)conn->user : NULL; }
-STANDIN_EXPORT char* PQpass(const PGconn* conn) { return conn != NULL ? (char*)"" : NULL; }
+STANDIN_EXPORT char* PQpass(const PGconn* conn) { return OfCurrentHost(conn, ""); }
 STANDIN_EXPORT char* PQtty(const PGconn* conn) { return conn != NULL ? (char*)"" : NULL; }
 STANDIN_EXPORT char* PQoptions(const PGconn* conn) { return conn != NULL ? (char*)"" : NULL; }
 STANDIN_EXPORT char* PQerrorMessage(const PGconn* conn) {
@@ -428,14 +478,22 @@ STANDIN_EXPORT void* PQinstanceData(const PGconn* conn, PGEventProc call) {
 }
 
 STANDIN_EXPORT PQconninfoOption* PQconninfo(PGconn* conn) {
-  PQconninfoOption* options = calloc(5, sizeof(*options));
+  PQconninfoOption* options = calloc(8, sizeof(*options));
   if (options == NULL || conn == NULL) {
     free(options);
     return NULL;
   }
-  const char* const names[] = {"host", "port", "dbname", "user"};
-  const char* const values[] = {conn->host, conn->port, conn->dbname, conn->user};
-  for (int i = 0; i < 4; ++i) {
+  const char* const names[] = {
+      "host",           "port", "dbname", "user", "application_name", "fallback_application_name",
+      "connect_timeout"};
+  const char* const values[] = {conn->host,
+                                conn->port,
+                                conn->dbname,
+                                conn->user,
+                                conn->application_name,
+                                conn->fallback_application_name,
+                                conn->connect_timeout};
+  for (int i = 0; i < 7; ++i) {
     options[i].keyword = (char*)names[i];
     options[i].val = strdup(values[i]);
   }
@@ -611,6 +669,12 @@ STANDIN_EXPORT int PQsetClientEncoding(PGconn* conn, const char* encoding) {
 STANDIN_EXPORT char* PQencryptPasswordConn(PGconn* conn, const char* password, const char* user,
                                            const char* algorithm) {
   (void)password, (void)user;
+  if (conn != NULL && algorithm != NULL && strcmp(algorithm, "md5") != 0 &&
+      strcmp(algorithm, "scram-sha-256") != 0) {
+    snprintf(conn->error, sizeof(conn->error),
+             "unrecognized password encryption algorithm \"%s\"\n", algorithm);
+    return NULL;
+  }
   if (conn != NULL && algorithm == NULL) PQclear(PQexec(conn, "SHOW password_encryption"));
   return strdup("encrypted");
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_SHIM_CAPS_POLICY_CACHE_H_
+#define PQLEASH_SHIM_CAPS_POLICY_CACHE_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace pqleash::caps {
+
+// Which policies speak of connects that were seen before. Direct-mapped and overwriting: it cannot
+// fill up. Thread-safe without a lock: a key is stored mixed with its value, so that the halves of
+// two stores do not pass for one (Hyatt and Mann, 'A lockless transposition table', 2002). All zero
+// bytes is empty.
+class PolicyCache {
+ public:
+  bool Find(uint64_t key, uint64_t* policies) const {
+    const Place& place = places_[key % kPlaces];
+    const uint64_t value = place.policies.load(std::memory_order_relaxed);
+    if ((place.mixed.load(std::memory_order_relaxed) ^ value) != key || key == 0) return false;
+    *policies = value;
+    return true;
+  }
+  void Store(uint64_t key, uint64_t policies) {
+    Place& place = places_[key % kPlaces];
+    place.mixed.store(key ^ policies, std::memory_order_relaxed);
+    place.policies.store(policies, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr uint32_t kPlaces = 256;
+  struct Place {
+    std::atomic<uint64_t> mixed;
+    std::atomic<uint64_t> policies;
+  };
+  Place places_[kPlaces];
+};
+
+}  // namespace pqleash::caps
+
+#endif  // PQLEASH_SHIM_CAPS_POLICY_CACHE_H_

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/tracker/admission.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "shim/caps/refusal.h"
+#include "shim/support/hash.h"
+#include "shim/tracker/clock.h"
+#include "shim/tracker/process.h"
+
+namespace pqleash::tracker {
+
+namespace {
+
+using caps::Answer;
+using caps::Outcome;
+
+constexpr uint64_t kSecond = 1'000'000'000;
+
+bool IsRefusal(const Outcome& outcome) {
+  return outcome.answer == Answer::kRefused || outcome.answer == Answer::kTimedOut;
+}
+
+// The policies that speak of the connect. Where that depends on its target, libpq is asked for it,
+// and the answer kept for the next connect with the same arguments and environment.
+uint64_t PoliciesFor(Process& process, const libpq::Attempt& attempt,
+                     libpq::Destination& destination, uint64_t call_site) {
+  caps::Caps& caps = process.caps;
+  if (caps.Conditional() == 0) return caps.Sure(call_site);
+  const uint64_t version = caps.version();
+  const uint64_t arguments = attempt.Hash();  // 0 of a reset
+  const uint64_t key = Mix(Mix(arguments, call_site), version);
+  uint64_t policies = 0;
+  if (arguments != 0 && process.policy_cache.Find(key, &policies)) return policies;
+  const libpq::Resolved* target = destination.Find();
+  if (target == nullptr) return caps.Sure(call_site);  // libpq will say what is wrong with it
+  policies = caps.Matching(
+      {target->host, target->port, target->dbname, target->user, target->application_name},
+      call_site);
+  if (arguments != 0) process.policy_cache.Store(key, policies);
+  return policies;
+}
+
+Admission Refuse(Process& process, uint32_t slot, const Outcome& outcome) {
+  char text[caps::kRefusalSize];
+  process.caps.Explain(outcome, text);
+  // held_back puts the newline there itself.
+  text[strcspn(text, "\n")] = '\0';
+  process.held_back.SetText(slot, text);
+  return {Admission::kRefuse, 0};
+}
+
+// A thread that is cancelled while it waits, as it would be in libpq's own poll().
+struct Waiter {
+  Process* process;
+  uint32_t slot;
+};
+void Abandon(void* waiter) {
+  auto [process, slot] = *static_cast<Waiter*>(waiter);
+  process->caps.GiveBack(slot);
+  process->lifecycle.Ended(slot, Now());
+}
+
+// Until the connect may go, or is refused, or its own time-out `deadline` (0: none) has come.
+Outcome AwaitGrant(Process& process, uint32_t slot, Outcome outcome, uint64_t deadline) {
+  Waiter waiter = {&process, slot};
+  pthread_cleanup_push(Abandon, &waiter);
+  while (outcome.answer == Answer::kWait) {
+    outcome = process.caps.Await(slot, deadline != 0 ? deadline : UINT64_MAX);
+    const uint64_t now = Now();
+    if (outcome.answer != Answer::kWait || deadline == 0 || now < deadline) continue;
+    process.caps.GiveBack(slot);
+    outcome.answer = Answer::kTimedOut;
+  }
+  pthread_cleanup_pop(0);
+  return outcome;
+}
+
+Admission WaitInPlace(Process& process, uint32_t slot, const Outcome& outcome, uint64_t began,
+                      libpq::Destination& destination, bool reset) {
+  const libpq::Resolved* target = reset ? nullptr : destination.Find();
+  const uint64_t timeout = target != nullptr ? target->connect_timeout_s * kSecond : 0;
+  const auto before = static_cast<ledger::ConnectionState>(process.connections.At(slot).state);
+  process.lifecycle.Waiting(slot, began);
+  const Outcome end = AwaitGrant(process, slot, outcome, timeout != 0 ? began + timeout : 0);
+  const uint64_t now = Now();
+  if (IsRefusal(end)) return Refuse(process, slot, end);  // the slot goes from waiting to refused
+  process.lifecycle.Resumed(slot, before, now);
+  if (timeout == 0) return {Admission::kProceed, 0};
+  // What is left of connect_timeout, which libpq takes in whole seconds.
+  const uint64_t left = began + timeout > now ? began + timeout - now : 0;
+  const auto seconds = static_cast<uint32_t>(std::max<uint64_t>((left + kSecond - 1) / kSecond, 1));
+  return {Admission::kProceed, seconds < target->connect_timeout_s ? seconds : 0};
+}
+
+// An asynchronous connect that has to wait. Its host must not be blocked.
+Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& attempt,
+               Outcome outcome) {
+  if (CanPark(call, attempt) && process.parking.Park(call.slot)) return {Admission::kPark, 0};
+  process.caps.GiveBack(call.slot);
+  if (process.caps.policy(outcome.policy).async_fallback == caps::kFallbackAdmit) {
+    process.caps.AdmitBeyond(call.slot);
+    return {Admission::kProceed, 0};
+  }
+  outcome.answer = Answer::kRefused;
+  return Refuse(process, call.slot, outcome);
+}
+
+}  // namespace
+
+Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
+                libpq::Destination& destination) noexcept {
+  Process& process = *call.process;
+  caps::Caps& caps = process.caps;
+  caps.Refresh(CoarseNow());
+  if (!caps.Any()) return {Admission::kProceed, 0};
+  if (attempt.IsReset()) {
+    // The connection that is reset has its places already.
+    if (caps.Holds(call.slot)) return {Admission::kProceed, 0};
+    caps.GiveBack(call.slot);
+  }
+  const auto& site = process.ledger.At<ledger::CallSite>(
+      ledger::kCallSites, process.connections.At(call.slot).call_site);
+  const uint64_t policies = PoliciesFor(process, attempt, destination, site.id);
+  caps.Open(call.slot);
+  if (policies == 0) return {Admission::kProceed, 0};
+  const bool asynchronous = attempt.IsAsynchronous();
+  const uint64_t now = Now();
+  const Outcome outcome = caps.Enter({.slot = call.slot,
+                                      .policies = policies,
+                                      .call_site = site.id,
+                                      .now = now,
+                                      .deadline = 0,
+                                      .may_wait = true,
+                                      .parked = asynchronous});
+  if (IsRefusal(outcome)) return Refuse(process, call.slot, outcome);
+  if (outcome.answer != Answer::kWait) return {Admission::kProceed, 0};
+  if (asynchronous) return Park(process, call, attempt, outcome);
+  return WaitInPlace(process, call.slot, outcome, now, destination, attempt.IsReset());
+}
+
+void ExplainRefusal(Process& process, uint32_t slot) noexcept {
+  Refuse(process, slot, process.caps.Latest(slot));
+}
+
+}  // namespace pqleash::tracker
