@@ -10,8 +10,8 @@
 //     has no room, or that an entry with a smaller ticket waits for.
 //  3. Per policy, entries are let go in the order of their tickets.
 //  4. An entry of a process that is dead is found and given back at the latest 20 ms after the next
-//     connect that would be held back because of it, or while anybody waits (of 256 processes that
-//     have entries; of more, in turn).
+//     connect that would be held back because of it, or while anybody waits; 100 ms where the first
+//     who waits is among the dead. Of more than 256 processes with entries, in turn.
 // To wait for a policy is to name one whose rule says kWait while waiting. One that warns or
 // rejects holds back nobody who has room elsewhere: it keeps no order.
 //

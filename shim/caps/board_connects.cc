@@ -189,6 +189,8 @@ Outcome Board::Queue(const Request& request, uint64_t held) {
   CountWaiting(request.policies, 1);
   LetGo(request.now);  // it may be the first: then it is marked so
   Outcome outcome = LookLocked(entry, At(entry).ticket, request.now);
+  // The dead may have been looked for a moment ago, and one of them may be the first in the queue.
+  outcome.look_again_ns = std::min(outcome.look_again_ns, request.now + kReapIntervalNs);
   outcome.entered = entered;
   return outcome;
 }
@@ -240,7 +242,7 @@ Outcome Board::LookLocked(uint32_t entry, uint64_t ticket, uint64_t now) {
   outcome.policy = record.held_by % kMaxPolicies;
   if (StateOf(record.word) == kEntryWaiting) {
     const bool head = (record.flags & kEntryHead) != 0;
-    const bool reaped = Reap(now, head ? kReapIntervalNs : kSecondLookNs);
+    const bool reaped = Reap(now, kReapIntervalNs);
     // Thousands may wait: only those look through the list for whom it may have changed.
     if (head || reaped || now >= record.deadline_ns) LetGo(now);
   }
