@@ -24,6 +24,7 @@ namespace {
 constexpr uint64_t kVerifyIntervalNs = 1'000'000'000;
 constexpr uint64_t kAvoidNs = 1'000'000'000;
 constexpr uint32_t kMaxReapedAtOnce = 256;
+constexpr uint32_t kMaxReapedOften = 64;  // when a full cap is asked every millisecond
 constexpr uint32_t kMaxVerifiedAtOnce = 16;
 constexpr uint32_t kEntriesAtOnce = 64;  // pages are made for that many
 
@@ -396,7 +397,8 @@ bool Board::Reap(uint64_t now, uint64_t interval) {
   const uint32_t used = std::min(header_->members_used, capacity_.members);
   uint32_t verified = 0;
   uint32_t looked_at = 0;
-  for (uint32_t i = 0; i < used && looked_at < kMaxReapedAtOnce; ++i) {
+  const uint32_t most = interval < kReapIntervalNs ? kMaxReapedOften : kMaxReapedAtOnce;
+  for (uint32_t i = 0; i < used && looked_at < most; ++i) {
     const uint32_t member = header_->reap_cursor % used + 1;
     header_->reap_cursor = member;
     Member& record = members_[member - 1];

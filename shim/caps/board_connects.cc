@@ -137,6 +137,7 @@ Outcome Board::Hold(const Request& request, bool unconditional) {
   if (!unconditional) {
     ForEach(request.policies, [&](uint32_t i) {
       Record& record = records_[i];
+      if (record.origin == kFromNobody) return;  // retired, and some do not know yet
       if (record.rule.on_limit != kWarn || HasRoom(record, request.now)) return;
       ++record.warned;
       const bool entered = HoldBack(i, request.now);

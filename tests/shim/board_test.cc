@@ -7,11 +7,14 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <csignal>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "shim/tracker/clock.h"
 #include "tests/shim/board_fixture.h"
 
 namespace pqleash::caps {
@@ -353,6 +356,10 @@ TEST_F(BoardTest, ARetiredPolicyCannotBeChangedAndItsNumberIsUsedAgainOnceNobody
   board_.Retire(cap, now_);
   EXPECT_FALSE(board_.Override(cap, record(cap).rule, 1, now_));
   EXPECT_FALSE(board_.Reset(cap, 1, now_));
+  const Outcome unaware = Connect(Bit(cap));
+  EXPECT_EQ(unaware.answer, Answer::kGo);
+  EXPECT_EQ(unaware.policy, kNoPolicyNumber) << "nothing to warn of";
+  Close(unaware);
   EXPECT_NE(Cap(1, kWait), cap) << "its bit is still in use";
   Close(held);
   EXPECT_EQ(Cap(1, kWait), cap);
@@ -720,6 +727,19 @@ TEST_F(BoardTest, WhatADeadProcessHeldIsGivenBackToWhoWaits) {
   EXPECT_EQ(board_.member(request.member).pid, 0);
 }
 
+TEST_F(BoardTest, AClockThatBeganAnewDoesNotHideTheDead) {
+  const uint32_t cap = Cap(1, kWait);
+  Mortal process;
+  Request request = Ask(Bit(cap));
+  request.member = board_.Join(IdentityOf(process.pid()), now_);
+  board_.Enter(request);
+  Connect(Bit(cap));
+  process.Kill();
+  now_ = 10 * kSecond;  // since the next boot; the file lay on a disk
+  Connect(Bit(cap));
+  EXPECT_EQ(board_.member(request.member).pid, 0);
+}
+
 TEST_F(BoardTest, AnotherProcessOfTheSameNumberIsFoundOut) {
   const uint32_t cap = Cap(1, kWait);
   MemberIdentity earlier = IdentityOf(getppid());
@@ -763,6 +783,56 @@ TEST_F(BoardTest, MembersOfDeadProcessesAreUsedAgain) {
     EXPECT_EQ(board_.Join(IdentityOf(getppid()), now_), kNoEntry) << "all live";
   }
   EXPECT_NE(board_.Join(IdentityOf(getppid()), now_), kNoEntry);
+}
+
+// -------------------------------------------------------------------------------------------------
+// Threads of one process. For ThreadSanitizer, too; board_processes_test.cc has the rest.
+
+TEST_F(BoardTest, ThreadsShareALimitWhileItChanges) {
+  constexpr uint32_t kLimit = 2;
+  const uint32_t cap = Cap(kLimit, kWait);
+  std::atomic<int> use = 0;
+  std::atomic<int> most = 0;
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (uint64_t site = 1; site <= 4; ++site) {
+    threads.emplace_back([&, site] {
+      for (int turn = 0; turn < 500; ++turn) {
+        Request request = Ask(Bit(cap));
+        request.now = tracker::Now();
+        request.label = board_.LabelFor(site);
+        if (request.label == kNoEntry) request.label = board_.AddLabel(site, "site", request.now);
+        Outcome outcome = board_.Enter(request);
+        while (outcome.answer == Answer::kWait) outcome = board_.Await(outcome);
+        ASSERT_EQ(outcome.answer, Answer::kGo);
+        const int now = ++use;
+        int before = most;
+        while (before < now && !most.compare_exchange_weak(before, now)) {
+        }
+        board_.Settle(outcome.entry, false, tracker::Now());
+        --use;
+        board_.Withdraw(outcome.entry, outcome.ticket, tracker::Now());
+      }
+    });
+  }
+  std::thread operator_thread([&] {
+    Rule rule = CapOf("", kLimit, kWait).rule;
+    for (uint32_t turn = 0; !stop; ++turn) {
+      rule.limit = 1 + turn % kLimit;
+      board_.Override(cap, rule, 1, tracker::Now());
+      board_.Announce(cap);
+      EXPECT_LE(board_.use(cap), kLimit);
+      Episode episode;
+      board_.NextEpisode(tracker::Now(), &episode);
+      std::this_thread::yield();
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  stop = true;
+  operator_thread.join();
+  EXPECT_LE(most, static_cast<int>(kLimit));
+  EXPECT_EQ(board_.use(cap), 0u);
+  EXPECT_EQ(record(cap).admitted, 2'000u);
 }
 
 }  // namespace
