@@ -16,6 +16,7 @@
 #include "shim/support/hash.h"
 #include "shim/support/host_state.h"
 #include "shim/support/text.h"
+#include "shim/tracker/clock.h"
 
 namespace pqleash::caps {
 
@@ -62,6 +63,20 @@ int SharedKind() {
   const int kind = mutex.__data.__kind;
   pthread_mutex_destroy(&mutex);
   return kind;
+}
+
+int LockUntil(pthread_mutex_t* mutex, uint64_t until) {
+#ifdef __SANITIZE_THREAD__
+  // ThreadSanitizer of GCC 12 does not know pthread_mutex_clocklock and reports the unlock.
+  constexpr clockid_t kClock = CLOCK_REALTIME;
+  until += tracker::ReadClock(CLOCK_REALTIME) - tracker::Now();
+#else
+  constexpr clockid_t kClock = CLOCK_MONOTONIC;
+#endif
+  const timespec moment = {static_cast<time_t>(until / 1'000'000'000),
+                           static_cast<long>(until % 1'000'000'000)};
+  return kClock == CLOCK_REALTIME ? pthread_mutex_timedlock(mutex, &moment)
+                                  : pthread_mutex_clocklock(mutex, kClock, &moment);
 }
 
 pthread_mutex_t* Mutex(BoardHeader* header) {
@@ -142,9 +157,7 @@ bool Board::Lock(uint64_t now) {
   if (result == EBUSY) {
     if (now < avoid_until_.load(std::memory_order_relaxed)) return false;
     const uint64_t until = now + kLockPatienceNs;
-    const timespec moment = {static_cast<time_t>(until / 1'000'000'000),
-                             static_cast<long>(until % 1'000'000'000)};
-    result = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &moment);
+    result = LockUntil(mutex, until);
     // The holder is stopped, say by a debugger. Others need not find that out one by one.
     if (result == ETIMEDOUT) avoid_until_.store(until + kAvoidNs, std::memory_order_relaxed);
   }
