@@ -10,11 +10,18 @@
 //     has no room, or that an entry with a smaller ticket waits for.
 //  3. Per policy, entries are let go in the order of their tickets.
 //  4. An entry of a process that is dead is found and given back at the latest 20 ms after the next
-//     connect that would be held back because of it, or while anybody waits.
+//     connect that would be held back because of it, or while anybody waits; 100 ms where the first
+//     who waits is among the dead. Of more than 256 processes with entries, in turn.
+// To wait for a policy is to name one whose rule says kWait while waiting. One that warns or
+// rejects holds back nobody who has room elsewhere: it keeps no order.
 //
 // A process may be killed at any instruction. The lock of the shared board is a robust mutex;
 // whoever gets it after a death inside makes everything anew from the entries. Nobody waits for the
-// lock for longer than kLockPatience: then the connect goes on uncounted, which is counted.
+// lock for longer than kLockPatience: then the connect goes on uncounted, which is counted; who is
+// in the list already stays in it, and goes on uncounted at its deadline.
+//
+// Without the lock an entry can be given up or taken after the grant, by its own thread alone: its
+// word changes by compare-and-exchange, and nothing else does.
 //
 // No heap, no exceptions. Thread-safe but for Create and Attach. Times are CLOCK_MONOTONIC in
 // nanoseconds and are given by the caller.
@@ -108,7 +115,8 @@ class Board {
   // Uses a board that another process made. False: it is none, or of another version or size.
   bool Attach(void* memory, uint64_t size, Populate populate);
   bool attached() const { return header_ != nullptr; }
-  // Wakes the thread that serves parked connects through this word instead of the member's.
+  // Wakes the thread that serves parked connects through this word instead of the member's. For
+  // the board of the process; no effect on the shared one.
   void UseWakeWord(uint32_t* word) { wake_word_ = word; }
 
   const BoardHeader& header() const { return *header_; }
@@ -122,8 +130,8 @@ class Board {
 
   // --- policies ---
   // Enters a policy, or finds the one of the same name and service. Its filed rule becomes
-  // `policy`'s if `stamp` is not older than the record's. Returns its number; kNoPolicyNumber: no
-  // room, or no lock. `differs` says that an equally new file says otherwise.
+  // `policy`'s if `stamp` is newer than the record's. Returns its number; kNoPolicyNumber: no room,
+  // or no lock. `differs` says that a file as new, or newer, says otherwise and is in force.
   uint32_t Install(const Policy& policy, const char* service, Origin origin, uint64_t source,
                    uint64_t stamp, uint64_t now, bool* differs);
   // Puts record `number` as it is on another board on this one, in the same place. For the board
@@ -172,7 +180,7 @@ class Board {
   uint32_t entries_used() const;
 
   // --- for parked connects ---
-  uint32_t* WakeWord(uint32_t member);
+  uint32_t* WakeWord(uint32_t member);  // nullptr: there is no such member
 
  private:
   friend class BoardLock;
@@ -181,6 +189,7 @@ class Board {
   bool Lock(uint64_t now);
   void Unlock();
   void Rebuild();
+  void Distrust();
   Entry& At(uint32_t entry) { return entries_[entry - 1]; }
   bool Valid(uint32_t entry) const { return entry - 1 < capacity_.entries; }
   uint32_t TakeEntry();
@@ -194,19 +203,26 @@ class Board {
   uint64_t QueuedAt(uint64_t policies) const;
   void TakeRoom(uint32_t entry, uint64_t now);
   bool HoldBack(uint32_t policy, uint64_t now);
-  void LetGo(uint64_t now);
+  void LetGo(uint64_t now, bool all = false);
+  static bool Turn(Entry& entry, EntryState from, EntryState to);
+  void GiveUp(uint32_t entry, uint64_t ticket);
+  void EndProbe(uint32_t entry, uint64_t policies, uint64_t now);
+  void EndEpisode(Record& record);
+  void CountUncounted();
   void Grant(uint32_t entry, uint64_t now);
   void Wake(Entry& entry);
   void GiveBack(uint32_t entry, uint64_t now);
-  void Fill(const Request& request, uint32_t entry, EntryState state);
+  void Fill(const Request& request, uint32_t entry, EntryState state, uint64_t deadline,
+            uint32_t held_by);
   Outcome Hold(const Request& request, bool unconditional);
   Outcome Queue(const Request& request, uint64_t held);
   Outcome Refuse(const Request& request, uint32_t policy);
   Outcome LookLocked(uint32_t entry, uint64_t ticket, uint64_t now);
+  Outcome LookUnlocked(const Outcome& before, uint64_t now);
   uint64_t LookAgain(const Entry& entry, uint64_t now) const;
   void Change(uint32_t number, int32_t changed_by, uint64_t now);
   uint32_t FindRecord(const char* name, const char* service, uint32_t* vacant) const;
-  void Reap(uint64_t now, uint64_t interval);
+  bool Reap(uint64_t now, uint64_t interval);  // false: it is not yet time
   void ReapUnclaimed(uint64_t now);
   void Drop(uint32_t member, uint64_t now);
 

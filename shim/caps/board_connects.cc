@@ -43,6 +43,7 @@ uint32_t First(uint64_t policies) { return static_cast<uint32_t>(std::countr_zer
 void Board::CountUse(uint64_t policies, int change) {
   ForEach(policies, [&](uint32_t i) {
     Record& record = records_[i];
+    if (change < 0 && record.use == 0) return Distrust();
     const uint32_t use = record.use + static_cast<uint32_t>(change);
     __atomic_store_n(&record.use, use, __ATOMIC_RELAXED);
     if (change > 0) record.peak = std::max(record.peak, use);
@@ -50,7 +51,10 @@ void Board::CountUse(uint64_t policies, int change) {
 }
 
 void Board::CountWaiting(uint64_t policies, int change) {
-  ForEach(policies, [&](uint32_t i) { records_[i].waiting += static_cast<uint32_t>(change); });
+  ForEach(policies, [&](uint32_t i) {
+    if (change < 0 && records_[i].waiting == 0) return Distrust();
+    records_[i].waiting += static_cast<uint32_t>(change);
+  });
 }
 
 // Those that hold a connect back.
@@ -99,27 +103,32 @@ bool Board::HoldBack(uint32_t policy, uint64_t now) {
   return true;
 }
 
-void Board::Fill(const Request& request, uint32_t entry, EntryState state) {
+void Board::Fill(const Request& request, uint32_t entry, EntryState state, uint64_t deadline,
+                 uint32_t held_by) {
   Entry& record = At(entry);
   record.member = request.member;
   record.policies = request.policies;
-  record.ticket = header_->next_ticket++;
+  __atomic_store_n(&record.ticket, header_->next_ticket++, __ATOMIC_RELAXED);
   record.since_ns = request.now;
-  record.deadline_ns = 0;
+  record.deadline_ns = deadline;
   record.label = request.label;
   record.slot = request.slot;
   record.flags = request.parked ? uint32_t{kEntryParked} : 0;
-  record.held_by = kNoPolicyNumber;
+  record.held_by = held_by;
   ++members_[request.member - 1].entries;
   // Last: a process that dies before has a free entry.
   __atomic_store_n(&record.word, (record.word & ~0xffu) | state, __ATOMIC_RELEASE);
+}
+
+void Board::CountUncounted() {
+  __atomic_fetch_add(&header_->uncounted, uint64_t{1}, __ATOMIC_RELAXED);
 }
 
 // Lets the connect go at once.
 Outcome Board::Hold(const Request& request, bool unconditional) {
   const uint32_t entry = TakeEntry();
   if (entry == kNoEntry) {
-    ++header_->uncounted;
+    CountUncounted();
     return {};
   }
   Outcome outcome;
@@ -128,6 +137,7 @@ Outcome Board::Hold(const Request& request, bool unconditional) {
   if (!unconditional) {
     ForEach(request.policies, [&](uint32_t i) {
       Record& record = records_[i];
+      if (record.origin == kFromNobody) return;  // retired, and some do not know yet
       if (record.rule.on_limit != kWarn || HasRoom(record, request.now)) return;
       ++record.warned;
       const bool entered = HoldBack(i, request.now);
@@ -137,7 +147,7 @@ Outcome Board::Hold(const Request& request, bool unconditional) {
       outcome.entered = entered;
     });
   }
-  Fill(request, entry, kEntryHeld);
+  Fill(request, entry, kEntryHeld, 0, kNoPolicyNumber);
   outcome.ticket = At(entry).ticket;
   if (unconditional) {
     CountUse(request.policies, 1);
@@ -164,7 +174,7 @@ Outcome Board::Queue(const Request& request, uint64_t held) {
   const uint32_t policy = First(held);
   const uint32_t entry = TakeEntry();
   if (entry == kNoEntry) {
-    ++header_->uncounted;
+    CountUncounted();
     return {};
   }
   uint64_t deadline = request.deadline != 0 ? request.deadline : UINT64_MAX;
@@ -175,21 +185,21 @@ Outcome Board::Queue(const Request& request, uint64_t held) {
   });
   const bool entered = HoldBack(policy, request.now);
   ++records_[policy].episode_waited;
+  Fill(request, entry, kEntryWaiting, deadline, policy);
   Append(entry);
-  Fill(request, entry, kEntryWaiting);
-  At(entry).deadline_ns = deadline;
-  At(entry).held_by = policy;
   CountWaiting(request.policies, 1);
   LetGo(request.now);  // it may be the first: then it is marked so
   Outcome outcome = LookLocked(entry, At(entry).ticket, request.now);
+  // The dead may have been looked for a moment ago, and one of them may be the first in the queue.
+  outcome.look_again_ns = std::min(outcome.look_again_ns, request.now + kReapIntervalNs);
   outcome.entered = entered;
   return outcome;
 }
 
 Outcome Board::Enter(const Request& request) {
   const BoardLock lock(this, request.now);
-  if (!lock.held()) {
-    __atomic_fetch_add(&header_->uncounted, uint64_t{1}, __ATOMIC_RELAXED);
+  if (!lock.held() || request.member - 1 >= capacity_.members) {
+    CountUncounted();
     return {};
   }
   uint64_t held = WithoutRoom(request.policies, request.now) | QueuedAt(request.policies);
@@ -211,7 +221,9 @@ Outcome Board::Enter(const Request& request) {
 uint64_t Board::LookAgain(const Entry& entry, uint64_t now) const {
   const bool head = (entry.flags & kEntryHead) != 0;
   uint64_t again = now + kReapIntervalNs;
-  if (!head) again = now + (records_[entry.held_by].waiting > kMany ? kManyLookNs : kSecondLookNs);
+  if (!head)
+    again = now +
+            (records_[entry.held_by % kMaxPolicies].waiting > kMany ? kManyLookNs : kSecondLookNs);
   if (head) {
     ForEach(entry.policies, [&](uint32_t i) {
       const uint64_t room = RoomAt(records_[i], now);
@@ -230,17 +242,18 @@ Outcome Board::LookLocked(uint32_t entry, uint64_t ticket, uint64_t now) {
   outcome.ticket = ticket;
   outcome.policy = record.held_by % kMaxPolicies;
   if (StateOf(record.word) == kEntryWaiting) {
-    if ((record.flags & kEntryHead) != 0 || now > header_->reaped_ns + kSecondLookNs)
-      Reap(now, kReapIntervalNs);
-    LetGo(now);
+    const bool head = (record.flags & kEntryHead) != 0;
+    const bool reaped = Reap(now, kReapIntervalNs);
+    // Thousands may wait: only those look through the list for whom it may have changed.
+    if (head || reaped || now >= record.deadline_ns) LetGo(now);
   }
-  if (StateOf(record.word) == kEntryGranted) {
-    __atomic_store_n(&record.word, (record.word & ~0xffu) | kEntryHeld, __ATOMIC_RELEASE);
+  if (StateOf(record.word) == kEntryGranted && record.ticket == ticket) {
+    Turn(record, kEntryGranted, kEntryHeld);
     outcome.answer = Answer::kGo;
     outcome.waited_ns = record.deadline_ns;  // Grant left it there
     return outcome;
   }
-  if (StateOf(record.word) == kEntryHeld) {
+  if (StateOf(record.word) == kEntryHeld && record.ticket == ticket) {
     outcome.answer = Answer::kGo;
     return outcome;
   }
@@ -248,7 +261,7 @@ Outcome Board::LookLocked(uint32_t entry, uint64_t ticket, uint64_t now) {
     outcome.entry = kNoEntry;
     return outcome;
   }
-  outcome.waited_ns = now - record.since_ns;
+  outcome.waited_ns = now > record.since_ns ? now - record.since_ns : 0;
   if (now < record.deadline_ns) {
     outcome.answer = Answer::kWait;
     outcome.word = record.word;
@@ -259,9 +272,9 @@ Outcome Board::LookLocked(uint32_t entry, uint64_t ticket, uint64_t now) {
   const uint64_t held = WithoutRoom(record.policies, now);
   if (held != 0) outcome.policy = First(held);
   Record& policy = records_[outcome.policy];
+  outcome.entered = HoldBack(outcome.policy, now);
   ++policy.timed_out;
   ++policy.episode_refused;
-  policy.held_back_ns = now;
   policy.longest_wait_ns = std::max(policy.longest_wait_ns, outcome.waited_ns);
   policy.episode_longest_ns = std::max(policy.episode_longest_ns, outcome.waited_ns);
   ledger::CountTime(policy.wait, outcome.waited_ns);
@@ -274,15 +287,42 @@ Outcome Board::LookLocked(uint32_t entry, uint64_t ticket, uint64_t now) {
 
 Outcome Board::Look(const Outcome& before, uint64_t now) {
   const BoardLock lock(this, now);
-  if (!lock.held()) {
-    Outcome outcome = before;
-    outcome.look_again_ns = now + kReapIntervalNs;
-    return outcome;
-  }
+  if (!lock.held()) return LookUnlocked(before, now);
   return LookLocked(before.entry, before.ticket, now);
 }
 
+// While the lock is not to be had: what can be told from the entry alone.
+Outcome Board::LookUnlocked(const Outcome& before, uint64_t now) {
+  Outcome outcome = before;
+  outcome.answer = Answer::kTimedOut;
+  outcome.entry = kNoEntry;
+  if (!Valid(before.entry)) return outcome;
+  Entry& record = At(before.entry);
+  const uint32_t word = __atomic_load_n(&record.word, __ATOMIC_ACQUIRE);
+  if (__atomic_load_n(&record.ticket, __ATOMIC_RELAXED) != before.ticket) return outcome;
+  const uint32_t state = StateOf(word);
+  if (state == kEntryHeld || (state == kEntryGranted && Turn(record, kEntryGranted, kEntryHeld))) {
+    outcome.answer = Answer::kGo;
+    outcome.entry = before.entry;
+    outcome.waited_ns = state == kEntryGranted ? record.deadline_ns : 0;
+    return outcome;
+  }
+  if (state == kEntryWaiting && now >= record.deadline_ns) {
+    GiveUp(before.entry, before.ticket);
+    CountUncounted();
+    outcome.answer = Answer::kUncounted;
+    return outcome;
+  }
+  if (state != kEntryWaiting) return outcome;
+  outcome.answer = Answer::kWait;
+  outcome.entry = before.entry;
+  outcome.word = word;
+  outcome.look_again_ns = std::min(now + kSecondLookNs, record.deadline_ns);
+  return outcome;
+}
+
 Outcome Board::Await(const Outcome& before) {
+  if (!Valid(before.entry)) return Look(before, tracker::Now());
   uint32_t& word = At(before.entry).word;
   if (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == before.word) {
     // As glibc makes its own blocking calls cancellation points.
@@ -295,26 +335,37 @@ Outcome Board::Await(const Outcome& before) {
 }
 
 // Lets everybody go who can, in the order of arrival; whoever is then the first to wait for a
-// policy is told that it is.
-void Board::LetGo(uint64_t now) {
+// policy is told that it is. `all`: looks through the whole list, as is needed after a change of
+// the policies, when there may be some who wait for nothing any more.
+void Board::LetGo(uint64_t now, bool all) {
   uint64_t waited_for = 0;
+  uint64_t ordered = 0;  // where those behind must not overtake: as in QueuedAt
   for (uint32_t i = 0; i < policies_used(); ++i) {
-    if (records_[i].waiting > 0) waited_for |= Bit(i);
+    if (records_[i].rule.on_limit == kWait) ordered |= Bit(i);
+    if (records_[i].waiting > 0 && records_[i].rule.on_limit != kWarn) waited_for |= Bit(i);
   }
   uint64_t behind = 0;  // policies that somebody further ahead waits for
   uint32_t entry = header_->first_waiting;
   for (uint32_t steps = 0; Valid(entry) && steps < capacity_.entries; ++steps) {
-    if ((waited_for & ~behind) == 0) return;
+    if (!all && (waited_for & ~behind) == 0) return;
     Entry& record = At(entry);
     const uint32_t next = record.next;
-    if (((record.policies & behind) | WithoutRoom(record.policies, now)) == 0) {
+    const uint32_t state = StateOf(__atomic_load_n(&record.word, __ATOMIC_ACQUIRE));
+    if (state != kEntryWaiting) {
+      if (state != kEntryGone) return Distrust();
+      entry = next;  // it gave up without the lock
+      continue;
+    }
+    const uint64_t held = WithoutRoom(record.policies, now);
+    if (((record.policies & behind) | held) == 0) {
       Grant(entry, now);
     } else {
-      if ((record.policies & ~behind) != 0 && (record.flags & kEntryHead) == 0) {
+      const uint64_t waits_at = (record.policies & ordered) | held;
+      if ((waits_at & ~behind) != 0 && (record.flags & kEntryHead) == 0) {
         record.flags |= kEntryHead;
         Wake(record);
       }
-      behind |= record.policies;
+      behind |= waits_at;
     }
     entry = next;
   }
@@ -322,20 +373,51 @@ void Board::LetGo(uint64_t now) {
 
 void Board::Grant(uint32_t entry, uint64_t now) {
   Entry& record = At(entry);
+  const uint64_t deadline = record.deadline_ns;
+  const uint64_t arrived = record.since_ns;
+  const uint64_t waited = now > arrived ? now - arrived : 0;
+  record.deadline_ns = waited;
+  record.since_ns = now;
+  if (!Turn(record, kEntryWaiting, kEntryGranted)) {  // it gave up at this moment
+    record.deadline_ns = deadline;
+    record.since_ns = arrived;
+    return;
+  }
   Unlink(entry);
   CountWaiting(record.policies, -1);
   TakeRoom(entry, now);
-  const uint64_t waited = now > record.since_ns ? now - record.since_ns : 0;
   Record& policy = records_[record.held_by % kMaxPolicies];
   ++policy.waited;
+  policy.held_back_ns = std::max(policy.held_back_ns, now);
   policy.last_ticket = record.ticket;
   policy.longest_wait_ns = std::max(policy.longest_wait_ns, waited);
   policy.episode_longest_ns = std::max(policy.episode_longest_ns, waited);
   ledger::CountTime(policy.wait, waited);
-  record.deadline_ns = waited;
-  record.since_ns = now;
-  __atomic_store_n(&record.word, (record.word & ~0xffu) | kEntryGranted, __ATOMIC_RELEASE);
   Wake(record);
+}
+
+// False: it is in another state than `from`, since its thread has given up without the lock.
+bool Board::Turn(Entry& entry, EntryState from, EntryState to) {
+  uint32_t word = __atomic_load_n(&entry.word, __ATOMIC_ACQUIRE);
+  while (StateOf(word) == from) {
+    if (__atomic_compare_exchange_n(&entry.word, &word, (word & ~0xffu) | to, false,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      return true;
+  }
+  return false;
+}
+
+// Gives an entry back without the lock: whoever gets it next makes everything anew.
+void Board::GiveUp(uint32_t entry, uint64_t ticket) {
+  Entry& record = At(entry);
+  uint32_t word = __atomic_load_n(&record.word, __ATOMIC_ACQUIRE);
+  do {
+    if (__atomic_load_n(&record.ticket, __ATOMIC_RELAXED) != ticket) return;
+    const uint32_t state = StateOf(word);
+    if (state == kEntryFree || state == kEntryGone) return;
+  } while (!__atomic_compare_exchange_n(&record.word, &word, (word & ~0xffu) | kEntryGone, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+  __atomic_fetch_add(&header_->gone, 1u, __ATOMIC_SEQ_CST);
 }
 
 void Board::Wake(Entry& entry) {
@@ -344,8 +426,8 @@ void Board::Wake(Entry& entry) {
     FutexWake(&entry.word, 1);
     return;
   }
-  if (entry.member - 1 >= capacity_.members) return;
   uint32_t* word = WakeWord(entry.member);
+  if (word == nullptr) return;
   __atomic_fetch_add(word, 1u, __ATOMIC_RELEASE);
   FutexWake(word, 1);
 }
@@ -353,47 +435,53 @@ void Board::Wake(Entry& entry) {
 // Without LetGo, which the caller does.
 void Board::GiveBack(uint32_t entry, uint64_t now) {
   Entry& record = At(entry);
-  const uint32_t state = StateOf(record.word);
+  const uint32_t state = StateOf(__atomic_load_n(&record.word, __ATOMIC_ACQUIRE));
   if (state == kEntryFree) return;
+  // Given up without the lock, from the list or not: left to Rebuild.
+  if (state == kEntryGone) return Distrust();
   if (state == kEntryWaiting) {
     Unlink(entry);
     CountWaiting(record.policies, -1);
-  } else if (state != kEntryGone) {
+  } else {
     CountUse(record.policies, -1);
   }
-  ForEach(record.policies, [&](uint32_t i) {
-    if (records_[i].prober != entry) return;
-    records_[i].prober = kNoEntry;  // it died, or failed for another reason
-    records_[i].probe_at_ns = now;
-  });
+  EndProbe(entry, record.policies, now);
   if (record.member - 1 < capacity_.members && members_[record.member - 1].entries > 0)
     --members_[record.member - 1].entries;
   FreeEntry(entry);
 }
 
+// It died, or failed for another reason than the server's being full.
+void Board::EndProbe(uint32_t entry, uint64_t policies, uint64_t now) {
+  ForEach(policies, [&](uint32_t i) {
+    if (records_[i].prober != entry) return;
+    __atomic_store_n(&records_[i].prober, kNoEntry, __ATOMIC_RELAXED);
+    records_[i].probe_at_ns = now;
+  });
+}
+
 void Board::Withdraw(uint32_t entry, uint64_t ticket, uint64_t now) {
   if (!Valid(entry)) return;
   const BoardLock lock(this, now);
+  if (!lock.held()) return GiveUp(entry, ticket);
   if (At(entry).ticket != ticket) return;
-  if (!lock.held()) {
-    // Whoever gets the lock next makes everything anew.
-    __atomic_store_n(&At(entry).word, uint32_t{kEntryGone}, __ATOMIC_RELEASE);
-    __atomic_fetch_add(&header_->gone, 1u, __ATOMIC_RELEASE);
-    return;
-  }
   GiveBack(entry, now);
   if (Valid(header_->first_waiting)) LetGo(now);
 }
 
 Outcome Board::Adopt(const Request& request) {
   const BoardLock lock(this, request.now);
-  if (!lock.held()) return {};
+  if (!lock.held() || request.member - 1 >= capacity_.members) {
+    CountUncounted();
+    return {};
+  }
   return Hold(request, true);
 }
 
 void Board::Recount(uint32_t entry, uint64_t policies, uint64_t now) {
   const BoardLock lock(this, now);
   if (!lock.held() || !Valid(entry) || StateOf(At(entry).word) != kEntryHeld) return;
+  EndProbe(entry, At(entry).policies & ~policies, now);
   CountUse(At(entry).policies & ~policies, -1);
   CountUse(policies & ~At(entry).policies, 1);
   At(entry).policies = policies;
@@ -402,12 +490,21 @@ void Board::Recount(uint32_t entry, uint64_t policies, uint64_t now) {
 
 void Board::Settle(uint32_t entry, bool server_full, uint64_t now) {
   const BoardLock lock(this, now);
-  if (!lock.held() || !Valid(entry)) return;
+  if (!Valid(entry)) return;
+  if (!lock.held()) {
+    // What came of it is lost, but the connection may live for hours: the next may try.
+    ForEach(At(entry).policies, [&](uint32_t i) {
+      uint32_t prober = entry;
+      __atomic_compare_exchange_n(&records_[i].prober, &prober, kNoEntry, false, __ATOMIC_RELAXED,
+                                  __ATOMIC_RELAXED);
+    });
+    return;
+  }
   ForEach(At(entry).policies, [&](uint32_t i) {
     Record& record = records_[i];
-    if (record.filed.kind != kPace || record.rule.on_server_full != kFullBackoff) return;
     const bool probing = record.prober == entry;
-    if (probing) record.prober = kNoEntry;
+    if (probing) __atomic_store_n(&record.prober, kNoEntry, __ATOMIC_RELAXED);
+    if (record.filed.kind != kPace || record.rule.on_server_full != kFullBackoff) return;
     if (!server_full) {
       if (probing) {
         record.server_full_since_ns = 0;
@@ -439,13 +536,12 @@ bool Board::NextEpisode(uint64_t now, Episode* episode) {
         now < record.held_back_ns + kQuietNs)
       continue;
     *episode = {.policy = i,
-                .lasted_ns = record.held_back_ns - record.entered_ns,
+                .lasted_ns = std::max(record.held_back_ns, record.entered_ns) - record.entered_ns,
                 .waited = record.episode_waited,
                 .refused = record.episode_refused,
                 .warned = record.episode_warned,
                 .longest_wait_ns = record.episode_longest_ns};
-    record.entered_ns = 0;
-    --header_->episodes;
+    EndEpisode(record);
     return true;
   }
   return false;

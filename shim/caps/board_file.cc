@@ -30,8 +30,9 @@ void* MapFile(int fd, uint64_t size) {
 // errno: EEXIST, another process was faster.
 bool MakeBoard(int directory, const char* name, uint64_t pid_namespace) {
   char own[96];
-  snprintf(own, sizeof(own), "%s.%d", name, getpid());
-  unlinkat(directory, own, 0);  // of an earlier process of that number
+  // The thread's number: two of this process may be here at once.
+  snprintf(own, sizeof(own), "%s.%d", name, gettid());
+  unlinkat(directory, own, 0);  // of an earlier thread of that number
   const int fd = openat(directory, own, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   const uint64_t size = Board::Size(kSharedCapacity);
@@ -56,8 +57,8 @@ bool MakeBoard(int directory, const char* name, uint64_t pid_namespace) {
 }  // namespace
 
 bool MakePages(void* begin, size_t size) noexcept {
-  constexpr uintptr_t kPage = 4096;
-  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / kPage * kPage;
+  const auto page = static_cast<uintptr_t>(getpagesize());
+  const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page;
   const uintptr_t last = reinterpret_cast<uintptr_t>(begin) + size;
   // Kernels before 5.14 do not know the advice (EINVAL): MakeBoard has made all pages at once.
   return madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_WRITE) == 0 ||

@@ -7,6 +7,7 @@
 
 #include "shim/caps/board.h"
 #include "shim/caps/board_lock.h"
+#include "shim/caps/limits.h"
 #include "shim/support/text.h"
 
 namespace pqleash::caps {
@@ -15,6 +16,12 @@ namespace {
 
 bool Same(const Rule& a, const Rule& b) { return memcmp(&a, &b, sizeof(Rule)) == 0; }
 bool Same(const Policy& a, const Policy& b) { return memcmp(&a, &b, sizeof(Policy)) == 0; }
+
+// As CopyText would cut them; never beyond the field, whatever lies on the board.
+template <size_t size>
+bool SameText(const char (&field)[size], const char* text) {
+  return strncmp(field, text, size - 1) == 0;
+}
 
 }  // namespace
 
@@ -34,7 +41,7 @@ uint32_t Board::FindRecord(const char* name, const char* service, uint32_t* vaca
       if (*vacant == kNoPolicyNumber && record.use == 0 && record.waiting == 0) *vacant = i;
       continue;
     }
-    if (strcmp(record.filed.name, name) == 0 && strcmp(record.service, service) == 0) return i;
+    if (SameText(record.filed.name, name) && SameText(record.service, service)) return i;
     if (record.origin != kFromConfig || record.use != 0 || record.waiting != 0) continue;
     if (unused == kNoPolicyNumber || record.stamp < records_[unused].stamp) unused = i;
   }
@@ -53,7 +60,7 @@ uint32_t Board::Install(const Policy& policy, const char* service, Origin origin
     if (vacant == kNoPolicyNumber) return kNoPolicyNumber;
     number = vacant;
     Record& record = records_[number];
-    if (record.entered_ns != 0 && header_->episodes > 0) --header_->episodes;
+    EndEpisode(record);
     record = {};
     CopyText(service, record.service);
   } else if (Same(records_[number].filed, policy) && records_[number].origin == origin) {
@@ -66,6 +73,7 @@ uint32_t Board::Install(const Policy& policy, const char* service, Origin origin
   if (number >= policies_used())
     __atomic_store_n(&header_->policies_used, number + 1, __ATOMIC_RELEASE);
   Record& record = records_[number];
+  record.stamp = 0;  // whoever dies now leaves what the next file replaces
   record.filed = policy;
   if (record.overridden == 0) record.rule = policy.rule;
   record.source = source;
@@ -80,10 +88,10 @@ void Board::Mirror(uint32_t number, const Record& original, uint64_t now) {
   if (!lock.held()) return;
   Record& record = records_[number];
   const bool same = record.origin == original.origin && Same(record.filed, original.filed) &&
-                    Same(record.rule, original.rule) &&
-                    strcmp(record.service, original.service) == 0;
+                    Same(record.rule, original.rule) && SameText(record.service, original.service);
   if (same) return;
-  if (strcmp(record.filed.name, original.filed.name) != 0) {
+  if (!SameText(record.filed.name, original.filed.name)) {
+    EndEpisode(record);
     const uint32_t use = record.use;
     const uint32_t waiting = record.waiting;
     record = {};
@@ -131,14 +139,26 @@ bool Board::Reset(uint32_t number, int32_t changed_by, uint64_t now) {
   return true;
 }
 
+void Board::EndEpisode(Record& record) {
+  if (record.entered_ns != 0 && header_->episodes > 0) --header_->episodes;
+  record.entered_ns = 0;
+}
+
 // After a change: whoever looks at the generation sees it, and those who now have room go.
 void Board::Change(uint32_t number, int32_t changed_by, uint64_t now) {
+  Record& record = records_[number];
   if (changed_by != 0) {
-    records_[number].changed_by = changed_by;
-    __atomic_store_n(&records_[number].announced, 0u, __ATOMIC_RELAXED);
+    record.changed_by = static_cast<uint32_t>(changed_by);
+    __atomic_store_n(&record.announced, 0u, __ATOMIC_RELAXED);
+  }
+  record.full_at_ns = std::min(record.full_at_ns, FullAtMost(record, now));
+  if (record.rule.on_server_full != kFullBackoff) {
+    record.server_full_since_ns = 0;
+    record.probes = 0;
+    record.prober = kNoEntry;
   }
   __atomic_fetch_add(&header_->generation, 1u, __ATOMIC_RELEASE);
-  LetGo(now);
+  LetGo(now, true);
 }
 
 bool Board::Announce(uint32_t number) {

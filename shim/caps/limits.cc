@@ -13,15 +13,27 @@ namespace {
 constexpr uint64_t kFirstBackoffNs = 100'000'000;
 constexpr uint64_t kLastBackoffNs = 10'000'000'000;
 
+// What lies on the board is checked by nobody: a sum or product ends at the largest number.
+uint64_t Sum(uint64_t a, uint64_t b) { return a <= UINT64_MAX - b ? a + b : UINT64_MAX; }
+
+uint64_t Product(uint64_t a, uint64_t b) {
+  uint64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+// By how much a connect may come before the bucket is full (ITU-T I.371, generic cell rate).
+uint64_t Slack(const Rule& rule) {
+  return Product(std::max(rule.burst, 1u) - uint64_t{1}, rule.interval_ns);
+}
+
 }  // namespace
 
 uint64_t RoomAt(const Record& record, uint64_t now) {
   if (record.filed.kind == kCap) return record.use < record.rule.limit ? now : kNever;
   uint64_t at = now;
   if (record.rule.interval_ns != 0) {
-    // Conforming while the bucket, `burst` deep, is not empty (ITU-T I.371, generic cell rate).
-    const uint64_t slack = (record.rule.burst - uint64_t{1}) * record.rule.interval_ns;
-    if (record.full_at_ns > now + slack) at = record.full_at_ns - slack;
+    const uint64_t slack = Slack(record.rule);
+    if (record.full_at_ns > Sum(now, slack)) at = record.full_at_ns - slack;
   }
   if (record.rule.on_server_full == kFullBackoff && record.server_full_since_ns != 0) {
     if (record.prober != kNoEntry) return kNever;
@@ -36,7 +48,12 @@ uint64_t Backoff(uint32_t probes, uint64_t seed) {
 }
 
 uint64_t FullAtAfter(const Record& record, uint64_t now) {
-  return std::max(record.full_at_ns, now) + record.rule.interval_ns;
+  if (record.full_at_ns > Sum(now, Slack(record.rule))) return record.full_at_ns;
+  return Sum(std::max(record.full_at_ns, now), record.rule.interval_ns);
+}
+
+uint64_t FullAtMost(const Record& record, uint64_t now) {
+  return Sum(now, Product(std::max(record.rule.burst, 1u), record.rule.interval_ns));
 }
 
 }  // namespace pqleash::caps

@@ -24,8 +24,14 @@ inline bool HasRoom(const Record& record, uint64_t now) { return RoomAt(record, 
 // refused together do not come back together.
 uint64_t Backoff(uint32_t probes, uint64_t seed);
 
-// Of a moment `now` at which a pace lets one connect go: when its bucket is full again.
+// Of a moment `now` at which a pace lets one connect go: when its bucket is full again. A connect
+// that only warns finds the bucket empty and takes nothing from it, so that a flood of warnings
+// does not have to be paid back once the pace holds connects back.
 uint64_t FullAtAfter(const Record& record, uint64_t now);
+
+// The latest moment at which the bucket can be full again, as seen at `now`: when it is empty now.
+// After a change of the rate what was taken at the old one counts no more than that.
+uint64_t FullAtMost(const Record& record, uint64_t now);
 
 }  // namespace pqleash::caps
 

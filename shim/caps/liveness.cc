@@ -32,7 +32,11 @@ bool Equal(uint64_t a, uint64_t b) { return a == b || a == 0 || b == 0; }
 
 bool Running(pid_t pid) noexcept {
   const auto fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-  if (fd < 0) return errno != ESRCH && (kill(pid, 0) == 0 || errno != ESRCH);
+  if (fd < 0) {
+    // EINVAL, since Linux 6.15 ENOENT: the number is now that of another process's thread.
+    if (errno == ESRCH || errno == EINVAL || errno == ENOENT) return false;
+    return kill(pid, 0) == 0 || errno != ESRCH;
+  }
   pollfd watch = {fd, POLLIN, 0};
   const int ended = poll(&watch, 1, 0);
   close(fd);
