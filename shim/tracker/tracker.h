@@ -88,11 +88,11 @@ bool CanPark(const Call& call, const libpq::Attempt& attempt) noexcept;
 
 // What caps say of a connect that begins; `call` has a slot, in state connecting or resetting. May
 // wait in place. For kPark the slot must have been parked (Process::parking); for kRefuse the text
-// must have been set (Process::held_back). Weak: tests put another in its place.
-[[gnu::weak]] Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
-                              libpq::Destination& destination) noexcept;
-// Sets the text for a parked connect whose time is over. Weak as well.
-[[gnu::weak]] void ExplainRefusal(Process& process, uint32_t slot) noexcept;
+// must have been set (Process::held_back). Tests put another in its place.
+Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
+                libpq::Destination& destination) noexcept;
+// Sets the text for a parked connect whose time is over.
+void ExplainRefusal(Process& process, uint32_t slot) noexcept;
 
 Call BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept;
 void EndClose(const Call& call) noexcept;
@@ -108,6 +108,8 @@ struct Reading {
 };
 // Called by the host for each PQstatus: a look-up, and no trace of it.
 Reading ReadState(const PGconn* conn, const Caller& caller) noexcept;
+// The second half of it; nullptr also for a connection that is not known.
+HeldBackSlot* HeldBackAs(const PGconn* conn) noexcept;
 
 // Probes and cancels: passed through.
 Call BeginExempt(const void* object, const Caller& caller) noexcept;
