@@ -144,7 +144,9 @@ using Work = AnyWork<function, false>;
 template <Function function>
 using Command = AnyWork<function, true>;
 
-// What a connection that is held back says of itself in libpq's place. One type a function.
+// What a connection that is held back says of itself in libpq's place. One type a function. libpq's
+// own calls go straight on, but for those that read out of bounds: PQconnectionNeedsPassword calls
+// PQpass.
 template <Function function>
 struct State;
 template <>
@@ -161,15 +163,18 @@ struct State<Function::kPQerrorMessage> {
 };
 template <>
 struct State<Function::kPQhost> {
+  static constexpr bool kInsideToo = true;
   static char* Answer(HeldBackSlot& slot) { return slot.host; }
 };
 template <>
 struct State<Function::kPQport> {
+  static constexpr bool kInsideToo = true;
   static char* Answer(HeldBackSlot& slot) { return slot.port; }
 };
 // Never kept, and therefore not to be told.
 template <>
 struct State<Function::kPQpass> {
+  static constexpr bool kInsideToo = true;
   static char* Answer(HeldBackSlot& slot) { return slot.empty; }
 };
 
@@ -192,8 +197,12 @@ inline bool MustCall(const ConnectCall& call) { return call.step != ConnectCall:
 template <typename Role, Function function, typename Result, typename... Parameters>
 [[gnu::always_inline]] inline Result ReadField(const Caller& caller, const PGconn* conn) {
   using Real = Result (*)(Parameters...);
-  if (const libpq::Copy* copy = libpq::Containing(caller.address))
+  if (const libpq::Copy* copy = libpq::Containing(caller.address)) {
+    if constexpr (requires { Role::kInsideToo; }) {
+      if (HeldBackSlot* slot = tracker::HeldBackAs(conn)) return Role::Answer(*slot);
+    }
     return reinterpret_cast<Real>(copy->Real(function))(conn);
+  }
   const tracker::Reading reading = tracker::ReadState(conn, caller);
   if (reading.held_back != nullptr) [[unlikely]]
     return Role::Answer(*reading.held_back);

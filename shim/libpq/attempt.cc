@@ -176,7 +176,7 @@ uint64_t Attempt::Hash() const {
 }
 
 bool Attempt::Resolve(const Copy& copy, Resolved* resolved) const {
-  const ErrnoKeeper errno_keeper;
+  const HostStateKeeper keeper;
   if (!CanBeAsked(copy)) return false;
   PGconn* asked = conn;
   if (!IsReset()) {

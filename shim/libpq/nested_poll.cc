@@ -70,7 +70,7 @@ bool NestedPollSeen(const Copy& copy) {
   std::atomic<uint32_t>& known = seen[Number(&copy)];
   uint32_t value = known.load(std::memory_order_relaxed);
   if (value == kNotTried) {
-    const ErrnoKeeper errno_keeper;
+    const HostStateKeeper keeper;
     value = Try(copy);
     known.store(value, std::memory_order_relaxed);
   }

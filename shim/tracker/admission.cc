@@ -112,8 +112,8 @@ Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& 
 
 }  // namespace
 
-Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
-                libpq::Destination& destination) noexcept {
+[[gnu::weak]] Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
+                              libpq::Destination& destination) noexcept {
   Process& process = *call.process;
   caps::Caps& caps = process.caps;
   caps.Refresh(CoarseNow());
@@ -143,7 +143,7 @@ Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
   return WaitInPlace(process, call.slot, outcome, now, destination, attempt.IsReset());
 }
 
-void ExplainRefusal(Process& process, uint32_t slot) noexcept {
+[[gnu::weak]] void ExplainRefusal(Process& process, uint32_t slot) noexcept {
   Refuse(process, slot, process.caps.Latest(slot));
 }
 

@@ -14,12 +14,12 @@ namespace pqleash::tracker {
 // A blocking connect waits in here: signals are handled, and the thread can be cancelled. For kPark
 // the slot is parked (Process::parking); for kRefuse its text is set (Process::held_back).
 //
-// Weak, and the next too: tests put others in their place.
-[[gnu::weak]] Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
-                              libpq::Destination& destination) noexcept;
+// The definitions of the two are weak: tests put others in their place.
+Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
+                libpq::Destination& destination) noexcept;
 
 // Sets the text for a parked connect whose time is over.
-[[gnu::weak]] void ExplainRefusal(Process& process, uint32_t slot) noexcept;
+void ExplainRefusal(Process& process, uint32_t slot) noexcept;
 
 }  // namespace pqleash::tracker
 

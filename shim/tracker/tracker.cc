@@ -20,6 +20,11 @@
 
 namespace pqleash::tracker {
 
+// Weak: tests/interpose decides otherwise.
+[[gnu::weak]] Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
+                              libpq::Destination& destination) noexcept;
+[[gnu::weak]] void ExplainRefusal(Process& process, uint32_t slot) noexcept;
+
 namespace {
 
 // What a thread carries from call to call. Static TLS: the library is there from the start of the
@@ -506,6 +511,14 @@ Reading ReadState(const PGconn* conn, const Caller& caller) noexcept {
   const ErrnoKeeper errno_keeper;
   const uint32_t inherited = conn != nullptr ? FindInherited(conn) : kNoSlot;
   return {inherited != kNoSlot ? InheritedCopy(inherited) : ServingCopy(caller), nullptr};
+}
+
+HeldBackSlot* HeldBackAs(const PGconn* conn) noexcept {
+  Process* process = HeldBack::None() || conn == nullptr ? nullptr : Process::Current();
+  if (process == nullptr) return nullptr;
+  const uint32_t slot = process->connections.Find(conn);
+  const bool held_back = slot != kNoSlot && process->held_back.GuiseOf(slot) != Guise::kNone;
+  return held_back ? &process->held_back.At(slot) : nullptr;
 }
 
 Call BeginExempt(const void* object, const Caller& caller) noexcept {

@@ -100,6 +100,8 @@ struct Reading {
 };
 // Called by the host for each PQstatus: a look-up, and no trace of it.
 Reading ReadState(const PGconn* conn, const Caller& caller) noexcept;
+// The second half of it; nullptr also for a connection that is not known.
+HeldBackSlot* HeldBackAs(const PGconn* conn) noexcept;
 
 // Probes and cancels: passed through.
 Call BeginExempt(const void* object, const Caller& caller) noexcept;

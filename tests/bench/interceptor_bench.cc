@@ -45,4 +45,15 @@ void Exec(benchmark::State& state) {
 }
 BENCHMARK(Exec);
 
+// Drivers ask before and after each query.
+void Status(benchmark::State& state) {
+  PGconn* conn = PQconnectdb("");
+  for ([[maybe_unused]] auto _ : state) {
+    ConnStatusType status = PQstatus(conn);
+    benchmark::DoNotOptimize(status);
+  }
+  PQfinish(conn);
+}
+BENCHMARK(Status);
+
 }  // namespace

@@ -222,7 +222,7 @@ TEST_F(LedgerReaderTest, BadReferencesAreSaidAndReadAsUnknown) {
        "1 references"},
       {"target", [](LedgerBuilder* b) { b->connections[0].target = 2; }, "1 references"},
       {"target, far", [](LedgerBuilder* b) { b->connections[0].target = ~0u; }, "1 references"},
-      {"state", [](LedgerBuilder* b) { b->connections[0].state = 8; }, "1 connections in a state"},
+      {"state", [](LedgerBuilder* b) { b->connections[0].state = 9; }, "1 connections in a state"},
       {"build id", [](LedgerBuilder* b) { b->modules[0].build_id_size = 33; }, "1 references"},
       {"module", [](LedgerBuilder* b) { b->frames[0] = ModuleFrame(2, 1); }, "1 frames"},
       {"last module", [](LedgerBuilder* b) { b->frames[0] = ModuleFrame(0xfffd, 1); }, "1 frames"},

@@ -11,8 +11,8 @@
 namespace pqleash::tracker {
 namespace {
 
-// A life as a word: e established, f failed, b broken, r resetting, x finished. It begins with the
-// connect.
+// A life as a word: e established, f failed, b broken, r resetting, w waiting at a cap, c let go
+// again, n refused, x finished. It begins with the connect.
 struct Case {
   const char* life;
   uint32_t state;
@@ -36,6 +36,15 @@ void Live(TrackerFixture& f, uint32_t slot, const std::string& life) {
         break;
       case 'r':
         f.lifecycle->Resetting(slot, 1);
+        break;
+      case 'w':
+        f.lifecycle->Waiting(slot, 1);
+        break;
+      case 'c':
+        f.lifecycle->Resumed(slot, ledger::kConnecting, 1);
+        break;
+      case 'n':
+        f.lifecycle->Refused(slot, {}, 300);
         break;
       case 'x':
         f.Close(1);
@@ -63,6 +72,15 @@ TEST(Lifecycle, EveryLifeIsCountedOnce) {
            Case{"fre", ledger::kEstablished, 1, 0, 1, 1},
            Case{"frx", ledger::kSlotFree, 0, 0, 2, 0},  // the reset was abandoned, too
            Case{"erx", ledger::kSlotFree, 1, 1, 0, 0},
+           Case{"w", ledger::kWaiting, 0, 0, 0, 0},
+           Case{"wce", ledger::kEstablished, 1, 0, 0, 1},
+           Case{"wx", ledger::kSlotFree, 0, 0, 1, 0},
+           Case{"wn", ledger::kRefused, 0, 0, 1, 0},
+           Case{"nx", ledger::kSlotFree, 0, 0, 1, 0},
+           Case{"nre", ledger::kEstablished, 1, 0, 1, 1},
+           Case{"erw", ledger::kWaiting, 1, 0, 0, 1},
+           Case{"erwn", ledger::kRefused, 1, 1, 1, 0},
+           Case{"erwx", ledger::kSlotFree, 1, 1, 0, 0},
        }) {
     TrackerFixture f;
     const uint32_t slot = f.Open(1);
