@@ -20,11 +20,6 @@
 
 namespace pqleash::tracker {
 
-// Weak: tests/interpose decides otherwise.
-[[gnu::weak]] Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
-                              libpq::Destination& destination) noexcept;
-[[gnu::weak]] void ExplainRefusal(Process& process, uint32_t slot) noexcept;
-
 namespace {
 
 // What a thread carries from call to call. Static TLS: the library is there from the start of the
