@@ -34,11 +34,12 @@ TEST(CliTest, BadUsageIsOneSentence) {
   const Case cases[] = {
       {{}, "pqleash: no command given; see `pqleash --help`\n"},
       {{"frobnicate"},
-       "pqleash: unknown command 'frobnicate', expected one of run, ps, report, doctor; see "
+       "pqleash: unknown command 'frobnicate', expected one of run, ps, report, caps, doctor; see "
        "`pqleash "
        "--help`\n"},
       {{"--frobnicate"},
-       "pqleash: unknown command '--frobnicate', expected one of run, ps, report, doctor; see "
+       "pqleash: unknown command '--frobnicate', expected one of run, ps, report, caps, doctor; "
+       "see "
        "`pqleash "
        "--help`\n"},
       {{"report", "--min-age", "5"},
