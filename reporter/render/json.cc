@@ -8,33 +8,11 @@
 #include <optional>
 
 #include "reporter/duration.h"
-#include "reporter/render/layout.h"
+#include "reporter/render/json_values.h"
 #include "reporter/render/names.h"
 
 namespace pqleash::reporter {
 namespace {
-
-// Keys in the order in which they are written here.
-using Json = nlohmann::ordered_json;
-
-// Seconds, to the millisecond.
-double Seconds(uint64_t ns) { return static_cast<double>(ns / kMillisecond) / 1'000; }
-
-Json OptionalSeconds(const std::optional<uint64_t>& ns) {
-  return ns ? Json(Seconds(*ns)) : Json(nullptr);
-}
-
-// null for 'not known'.
-Json Timestamp(uint64_t realtime_ns) {
-  std::string text = Rfc3339(realtime_ns);
-  return text.empty() ? Json(nullptr) : Json(std::move(text));
-}
-
-// Values of 0 that stand for 'not known' are null.
-template <typename Number>
-Json Known(Number number) {
-  return number == 0 ? Json(nullptr) : Json(number);
-}
 
 Json ToJson(const Coverage& coverage) {
   Json copies = Json::array();
@@ -188,32 +166,28 @@ Json ToJson(const Filter& filter) {
           {"library_paths", filter.library_paths}};
 }
 
-void Write(const Json& json, std::ostream& out) {
-  out << json.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) << '\n';
-}
-
 }  // namespace
 
 void RenderReportJson(const Report& report, std::ostream& out) {
-  Write({{"schema", "pqleash.report/1"},
-         {"generated_at", Timestamp(report.generated_realtime_ns)},
-         {"host", report.host},
-         {"incomplete", report.incomplete},
-         {"processes", ToJsonArray(report.processes)},
-         {"findings", ToJsonArray(report.findings)},
-         {"call_sites", ToJsonArray(report.call_sites)},
-         {"filter", ToJson(report.filter)},
-         {"call_sites_left_out", report.call_sites_left_out}},
-        out);
+  WriteJson({{"schema", "pqleash.report/1"},
+             {"generated_at", Timestamp(report.generated_realtime_ns)},
+             {"host", report.host},
+             {"incomplete", report.incomplete},
+             {"processes", ToJsonArray(report.processes)},
+             {"findings", ToJsonArray(report.findings)},
+             {"call_sites", ToJsonArray(report.call_sites)},
+             {"filter", ToJson(report.filter)},
+             {"call_sites_left_out", report.call_sites_left_out}},
+            out);
 }
 
 void RenderProcessListJson(const ProcessList& list, std::ostream& out) {
-  Write({{"schema", "pqleash.ps/1"},
-         {"generated_at", Timestamp(list.generated_realtime_ns)},
-         {"host", list.host},
-         {"incomplete", list.incomplete},
-         {"processes", ToJsonArray(list.processes)}},
-        out);
+  WriteJson({{"schema", "pqleash.ps/1"},
+             {"generated_at", Timestamp(list.generated_realtime_ns)},
+             {"host", list.host},
+             {"incomplete", list.incomplete},
+             {"processes", ToJsonArray(list.processes)}},
+            out);
 }
 
 }  // namespace pqleash::reporter

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <sstream>
 
 #include "reporter/duration.h"
 #include "reporter/render/escape.h"
@@ -100,6 +101,17 @@ std::string Rfc3339(uint64_t realtime_ns) {
 
 std::string Style::Wrap(std::string_view code, std::string_view text) const {
   return colour_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+}
+
+void WriteIncomplete(const std::vector<std::string>& incomplete, const Style& style,
+                     std::ostream& out) {
+  if (incomplete.empty()) return;
+  out << '\n';
+  for (const std::string& sentence : incomplete) {
+    std::ostringstream lines;
+    WriteWrapped("incomplete: ", Escape(sentence), lines);
+    out << style.Warning(lines.str());
+  }
 }
 
 }  // namespace pqleash::reporter

@@ -56,6 +56,10 @@ class Style {
   bool colour_;
 };
 
+// Writes a line for each sentence on what is missing, after an empty one. Escapes them.
+void WriteIncomplete(const std::vector<std::string>& incomplete, const Style& style,
+                     std::ostream& out);
+
 }  // namespace pqleash::reporter
 
 #endif  // PQLEASH_REPORTER_RENDER_LAYOUT_H_

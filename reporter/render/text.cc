@@ -49,17 +49,6 @@ std::string HeadLine(const Report& report) {
   return line + fmt::format(", {}", Count(OpenIn(report.processes), "open connection"));
 }
 
-void WriteIncomplete(const std::vector<std::string>& incomplete, const Style& style,
-                     std::ostream& out) {
-  if (incomplete.empty()) return;
-  out << '\n';
-  for (const std::string& sentence : incomplete) {
-    std::ostringstream lines;
-    WriteWrapped("incomplete: ", Escape(sentence), lines);
-    out << style.Warning(lines.str());
-  }
-}
-
 // Without the year, which is in a report's first line.
 std::string ShortTime(uint64_t realtime_ns) {
   const std::string time = UtcTime(realtime_ns);

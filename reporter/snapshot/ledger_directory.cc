@@ -119,43 +119,51 @@ std::vector<std::string> LedgerDirectories(const std::string& configured, uid_t 
   return directories;
 }
 
+int OpenLedgerDirectory(const std::string& path, std::optional<LedgerError>* problem) {
+  problem->reset();
+  // A configured directory may be a link that the user set up; one with a predictable name in a
+  // directory that all may write to must not be.
+  const int no_follow = OwnerByName(path) ? O_NOFOLLOW : 0;
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | no_follow);
+  if (fd < 0) {
+    if (errno == ENOENT) return -1;
+    const bool denied = errno == EACCES || errno == EPERM;
+    *problem = Problem(
+        denied ? LedgerError::Kind::kNoPermission : LedgerError::Kind::kReadFailed, path,
+        denied ? std::string("may not be read by this user: run pqleash as its owner, or as root")
+               : fmt::format("cannot be opened: {}; expected a directory", std::strerror(errno)));
+    return -1;
+  }
+  *problem = CheckOwner(fd, path);
+  if (!*problem) return fd;
+  close(fd);
+  return -1;
+}
+
+std::vector<std::string> NamesInDirectory(int directory) {
+  const int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return {};
+  const Directory stream{fdopendir(fd)};
+  if (stream) return NamesIn(stream.get());
+  close(fd);
+  return {};
+}
+
 LedgerListing ListLedgers(const std::vector<std::string>& directories) {
   LedgerListing listing;
   for (const std::string& path : directories) {
-    // A configured directory may be a link that the user set up; one with a predictable name in a
-    // directory that all may write to must not be.
-    const int no_follow = OwnerByName(path) ? O_NOFOLLOW : 0;
-    const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | no_follow);
-    if (fd < 0) {
-      if (errno == ENOENT) continue;
-      const bool denied = errno == EACCES || errno == EPERM;
-      listing.problems.push_back(Problem(
-          denied ? LedgerError::Kind::kNoPermission : LedgerError::Kind::kReadFailed, path,
-          denied
-              ? std::string("may not be read by this user: run pqleash as its owner, or as root")
-              : fmt::format("cannot be opened: {}; expected a directory", std::strerror(errno))));
-      continue;
-    }
-    if (auto problem = CheckOwner(fd, path)) {
-      listing.problems.push_back(*std::move(problem));
-      close(fd);
-      continue;
-    }
-    const Directory directory{fdopendir(fd)};
-    if (!directory) {
-      close(fd);
-      continue;
-    }
-    const size_t first = listing.entries.size();
-    for (const std::string& name : NamesIn(directory.get())) {
+    std::optional<LedgerError> problem;
+    const int fd = OpenLedgerDirectory(path, &problem);
+    if (problem) listing.problems.push_back(*std::move(problem));
+    if (fd < 0) continue;
+    std::vector<LedgerEntry> own;
+    for (const std::string& name : NamesInDirectory(fd)) {
       if (const auto parsed = ParseLedgerName(name)) {
-        listing.entries.push_back({fmt::format("{}/{}", path, name), *parsed});
+        own.push_back({fmt::format("{}/{}", path, name), *parsed});
       }
     }
-    std::vector<LedgerEntry> own(listing.entries.begin() + static_cast<ptrdiff_t>(first),
-                                 listing.entries.end());
+    close(fd);
     MarkNewestImages(&own);
-    listing.entries.resize(first);
     listing.entries.insert(listing.entries.end(), own.begin(), own.end());
   }
   return listing;

@@ -46,9 +46,16 @@ struct LedgerListing {
 std::vector<std::string> LedgerDirectories(const std::string& configured, uid_t uid,
                                            const std::string& shm = "/dev/shm");
 
-// Directories that do not exist hold no ledgers: that is no problem. A directory called
-// pqleash-<uid> that does not belong to that user, is a link or is writable for others is one, and
-// is not looked into.
+// Opens one of these directories for reading; one called pqleash-<uid> must belong to that user, be
+// no link and not be writable for others. -1: `problem` says why, or has no value where there is no
+// such directory. The caller closes the descriptor.
+int OpenLedgerDirectory(const std::string& path, std::optional<LedgerError>* problem);
+
+// The names in a directory, sorted. Leaves the descriptor open.
+std::vector<std::string> NamesInDirectory(int directory);
+
+// Directories that do not exist hold no ledgers: that is no problem. One that OpenLedgerDirectory
+// refuses is.
 LedgerListing ListLedgers(const std::vector<std::string>& directories);
 
 // Marks the older images of each process in a list sorted by name.

@@ -10,11 +10,16 @@
 #include <sstream>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/render/caps_json.h"
+#include "reporter/render/caps_text.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
+#include "reporter/report/caps_report.h"
 #include "reporter/report/report_builder.h"
+#include "reporter/snapshot/board_reader.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/ledger_reader.h"
+#include "tests/reporter/example_board.h"
 #include "tests/reporter/ledger_builder.h"
 #include "tests/reporter/scratch_directory.h"
 
@@ -191,6 +196,58 @@ TEST(GoldenTest, ProcessList) {
   std::ostringstream json;
   RenderProcessListJson(list, json);
   Compare("ps.json", json.str());
+}
+
+BoardSnapshot ReadMemory(const MemoryBoard& board) {
+  const std::string bytes = board.Bytes();
+  return std::get<BoardSnapshot>(ReadBoard(AsBytes(bytes), "example"));
+}
+
+CapsReport ExampleCaps() {
+  MemoryBoard shared;
+  FillExample(&shared);
+  MemoryBoard own;
+  FillProcessExample(&own);
+  BoardSnapshot board = ReadMemory(shared);
+  board.members[1].ended = true;
+  board.uncounted = 2;
+  // The moment of the next try is drawn by lot.
+  board.policies[1].counters.probe_at_ns = kBoardNow + 70'000'000;
+  board.policies[1].counters.probes = 3;
+  board.policies[0].counters.waited = 140;
+  board.policies[0].counters.refused = 8;
+  board.policies[0].counters.timed_out = 4;
+  board.policies[0].counters.longest_wait_ns = 4'900'000'000;
+  const std::string directory = "/dev/shm/pqleash-1000/";
+  return BuildCapsReport({{directory + "caps-1-4026531836.board", board}},
+                         {{4711, "shop", directory + "4711-5000.ledger", ReadMemory(own)}},
+                         kBoardNow, {}, {1'763'730'000'000'000'000, "orders-1"});
+}
+
+std::string CapsText(const CapsReport& report, const CapsTextOptions& options) {
+  std::ostringstream out;
+  RenderCapsText(report, options, out);
+  return out.str();
+}
+
+TEST(GoldenTest, Caps) { Compare("caps.txt", CapsText(ExampleCaps(), {})); }
+
+TEST(GoldenTest, CapsOfAName) {
+  CapsReport report = ExampleCaps();
+  KeepPolicies("billing", {"shop"}, &report);
+  Compare("caps-name.txt", CapsText(report, {/*colour=*/false, /*holders=*/true}));
+}
+
+TEST(GoldenTest, CapsColoured) {
+  Compare("caps.coloured.txt", CapsText(ExampleCaps(), {/*colour=*/true, /*holders=*/false}));
+}
+
+TEST(GoldenTest, NoCaps) { Compare("caps-none.txt", CapsText({}, {})); }
+
+TEST(GoldenTest, CapsJson) {
+  std::ostringstream out;
+  RenderCapsJson(ExampleCaps(), out);
+  Compare("caps.json", out.str());
 }
 
 }  // namespace

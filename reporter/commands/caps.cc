@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <utility>
+
+#include "reporter/commands/caps_board.h"
+#include "reporter/commands/caps_change.h"
+#include "reporter/commands/collect.h"
+#include "reporter/commands/command.h"
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+#include "reporter/render/caps_json.h"
+#include "reporter/render/caps_text.h"
+#include "reporter/report/caps_report.h"
+#include "shim/tracker/clock.h"
+
+namespace pqleash::reporter {
+namespace {
+
+// The boards that processes have in their ledgers. Adds to `incomplete` what could not be read.
+std::vector<ProcessBoardSource> CollectProcessBoards(const std::string& directory,
+                                                     std::vector<std::string>* incomplete) {
+  Selection selection;
+  selection.directory = directory;
+  Collected collected = Collect(selection);
+  for (std::string& sentence : collected.incomplete) {
+    // A directory that cannot be read has been named already.
+    if (std::find(incomplete->begin(), incomplete->end(), sentence) == incomplete->end()) {
+      incomplete->push_back(std::move(sentence));
+    }
+  }
+  std::vector<ProcessBoardSource> sources;
+  for (const Snapshot& snapshot : collected.snapshots) {
+    const Process& process = snapshot.process;
+    std::optional<BoardSnapshot> board = ReadLedgerBoard(process.ledger);
+    if (!board) continue;
+    sources.push_back({process.visible_pid != 0 ? process.visible_pid : process.pid,
+                       process.service, process.ledger, *std::move(board)});
+  }
+  return sources;
+}
+
+int RunCapsList(const Arguments& arguments) {
+  CLI::App app("Show caps and paces: limit, use, who waits; with NAME also who holds.");
+  app.footer(
+      "Change them: `pqleash caps set`, `caps add`, `caps reset`, each with --help.\n"
+      "`caps list` is the same as `caps`, for a NAME that is one of these words.");
+  std::string name;
+  std::string directory;
+  std::vector<std::string> services;
+  Format format = Format::kText;
+  app.add_option("NAME", name, "Only the caps and paces of this name, with who holds and who waits")
+      ->type_name("");
+  app.add_option("--service", services, "Only what holds for this service. May be repeated")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  AddDirectoryOption(&app, &directory);
+  AddFormatOption(&app, &format);
+  if (const auto exit_code = ParseArguments("caps", arguments, &app)) return *exit_code;
+
+  CollectedBoards collected = CollectBoards(directory);
+  const std::vector<ProcessBoardSource> processes =
+      CollectProcessBoards(directory, &collected.incomplete);
+  const int complete = DiagnoseMissing(collected);
+  std::vector<BoardSource> boards;
+  for (SharedBoard& board : collected.boards) {
+    boards.push_back({board.path, std::move(board.snapshot)});
+  }
+  // The clock is read after the boards, so that little in them lies in the future.
+  CapsReport report =
+      BuildCapsReport(boards, processes, tracker::Now(), collected.incomplete, CurrentOccasion());
+  std::vector<std::string> names;
+  for (const CapsPolicy& policy : report.policies) names.emplace_back(policy.policy.filed.name);
+  KeepPolicies(name, services, &report);
+  if (!name.empty() && report.policies.empty()) {
+    Diagnose(NotFound(name, services.empty() ? "" : services.front(), names));
+    return kFailed;
+  }
+  if (format == Format::kJson) {
+    RenderCapsJson(report, std::cout);
+  } else {
+    RenderCapsText(report, {WantsColour(STDOUT_FILENO), !name.empty()}, std::cout);
+  }
+  const int written = FinishOutput();
+  return complete != kFine ? complete : written;
+}
+
+}  // namespace
+
+int RunCaps(const Arguments& arguments) {
+  const std::string first = arguments.empty() ? "" : arguments.front();
+  const Arguments rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
+  if (first == "list") return RunCapsList(rest);
+  if (first == "set") return RunCapsSet(rest);
+  if (first == "add") return RunCapsAdd(rest);
+  if (first == "reset") return RunCapsReset(rest);
+  return RunCapsList(arguments);
+}
+
+}  // namespace pqleash::reporter

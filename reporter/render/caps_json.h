@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_REPORTER_RENDER_CAPS_JSON_H_
+#define PQLEASH_REPORTER_RENDER_CAPS_JSON_H_
+
+#include <ostream>
+
+#include "reporter/report/caps_report.h"
+
+namespace pqleash::reporter {
+
+// For programs: the document 'pqleash.caps/1', with all holders and waiting connects.
+void RenderCapsJson(const CapsReport& report, std::ostream& out);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_RENDER_CAPS_JSON_H_

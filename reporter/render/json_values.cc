@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/render/json_values.h"
+
+#include <string>
+#include <utility>
+
+#include "reporter/duration.h"
+#include "reporter/render/layout.h"
+
+namespace pqleash::reporter {
+
+double Seconds(uint64_t ns) { return static_cast<double>(ns / kMillisecond) / 1'000; }
+
+Json OptionalSeconds(const std::optional<uint64_t>& ns) {
+  return ns ? Json(Seconds(*ns)) : Json(nullptr);
+}
+
+Json Timestamp(uint64_t realtime_ns) {
+  std::string text = Rfc3339(realtime_ns);
+  return text.empty() ? Json(nullptr) : Json(std::move(text));
+}
+
+void WriteJson(const Json& json, std::ostream& out) {
+  out << json.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) << '\n';
+}
+
+}  // namespace pqleash::reporter
