@@ -60,7 +60,8 @@ bool WithdrawOrder() {
 }
 
 bool TakeAnswer(const Copy* copy, PostgresPollingStatusType* answer) {
-  if (order.answer == PollAnswer::kNone || order.copy != copy) return false;
+  // Not by pointer: two threads that found a copy at once have entered it twice (copies.h).
+  if (order.answer == PollAnswer::kNone || order.copy->begin != copy->begin) return false;
   *answer = order.answer == PollAnswer::kWriting ? PGRES_POLLING_WRITING : PGRES_POLLING_FAILED;
   order = {copy, PollAnswer::kNone, true};
   return true;
