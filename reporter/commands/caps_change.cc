@@ -185,7 +185,7 @@ int ResetOne(const ChangeTarget& target, int32_t pid) {
     const caps::Policy policy = PolicyAt(*board, number);
     const std::string title = Title(policy.name, target.policy->service);
     if (board->record(number).origin == caps::kFromOperator) {
-      board->Retire(number, tracker::Now());
+      board->Retire(number, tracker::Now(), pid);
       if (board->record(number).origin != caps::kFromNobody) {
         return Locked(target.board->directory);
       }
@@ -263,7 +263,7 @@ int InstallOne(const NewPolicy& wanted, const ServiceProcesses& processes,
     bool differs = false;
     const uint32_t number =
         board->Install(wanted.policy, wanted.service.c_str(), caps::kFromOperator, 0,
-                       tracker::ReadClock(CLOCK_REALTIME), tracker::Now(), &differs);
+                       tracker::ReadClock(CLOCK_REALTIME), tracker::Now(), &differs, getpid());
     if (number == caps::kNoPolicyNumber) {
       uint32_t free = 0;
       for (uint32_t i = 0; i < caps::kMaxPolicies; ++i) {

@@ -42,6 +42,9 @@ inline constexpr uint64_t kReapIntervalNs = 20'000'000;
 // A granted entry that its thread has not taken by then is lost: the thread left by longjmp.
 inline constexpr uint64_t kUnclaimedNs = 10'000'000'000;
 
+// A stretch at the limit is over when nobody was held back for that long.
+inline constexpr uint64_t kQuietNs = 1'000'000'000;
+
 inline constexpr uint32_t kNoPolicyNumber = UINT32_MAX;
 
 struct BoardCapacity {
@@ -70,6 +73,7 @@ struct Request {
   uint64_t deadline;  // it waits no longer than that, whatever the policies allow; 0: as they allow
   bool may_wait;      // false: where it would wait, it is refused
   bool parked;        // nobody will sleep in Await
+  uint64_t since = 0;  // of Adopt: when the connection was made
 };
 
 enum class Answer : uint32_t {
@@ -133,12 +137,12 @@ class Board {
   // `policy`'s if `stamp` is newer than the record's. Returns its number; kNoPolicyNumber: no room,
   // or no lock. `differs` says that a file as new, or newer, says otherwise and is in force.
   uint32_t Install(const Policy& policy, const char* service, Origin origin, uint64_t source,
-                   uint64_t stamp, uint64_t now, bool* differs);
+                   uint64_t stamp, uint64_t now, bool* differs, int32_t changed_by = 0);
   // Puts record `number` as it is on another board on this one, in the same place. For the board
   // of the process.
   void Mirror(uint32_t number, const Record& record, uint64_t now);
   // Takes a policy out. Those who wait for it alone go on.
-  void Retire(uint32_t number, uint64_t now);
+  void Retire(uint32_t number, uint64_t now, int32_t changed_by = 0);
   // Puts `rule` in force, for `changed_by`. False: no lock.
   bool Override(uint32_t number, const Rule& rule, int32_t changed_by, uint64_t now);
   // Back to the filed rule.

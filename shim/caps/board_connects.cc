@@ -25,8 +25,6 @@ constexpr uint64_t kReapBeforeHoldingNs = 1'000'000;
 constexpr uint64_t kSecondLookNs = 100'000'000;
 constexpr uint64_t kManyLookNs = 1'000'000'000;
 constexpr uint32_t kMany = 64;
-// A stretch at the limit is over when nobody was held back for that long.
-constexpr uint64_t kQuietNs = 1'000'000'000;
 
 constexpr uint64_t Bit(uint32_t number) { return uint64_t{1} << number; }
 
@@ -109,7 +107,7 @@ void Board::Fill(const Request& request, uint32_t entry, EntryState state, uint6
   record.member = request.member;
   record.policies = request.policies;
   __atomic_store_n(&record.ticket, header_->next_ticket++, __ATOMIC_RELAXED);
-  record.since_ns = request.now;
+  record.since_ns = request.since != 0 ? request.since : request.now;
   record.deadline_ns = deadline;
   record.label = request.label;
   record.slot = request.slot;

@@ -50,7 +50,7 @@ uint32_t Board::FindRecord(const char* name, const char* service, uint32_t* vaca
 }
 
 uint32_t Board::Install(const Policy& policy, const char* service, Origin origin, uint64_t source,
-                        uint64_t stamp, uint64_t now, bool* differs) {
+                        uint64_t stamp, uint64_t now, bool* differs, int32_t changed_by) {
   *differs = false;
   const BoardLock lock(this, now);
   if (!lock.held()) return kNoPolicyNumber;
@@ -79,7 +79,7 @@ uint32_t Board::Install(const Policy& policy, const char* service, Origin origin
   record.source = source;
   record.stamp = stamp;
   __atomic_store_n(&record.origin, origin, __ATOMIC_RELEASE);
-  Change(number, 0, now);
+  Change(number, changed_by, now);
   return number;
 }
 
@@ -110,13 +110,13 @@ void Board::Mirror(uint32_t number, const Record& original, uint64_t now) {
   Change(number, original.changed_by, now);
 }
 
-void Board::Retire(uint32_t number, uint64_t now) {
+void Board::Retire(uint32_t number, uint64_t now, int32_t changed_by) {
   const BoardLock lock(this, now);
   if (!lock.held()) return;
   // Entries keep the bit until they end. Without a limit the policy has room for all.
   records_[number].rule.on_limit = kWarn;
   records_[number].origin = kFromNobody;
-  Change(number, 0, now);
+  Change(number, changed_by, now);
 }
 
 bool Board::Override(uint32_t number, const Rule& rule, int32_t changed_by, uint64_t now) {

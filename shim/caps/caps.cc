@@ -29,6 +29,8 @@ constexpr uint64_t Bit(uint32_t number) { return uint64_t{1} << number; }
 constexpr const char* kOnLimitNames[] = {"warn", "wait", "reject"};
 const char* NameOf(uint32_t on_limit) { return on_limit < 3 ? kOnLimitNames[on_limit] : "?"; }
 
+const char* KindOf(const Policy& policy) { return policy.kind == kPace ? "pace" : "cap"; }
+
 double Seconds(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 }  // namespace
@@ -61,6 +63,8 @@ void Caps::Refresh(uint64_t now) {
   const BoundedLockHolder lock(renewing_);
   if (!lock.held()) return;
   looked_at_file_ns_.store(now, std::memory_order_relaxed);
+  if (own_.attached()) NoteEpisodes(own_, now);
+  if (shared_.attached()) NoteEpisodes(shared_, now);
   const bool reread = start_.surveyor->ReadAgain(&configured_);
   if (!changed && !reread) return;
   Renew(now);
@@ -78,12 +82,12 @@ uint32_t Caps::Install(const Policy& policy, uint64_t now) {
       log::Write(
           log::Level::kError,
           "%s \"%s\" is not in force: %u are already, which is the most that a user can have",
-          policy.kind == kPace ? "pace" : "cap", policy.name, kMaxPolicies);
+          KindOf(policy), policy.name, kMaxPolicies);
     said_full_ = true;
   } else if (differs && policy.scope != kScopeProcess && configured_.source != 0) {
     log::Write(log::Level::kError,
                "%s \"%s\" says otherwise in a file that is as new or newer: that one is in force",
-               policy.kind == kPace ? "pace" : "cap", policy.name);
+               KindOf(policy), policy.name);
   }
   return number;
 }
@@ -113,6 +117,7 @@ bool Caps::Adopt(uint32_t number, const Policy& policy, bool configured, uint64_
 
 // Called with the lock.
 void Caps::Renew(uint64_t now) {
+  const uint64_t before = applying_.load(std::memory_order_relaxed);
   uint64_t applying = 0;
   for (uint32_t i = 0; i < configured_.count; ++i) {
     numbers_[i] = shared_.attached() ? Install(configured_.policies[i], now) : i;
@@ -142,6 +147,12 @@ void Caps::Renew(uint64_t now) {
       LogChange(i);
     }
   }
+  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
+    const bool gone = (before & ~applying & Bit(i)) != 0;
+    if (gone && shared_.attached() && shared_.Announce(i))
+      log::Write(log::Level::kWarn, "%s \"%s\": removed by pid %u", KindOf(policies_[i]),
+                 policies_[i].name, shared_.record(i).changed_by);
+  }
   uint64_t conditional = 0;
   uint64_t by_site = 0;
   for (uint32_t i = 0; i < kMaxPolicies; ++i) {
@@ -158,6 +169,12 @@ void Caps::Renew(uint64_t now) {
 void Caps::LogChange(uint32_t number) {
   if (!shared_.Announce(number)) return;
   const Record& record = shared_.record(number);
+  if (record.before.limit == 0 && record.before.burst == 0) {
+    log::Write(log::Level::kWarn, "%s \"%s\": added by pid %u: limit %u, on_limit %s",
+               KindOf(record.filed), policies_[number].name, record.changed_by, record.rule.limit,
+               NameOf(record.rule.on_limit));
+    return;
+  }
   if (record.filed.kind == kPace) {
     log::Write(
         log::Level::kWarn,
@@ -207,9 +224,11 @@ void Caps::Enrol(uint64_t now) {
     const BoundedLockHolder lock(claiming_);
     Endpoint endpoint = {};
     uint64_t call_site = 0;
+    uint64_t since = 0;
     Claim& claim = start_.claims[slot];
     if (!lock.held() || claim.closing || claim.stage == Claim::kAtOwn ||
-        claim.stage == Claim::kAtShared || !start_.surveyor->Held(slot, &endpoint, &call_site))
+        claim.stage == Claim::kAtShared ||
+        !start_.surveyor->Held(slot, &endpoint, &call_site, &since))
       continue;
     uint64_t policies = 0;
     const uint64_t applying = applying_.load(std::memory_order_relaxed);
@@ -223,6 +242,7 @@ void Caps::Enrol(uint64_t now) {
                  .policies = policies,
                  .call_site = call_site,
                  .now = now,
+                 .since = since,
                  .deadline = 0,
                  .may_wait = false,
                  .parked = false};
@@ -281,7 +301,8 @@ Request Caps::RequestOf(const Ask& ask, Board& board, uint32_t member, uint64_t 
           .now = ask.now,
           .deadline = ask.deadline,
           .may_wait = ask.may_wait,
-          .parked = ask.parked};
+          .parked = ask.parked,
+          .since = ask.since};
 }
 
 Outcome Caps::Enter(const Ask& ask) {
@@ -415,6 +436,9 @@ void Caps::Settle(uint32_t slot, bool server_full, uint64_t now) {
 void Caps::Leave(uint64_t now) {
   const uint32_t member = member_.load(std::memory_order_acquire);
   if (member != kNoEntry) shared_.Leave(member, now);
+  // What is quiet from now on need not have been so for a while.
+  if (own_.attached()) NoteEpisodes(own_, now + kQuietNs);
+  if (shared_.attached()) NoteEpisodes(shared_, now + kQuietNs);
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -461,9 +485,9 @@ void Caps::NoteEpisodes(Board& board, uint64_t now) {
     log::Write(log::Level::kWarn,
                "%s \"%s\" has room again after %.1f s: %" PRIu64
                " waited (longest %.3f s), %" PRIu64 " refused, %" PRIu64 " admitted beyond it",
-               policies_[episode.policy].kind == kPace ? "pace" : "cap",
-               policies_[episode.policy].name, Seconds(episode.lasted_ns), episode.waited,
-               Seconds(episode.longest_wait_ns), episode.refused, episode.warned);
+               KindOf(policies_[episode.policy]), policies_[episode.policy].name,
+               Seconds(episode.lasted_ns), episode.waited, Seconds(episode.longest_wait_ns),
+               episode.refused, episode.warned);
   }
 }
 

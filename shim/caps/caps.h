@@ -37,6 +37,7 @@ struct Ask {
   uint64_t policies;  // as Matching found them
   uint64_t call_site;
   uint64_t now;
+  uint64_t since;     // of a connection that is there already; 0: of none
   uint64_t deadline;  // of connect_timeout; 0: none
   bool may_wait;
   bool parked;
@@ -62,9 +63,9 @@ class Surveyor {
   // In words where a call site is: 'orders.py line 42 in checkout'. No colon in it
   // (libpq-facts: psycopg cuts messages at the first).
   virtual void Describe(uint64_t call_site, char (&text)[kMaxLabel + 1]) = 0;
-  // The established connections: for each its slot, and what policies are matched against. False
-  // when `slot` is none.
-  virtual bool Held(uint32_t slot, Endpoint* endpoint, uint64_t* call_site) = 0;
+  // The established connections: for each its slot, what policies are matched against, and since
+  // when it is there (CLOCK_MONOTONIC, ns). False when `slot` is none.
+  virtual bool Held(uint32_t slot, Endpoint* endpoint, uint64_t* call_site, uint64_t* since) = 0;
   virtual uint32_t Slots() = 0;
   // Reads the configuration again if its file has changed.
   // False: unchanged, or it cannot be used, which has been logged.

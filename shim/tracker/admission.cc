@@ -134,6 +134,7 @@ Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& 
                                       .policies = policies,
                                       .call_site = site.id,
                                       .now = now,
+                                      .since = 0,
                                       .deadline = 0,
                                       .may_wait = true,
                                       .parked = asynchronous});

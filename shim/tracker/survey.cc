@@ -2,8 +2,6 @@
 
 #include "shim/tracker/survey.h"
 
-#include <dlfcn.h>
-
 #include <cinttypes>
 #include <cstdio>
 #include <string_view>
@@ -33,7 +31,9 @@ int Length(std::string_view text) { return static_cast<int>(text.size()); }
 
 }  // namespace
 
-// The innermost frame of the program: of its scripts, else of its executable, else any.
+// The innermost frame of the program: of its scripts, else of its executable, else any. Native code
+// by module and offset: to ask the dynamic linker for more would take its lock, and `pqleash` knows
+// better.
 void Survey::Describe(uint64_t call_site, char (&text)[caps::kMaxLabel + 1]) {
   const ledger::Ledger& ledger = process_->ledger;
   const ledger::CallSite* site = nullptr;
@@ -69,22 +69,15 @@ void Survey::Describe(uint64_t call_site, char (&text)[caps::kMaxLabel + 1]) {
     const int worth = path == executable ? kProgram : kNative;
     if (worth <= found) continue;
     found = worth;
-    Dl_info symbol = {};
-    // The call is before the return address.
-    const auto* address =
-        reinterpret_cast<const char*>(module.bias + value - 1);  // NOLINT: an address
-    const bool named = module.state == ledger::kModuleLoaded && dladdr(address, &symbol) != 0 &&
-                       symbol.dli_sname != nullptr;
     const std::string_view name = FileName(path);
-    snprintf(text, sizeof(text), "%.*s+0x%" PRIx64 "%s%s", Length(name), name.data(), value,
-             named ? " in " : "", named ? symbol.dli_sname : "");
+    snprintf(text, sizeof(text), "%.*s+0x%" PRIx64, Length(name), name.data(), value);
   }
   for (char& c : text) {
     if (c != '\0' && (static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == ':')) c = '?';
   }
 }
 
-bool Survey::Held(uint32_t slot, caps::Endpoint* endpoint, uint64_t* call_site) {
+bool Survey::Held(uint32_t slot, caps::Endpoint* endpoint, uint64_t* call_site, uint64_t* since) {
   const Connection& connection = process_->connections.At(slot);
   if (connection.state != ledger::kEstablished && connection.state != ledger::kResetting)
     return false;
@@ -97,6 +90,7 @@ bool Survey::Held(uint32_t slot, caps::Endpoint* endpoint, uint64_t* call_site) 
   };
   *endpoint = {text(target.host), port_, text(target.dbname), text(target.user),
                text(target.application_name)};
+  *since = ledger::Load(record.established_ns);
   *call_site = process_->ledger.At<ledger::CallSite>(ledger::kCallSites, connection.call_site).id;
   return true;
 }

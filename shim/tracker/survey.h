@@ -15,7 +15,7 @@ class Survey final : public caps::Surveyor {
   explicit Survey(Process* process) : process_(process) {}
 
   void Describe(uint64_t call_site, char (&text)[caps::kMaxLabel + 1]) override;
-  bool Held(uint32_t slot, caps::Endpoint* endpoint, uint64_t* call_site) override;
+  bool Held(uint32_t slot, caps::Endpoint* endpoint, uint64_t* call_site, uint64_t* since) override;
   uint32_t Slots() override;
   bool ReadAgain(caps::Configured* configured) override;
 

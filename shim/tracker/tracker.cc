@@ -450,7 +450,10 @@ Call BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept 
 
 void EndClose(const Call& call) noexcept {
   Leave(call);
-  if (call.slot != kNoSlot) call.process->lifecycle.Ended(call.slot, Now());
+  if (call.slot == kNoSlot) return;
+  const ErrnoKeeper errno_keeper;
+  call.process->caps.Refresh(CoarseNow());
+  call.process->lifecycle.Ended(call.slot, Now());
 }
 
 Call BeginWork(Function function, bool command, PGconn* conn, const Caller& caller) noexcept {

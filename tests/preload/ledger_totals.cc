@@ -49,6 +49,7 @@ LedgerTotals ReadLedgerTotals(const std::filesystem::path& directory) {
     totals.faults.push_back(directory.string() + " has mode " + Octal(status.st_mode));
   }
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() == ".board") continue;  // of all processes
     if (entry.path().extension() != ledger::kFileSuffix) {
       totals.faults.push_back(entry.path().string() + " is no ledger");
       continue;

@@ -122,7 +122,11 @@ void MoveFromDefaultDirectory(pid_t pid, const std::string& ledgers) {
     std::filesystem::copy_file(entry.path(), copy);
     std::filesystem::remove(entry.path());
   }
-  // If it was there for this test only.
+  // If it was there for this test only: with nothing in it but the board of all processes.
+  std::vector<std::filesystem::path> left;
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    left.push_back(entry.path());
+  if (left.size() == 1 && left[0].extension() == ".board") std::filesystem::remove(left[0]);
   rmdir(directory.c_str());
 }
 

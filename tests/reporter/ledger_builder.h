@@ -55,7 +55,6 @@ class LedgerBuilder {
   std::string strings;
   std::vector<ledger::HistoryPeriod> history;
   std::string board;  // the process's own
-  std::string board;  // bytes of the process's own board
   uint32_t spare = 3;  // records of capacity beyond the used ones, in each section
 };
 
