@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import caps
+
 CONNECTIONS = (10, 4000)
 
 
@@ -30,10 +32,10 @@ class Bench:
             environment.update(LD_PRELOAD=str(self.library), PQLEASH_DIR=str(self.ledgers))
         return environment
 
-    def output(self, command, preloaded):
+    def output(self, command, preloaded, more=None):
         result = subprocess.run(
             [str(word) for word in command],
-            env=self.environment(preloaded),
+            env=self.environment(preloaded) | (more or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -143,6 +145,8 @@ def measure_all(bench, pgbench_seconds):
     added = statistics.median(preloaded - bare for bare, preloaded in pairs)
     limit = {"value": 30_000, "text": "adds <= 30 us"}
     rows.append(row("connect+finish, 20 Python frames", "ns", pairs, limit, added))
+
+    rows += caps.rows(bench, row)
 
     pairs = bench.spawn()
     ratio = statistics.median(preloaded / bare for bare, preloaded in pairs)

@@ -180,6 +180,11 @@ Subprocess::~Subprocess() {
   if (err_ >= 0) close(err_);
 }
 
+bool Subprocess::ReadMore() {
+  const auto remaining = Remaining(deadline_);
+  return remaining.count() > 0 && ReadSome(std::min(remaining, std::chrono::milliseconds(20)));
+}
+
 void Subprocess::CloseInput() {
   if (in_ >= 0) close(in_);
   in_ = -1;
@@ -187,6 +192,19 @@ void Subprocess::CloseInput() {
 
 void Subprocess::Signal(int number) const {
   if (!ended_) kill(pid_, number);
+}
+
+bool Subprocess::Write(const std::string& text) const {
+  if (in_ < 0) return false;
+  const auto before = signal(SIGPIPE, SIG_IGN);
+  size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t written = write(in_, text.data() + done, text.size() - done);
+    if (written < 0 && errno != EINTR) break;
+    if (written > 0) done += static_cast<size_t>(written);
+  }
+  signal(SIGPIPE, before);
+  return done == text.size();
 }
 
 void Subprocess::Kill() {

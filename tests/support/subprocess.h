@@ -55,6 +55,12 @@ class Subprocess {
 
   // Reads until stdout holds `text`; false when it has ended, or the limit is over, without.
   bool WaitForOutput(const std::string& text);
+  // What stdout has said as far as it was read.
+  const std::string& output() const { return outcome_.out; }
+  // Reads what comes within 20 ms. False: nothing will come any more, or the limit is over.
+  bool ReadMore();
+  // To stdin, of a command with `hold_input`. False: nobody reads it any more.
+  bool Write(const std::string& text) const;
   void CloseInput();
   // Collects the rest of the output and the exit status. After the command's limit the program is
   // killed.
