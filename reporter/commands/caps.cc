@@ -10,39 +10,16 @@
 #include "reporter/commands/caps_board.h"
 #include "reporter/commands/caps_change.h"
 #include "reporter/commands/collect.h"
+#include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/caps_text.h"
 #include "reporter/report/caps_report.h"
-#include "shim/tracker/clock.h"
 
 namespace pqleash::reporter {
 namespace {
-
-// The boards that processes have in their ledgers. Adds to `incomplete` what could not be read.
-std::vector<ProcessBoardSource> CollectProcessBoards(const std::string& directory,
-                                                     std::vector<std::string>* incomplete) {
-  Selection selection;
-  selection.directory = directory;
-  Collected collected = Collect(selection);
-  for (std::string& sentence : collected.incomplete) {
-    // A directory that cannot be read has been named already.
-    if (std::find(incomplete->begin(), incomplete->end(), sentence) == incomplete->end()) {
-      incomplete->push_back(std::move(sentence));
-    }
-  }
-  std::vector<ProcessBoardSource> sources;
-  for (const Snapshot& snapshot : collected.snapshots) {
-    const Process& process = snapshot.process;
-    std::optional<BoardSnapshot> board = ReadLedgerBoard(process.ledger);
-    if (!board) continue;
-    sources.push_back({process.visible_pid != 0 ? process.visible_pid : process.pid,
-                       process.service, process.ledger, *std::move(board)});
-  }
-  return sources;
-}
 
 int RunCapsList(const Arguments& arguments) {
   CLI::App app("Show caps and paces: limit, use, who waits; with NAME also who holds.");
@@ -64,16 +41,17 @@ int RunCapsList(const Arguments& arguments) {
   if (const auto exit_code = ParseArguments("caps", arguments, &app)) return *exit_code;
 
   CollectedBoards collected = CollectBoards(directory);
-  const std::vector<ProcessBoardSource> processes =
-      CollectProcessBoards(directory, &collected.incomplete);
-  const int complete = DiagnoseMissing(collected);
-  std::vector<BoardSource> boards;
-  for (SharedBoard& board : collected.boards) {
-    boards.push_back({board.path, std::move(board.snapshot)});
+  Selection selection;
+  selection.directory = directory;
+  Collected processes = Collect(selection);
+  for (std::string& sentence : processes.incomplete) {
+    // A directory that cannot be read has been named already.
+    const std::vector<std::string>& named = collected.incomplete;
+    if (std::find(named.begin(), named.end(), sentence) == named.end())
+      collected.incomplete.push_back(std::move(sentence));
   }
-  // The clock is read after the boards, so that little in them lies in the future.
-  CapsReport report =
-      BuildCapsReport(boards, processes, tracker::Now(), collected.incomplete, CurrentOccasion());
+  const int complete = DiagnoseMissing(collected);
+  CapsReport report = CollectCaps(collected.boards, processes.snapshots, collected.incomplete);
   std::vector<std::string> names;
   for (const CapsPolicy& policy : report.policies) names.emplace_back(policy.policy.filed.name);
   KeepPolicies(name, services, &report);

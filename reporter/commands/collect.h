@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "reporter/report/caps_report.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/snapshot/snapshot.h"
 
@@ -27,6 +28,7 @@ struct Selection {
 struct Collected {
   std::vector<Snapshot> snapshots;      // by pid; with their lives looked up
   std::vector<std::string> incomplete;  // a sentence each: what was asked for and could not be read
+  std::vector<CapsPolicy> caps;         // that hold for those processes; see CollectCapsOf
 };
 
 // Reads clocks, /proc and the ledgers.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "reporter/commands/collect.h"
+#include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
@@ -101,6 +102,9 @@ int RunReport(const Arguments& arguments) {
   // The sentences on stderr say it all.
   const bool nothing_read = !complete && collected.snapshots.empty();
   if (nothing_read && options.format == Format::kText) return kFailed;
+  // Ledgers that are named may be of another host.
+  if (options.selection.ledgers.empty())
+    collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
   const Report report = MakeReport(std::move(collected), options.filter);
   if (options.format == Format::kJson) {
     RenderReportJson(report, std::cout);

@@ -15,6 +15,7 @@
 
 #include "reporter/commands/child.h"
 #include "reporter/commands/collect.h"
+#include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
@@ -136,7 +137,9 @@ void ReportAtExit(const RunOptions& options, uint64_t run_id) {
   Selection selection;
   selection.directory = options.directory;
   selection.run_id = run_id;
-  const Report report = MakeReport(Collect(selection), Filter{});
+  Collected collected = Collect(selection);
+  collected.caps = CollectCapsOf(collected.snapshots, selection.directory);
+  const Report report = MakeReport(std::move(collected), Filter{});
   if (options.report_at_exit == kToStderr) {
     RenderReportText(report, {WantsColour(STDERR_FILENO), false}, std::cerr);
     return;

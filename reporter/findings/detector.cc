@@ -21,6 +21,7 @@ constexpr DetectorEntry kDetectors[] = {
     {"server-closed", FindServerClosed},
     {"unfinished-failed-connect", FindUnfinishedFailedConnects},
     {"never-used", FindNeverUsed},
+    {"cap-hit", FindCapHits},
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/duration.h"
 #include "reporter/findings/finding.h"
+#include "reporter/report/caps_report.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/snapshot.h"
 
@@ -31,6 +32,7 @@ struct Observation {
   const std::vector<CallSiteGroup>& call_sites;
   Thresholds thresholds;
   std::vector<std::string> library_paths = {};  // globs of the user's: see HeadlineFrame
+  std::vector<CapsPolicy> caps = {};            // that hold for the processes
 };
 
 // One kind of finding.
@@ -46,6 +48,7 @@ std::span<const DetectorEntry> Detectors();
 // connections.
 std::vector<Finding> FindAll(const Observation& observation);
 
+std::vector<Finding> FindCapHits(const Observation& observation);
 std::vector<Finding> FindForkShared(const Observation& observation);
 std::vector<Finding> FindIdleInTransaction(const Observation& observation);
 std::vector<Finding> FindLeakSuspects(const Observation& observation);

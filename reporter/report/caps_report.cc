@@ -63,6 +63,7 @@ void AddCounters(const PolicyCounters& one, PolicyCounters* all) {
     return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
   };
   all->entered_ns = earlier(all->entered_ns, one.entered_ns);
+  all->held_back_ns = std::max(all->held_back_ns, one.held_back_ns);
   if (one.server_full_since_ns == 0) return;
   all->server_full_since_ns = earlier(all->server_full_since_ns, one.server_full_since_ns);
   all->probe_at_ns = earlier(all->probe_at_ns, one.probe_at_ns);
@@ -107,6 +108,7 @@ CapsPolicy* FindPolicy(const ProcessBoardSource& process, const BoardPolicy& rec
 void SetTimes(uint64_t now, CapsPolicy* policy) {
   const PolicyCounters& counters = policy->policy.counters;
   if (counters.entered_ns != 0) policy->at_limit_ns = Since(counters.entered_ns, now);
+  if (counters.held_back_ns != 0) policy->quiet_ns = Since(counters.held_back_ns, now);
   if (counters.server_full_since_ns == 0) return;
   policy->server_full_ns = Since(counters.server_full_since_ns, now);
   policy->next_try_ns = Since(now, counters.probe_at_ns);

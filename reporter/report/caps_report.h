@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "reporter/report/report_builder.h"
+#include "reporter/report/occasion.h"
 #include "reporter/snapshot/board.h"
 
 namespace pqleash::reporter {
@@ -48,6 +48,7 @@ struct CapsPolicy {
   BoardPolicy policy;  // of scope process: counters are those of all `processes`
   std::optional<uint64_t> oldest_wait_ns;
   std::optional<uint64_t> at_limit_ns;     // how long connects have been held back
+  std::optional<uint64_t> quiet_ns;        // since a connect was held back last
   std::optional<uint64_t> server_full_ns;  // how long the server has refused connects
   uint64_t next_try_ns = 0;                // of a server that is full; 0: it is due
   std::vector<CapsProcess> processes;      // of scope process alone, by pid

@@ -178,14 +178,16 @@ Thresholds ThresholdsFor(const Filter& filter) {
 
 Report BuildReport(const std::vector<Snapshot>& snapshots,
                    const std::vector<CallSiteGroup>& call_sites, const Filter& filter,
-                   std::vector<std::string> incomplete, const Occasion& occasion) {
+                   std::vector<std::string> incomplete, const Occasion& occasion,
+                   const std::vector<CapsPolicy>& caps) {
   Report report;
   report.generated_realtime_ns = occasion.realtime_ns;
   report.host = occasion.host;
   report.filter = filter;
   report.incomplete = WithWarnings(snapshots, std::move(incomplete));
   for (const Snapshot& snapshot : snapshots) report.processes.push_back(ToReportProcess(snapshot));
-  report.findings = FindAll({snapshots, call_sites, ThresholdsFor(filter), filter.library_paths});
+  report.findings =
+      FindAll({snapshots, call_sites, ThresholdsFor(filter), filter.library_paths, caps});
   const bool filters_connections = filter.min_age_ns || filter.min_idle_ns;
   for (const CallSiteGroup& group : call_sites) {
     if (!HasConnects(group)) continue;

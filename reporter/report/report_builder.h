@@ -9,16 +9,12 @@
 
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/findings/detector.h"
+#include "reporter/report/caps_report.h"
+#include "reporter/report/occasion.h"
 #include "reporter/report/report.h"
 #include "reporter/snapshot/snapshot.h"
 
 namespace pqleash::reporter {
-
-// Where and when a report is made.
-struct Occasion {
-  uint64_t realtime_ns = 0;
-  std::string host;
-};
 
 // The thresholds of findings under a filter: what is asked to be shown is judged by the same
 // numbers.
@@ -28,7 +24,8 @@ Thresholds ThresholdsFor(const Filter& filter);
 // could not be read; the snapshots' own warnings are added.
 Report BuildReport(const std::vector<Snapshot>& snapshots,
                    const std::vector<CallSiteGroup>& call_sites, const Filter& filter,
-                   std::vector<std::string> incomplete, const Occasion& occasion);
+                   std::vector<std::string> incomplete, const Occasion& occasion,
+                   const std::vector<CapsPolicy>& caps = {});
 
 ProcessList BuildProcessList(const std::vector<Snapshot>& snapshots,
                              std::vector<std::string> incomplete, const Occasion& occasion);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <set>
 
 #include "reporter/findings/detector.h"
@@ -330,6 +331,55 @@ TEST(FindingsTest, OneCallSiteInTwoProcessesIsOneFinding) {
   const std::vector<Finding> findings = Find({leak, leak});
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_EQ(findings[0].connections, 4u);
+}
+
+std::vector<Finding> FindAtCap(uint64_t quiet_ns, const PolicyCounters& counters) {
+  CapsPolicy cap;
+  std::snprintf(cap.policy.filed.name, sizeof cap.policy.filed.name, "billing");
+  cap.policy.filed.kind = caps::kCap;
+  cap.policy.service = "shop";
+  cap.policy.rule = {.limit = 20,
+                     .on_limit = caps::kWait,
+                     .wait_timeout_ms = 5'000,
+                     .max_waiting = 0,
+                     .interval_ns = 0,
+                     .burst = 0,
+                     .on_server_full = 0};
+  cap.policy.counters = counters;
+  cap.quiet_ns = quiet_ns;
+  CapsHolder holder;
+  holder.call_site = 0xabc;
+  holder.count = 14;
+  cap.holders.push_back(holder);
+  return FindAll({{}, {}, {}, {}, {cap}});
+}
+
+TEST(FindingsTest, CapHit) {
+  PolicyCounters counters;
+  counters.use = 20;
+  counters.peak = 20;
+  counters.waiting = 3;
+  counters.waited = 34;
+  counters.timed_out = 5;
+  counters.longest_wait_ns = 2'100 * kMillisecond;
+  const std::vector<Finding> findings = FindAtCap(kMinute, counters);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].kind, "cap-hit");
+  EXPECT_EQ(findings[0].confidence, Confidence::kProven);
+  EXPECT_EQ(findings[0].summary,
+            "cap \"billing\" of service shop (20, wait 5s) was reached: 3 wait now, 34 have waited "
+            "(longest 2.1 s), 5 were refused after a wait");
+  EXPECT_EQ(findings[0].call_site, 0xabcu);
+  EXPECT_NE(findings[0].advice.find("pqleash caps billing"), std::string::npos);
+}
+
+TEST(FindingsTest, ACapThatHeldNobodyBackOfLateIsNoFinding) {
+  PolicyCounters counters;
+  counters.use = 20;
+  EXPECT_TRUE(FindAtCap(kMinute, counters).empty()) << "full is no fault";
+  counters.warned = 4;
+  EXPECT_EQ(FindAtCap(kMinute, counters).size(), 1u);
+  EXPECT_TRUE(FindAtCap(kHour, counters).empty());
 }
 
 TEST(FindingsTest, HealthyProcessesHaveNone) {
