@@ -24,6 +24,15 @@ std::string FixedString(const char (&bytes)[kSize]) {
   return std::string(bytes, strnlen(bytes, kSize));
 }
 
+// Where the header says so.
+template <typename Header>
+void SetPrivateMemory(const Header& header, Process* process) {
+  if constexpr (requires { header.private_begin, header.private_size; }) {
+    process->private_begin = header.private_begin;
+    process->private_size = header.private_size;
+  }
+}
+
 // Counts what does not fit together, to be said once each.
 struct Oddities {
   uint64_t slot_states = 0;
@@ -70,6 +79,7 @@ class SnapshotBuilder {
     process.ending_ns = header.ending_ns;
     process.ended_ns = header.ended_ns;
     process.run_id = header.run_id;
+    SetPrivateMemory(header, &process);
     process.boot_id = FixedString(header.boot_id);
     process.service = FixedString(header.service);
     process.host_name = FixedString(header.host_name);
