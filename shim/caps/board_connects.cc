@@ -191,6 +191,7 @@ Outcome Board::Queue(const Request& request, uint64_t held) {
   // The dead may have been looked for a moment ago, and one of them may be the first in the queue.
   outcome.look_again_ns = std::min(outcome.look_again_ns, request.now + kReapIntervalNs);
   outcome.entered = entered;
+  outcome.server_full = records_[policy].server_full_since_ns != 0;
   return outcome;
 }
 

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cinttypes>
 #include <cstring>
+#include <utility>
 
 #include "shim/caps/board_file.h"
 #include "shim/caps/holders.h"
@@ -307,7 +308,10 @@ Request Caps::RequestOf(const Ask& ask, Board& board, uint32_t member, uint64_t 
 
 Outcome Caps::Enter(const Ask& ask) {
   Claim& claim = start_.claims[ask.slot];
-  claim = {};
+  claim.closing = false;
+  claim.own = kNoEntry;
+  claim.shared = kNoEntry;
+  claim.waited_ns = 0;
   claim.ask = ask;
   const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   if (ask.parked && shared_.attached()) Join(ask.now);  // the word that wakes the parked
@@ -380,32 +384,34 @@ Outcome Caps::Look(uint32_t slot, uint64_t now) {
 
 void Caps::Open(uint32_t slot) {
   // Of a policy that came between the last look at the slot and its end.
-  if (start_.claims[slot].stage != Claim::kNone) GiveBack(slot);
+  if (start_.claims[slot].stage != Claim::kNone) GiveBack(slot, tracker::Now());
   start_.claims[slot].closing = false;
 }
 
-void Caps::GiveBack(uint32_t slot) {
-  if (start_.claims[slot].stage == Claim::kNone && applying_.load(std::memory_order_relaxed) == 0)
-    return;
-  Claim claim;
+void Caps::GiveBack(uint32_t slot, uint64_t now) {
+  Claim& claim = start_.claims[slot];
+  if (claim.stage == Claim::kNone && applying_.load(std::memory_order_relaxed) == 0) return;
+  uint32_t own;
+  uint32_t shared;
+  uint64_t own_ticket;
+  uint64_t shared_ticket;
   {
     const BoundedLockHolder lock(claiming_);
-    Claim& place = start_.claims[slot];
-    claim = place;
-    place = {};
-    place.closing = true;
-    place.latest = claim.latest;
-    place.ask = claim.ask;  // AdmitBeyond counts by it
-    place.ask.policies = claim.stage == Claim::kThrough ? 0 : claim.ask.policies;
+    own = std::exchange(claim.own, kNoEntry);
+    shared = std::exchange(claim.shared, kNoEntry);
+    own_ticket = claim.own_ticket;
+    shared_ticket = claim.shared_ticket;
+    // Of one that waited the rest stays: AdmitBeyond counts by it.
+    if (claim.stage == Claim::kThrough) claim.ask.policies = 0;
+    claim.stage = Claim::kNone;
+    claim.closing = true;
   }
-  if (claim.stage == Claim::kNone) return;
-  const uint64_t now = tracker::Now();
-  if (claim.shared != kNoEntry) {
-    shared_.Withdraw(claim.shared, claim.shared_ticket, now);
+  if (shared != kNoEntry) {
+    shared_.Withdraw(shared, shared_ticket, now);
     NoteEpisodes(shared_, now);
   }
-  if (claim.own != kNoEntry) {
-    own_.Withdraw(claim.own, claim.own_ticket, now);
+  if (own != kNoEntry) {
+    own_.Withdraw(own, own_ticket, now);
     NoteEpisodes(own_, now);
   }
 }

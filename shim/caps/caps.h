@@ -112,7 +112,7 @@ class Caps final : public Clerk {
   Outcome Await(uint32_t slot, uint64_t until);
   Outcome Look(uint32_t slot, uint64_t now);
   // The connection has ended, failed, or is not to be made after all.
-  void GiveBack(uint32_t slot);
+  void GiveBack(uint32_t slot, uint64_t now);
   // Counts a connect that was given back after all, whatever the limits.
   void AdmitBeyond(uint32_t slot);
   // The latest answer to a slot.

@@ -79,13 +79,24 @@ bool MakePair(OwnSocket* park, OwnSocket* other) {
 // The lock, with the host's state kept and its signals blocked.
 class Parking::Section {
  public:
-  explicit Section(BoundedLock& lock) : holder_(lock) {}
-  bool held() const { return holder_.held(); }
+  explicit Section(BoundedLock& lock) : lock_(lock) {
+    // More patience than elsewhere: on a busy machine its holder may not run for a while, and a
+    // connect that cannot be parked is refused.
+    for (int turn = 0; turn < kPatience && !held_; ++turn) held_ = lock_.Acquire();
+  }
+  ~Section() {
+    if (held_) lock_.Release();
+  }
+  Section(const Section&) = delete;
+  Section& operator=(const Section&) = delete;
+  bool held() const { return held_; }
 
  private:
   const HostStateKeeper keeper_;
   const SignalsBlocked signals_;
-  const BoundedLockHolder holder_;
+  static constexpr int kPatience = 16;
+  BoundedLock& lock_;
+  bool held_ = false;
 };
 
 void Parking::Use(ParkingPlace* places, uint32_t* list, uint32_t capacity) {

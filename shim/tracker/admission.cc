@@ -61,7 +61,7 @@ struct Waiter {
 };
 void Abandon(void* waiter) {
   auto [process, slot] = *static_cast<Waiter*>(waiter);
-  process->caps.GiveBack(slot);
+  process->caps.GiveBack(slot, Now());
   process->lifecycle.Ended(slot, Now());
 }
 
@@ -73,7 +73,7 @@ Outcome AwaitGrant(Process& process, uint32_t slot, Outcome outcome, uint64_t de
     outcome = process.caps.Await(slot, deadline != 0 ? deadline : UINT64_MAX);
     const uint64_t now = Now();
     if (outcome.answer != Answer::kWait || deadline == 0 || now < deadline) continue;
-    process.caps.GiveBack(slot);
+    process.caps.GiveBack(slot, now);
     outcome.answer = Answer::kTimedOut;
   }
   pthread_cleanup_pop(0);
@@ -101,7 +101,7 @@ Admission WaitInPlace(Process& process, uint32_t slot, const Outcome& outcome, u
 Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& attempt,
                Outcome outcome) {
   if (CanPark(call, attempt) && process.parking.Park(call.slot)) return {Admission::kPark, 0};
-  process.caps.GiveBack(call.slot);
+  process.caps.GiveBack(call.slot, Now());
   if (process.caps.policy(outcome.policy).async_fallback == caps::kFallbackAdmit) {
     process.caps.AdmitBeyond(call.slot);
     return {Admission::kProceed, 0};
@@ -121,7 +121,7 @@ Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& 
   if (attempt.IsReset()) {
     // The connection that is reset has its places already.
     if (caps.Holds(call.slot)) return {Admission::kProceed, 0};
-    caps.GiveBack(call.slot);
+    caps.GiveBack(call.slot, Now());
   }
   const auto& site = process.ledger.At<ledger::CallSite>(
       ledger::kCallSites, process.connections.At(call.slot).call_site);
@@ -129,7 +129,8 @@ Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& 
   caps.Open(call.slot);
   if (policies == 0) return {Admission::kProceed, 0};
   const bool asynchronous = attempt.IsAsynchronous();
-  const uint64_t now = Now();
+  // A moment ago: when the connect, or the reset, began.
+  const uint64_t now = process.connections.At(call.slot).started_ns;
   const Outcome outcome = caps.Enter({.slot = call.slot,
                                       .policies = policies,
                                       .call_site = site.id,

@@ -77,8 +77,8 @@ void Lifecycle::CountFailed(uint32_t slot, uint64_t now) {
   Count(Site(slot).failed);
 }
 
-void Lifecycle::GiveBack(uint32_t slot) {
-  if (caps_ != nullptr) caps_->GiveBack(slot);
+void Lifecycle::GiveBack(uint32_t slot, uint64_t now) {
+  if (caps_ != nullptr) caps_->GiveBack(slot, now);
 }
 
 uint32_t Lifecycle::Begin(const Opening& opening) {
@@ -131,7 +131,7 @@ bool Lifecycle::Attach(uint32_t slot, const PGconn* handle, const Endpoint& endp
   if (!connections_->Insert(slot, handle, &stale)) {
     // Without an entry its end could not be seen: it must not look open for ever.
     Count(ledger_->header().unrecorded_connections);
-    Ended(slot, 0);
+    Ended(slot, ledger::Load(Record(slot).opened_ns));
     return false;
   }
   if (stale != kNoSlot) Ended(stale, ledger::Load(Record(slot).opened_ns));
@@ -189,7 +189,7 @@ void Lifecycle::Fail(uint32_t slot, ledger::ConnectionState state, const Endpoin
     Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
     Move(slot, state);
   }
-  GiveBack(slot);
+  GiveBack(slot, now);
   if (connections_->At(slot).counted) CountClosed(slot, now);
   CountFailed(slot, now);
 }
@@ -215,7 +215,7 @@ void Lifecycle::Broken(uint32_t slot, uint64_t now) {
     Move(slot, ledger::kBroken);
   }
   if (connections_->At(slot).busy_since_ns != 0) Idle(slot, now);
-  GiveBack(slot);
+  GiveBack(slot, now);
   if (connections_->At(slot).counted) CountClosed(slot, now);
 }
 
@@ -301,7 +301,7 @@ void Lifecycle::Ended(uint32_t slot, uint64_t now) {
     const SequenceGuard guard(Record(slot).sequence);
     Move(slot, ledger::kSlotFree);
   }
-  GiveBack(slot);
+  GiveBack(slot, now);
   if (connections_->At(slot).counted) {
     CountClosed(slot, now);
   } else if (state == ledger::kConnecting || state == ledger::kResetting ||

@@ -77,7 +77,7 @@ class Lifecycle {
   void CountWait(uint32_t slot, uint64_t now);
   void CountClosed(uint32_t slot, uint64_t now);
   void CountFailed(uint32_t slot, uint64_t now);
-  void GiveBack(uint32_t slot);
+  void GiveBack(uint32_t slot, uint64_t now);
   void HandOverUses(uint32_t slot, uint64_t now);
   ledger::ConnectionSlot& Record(uint32_t slot) const;
   ledger::CallSite& Site(uint32_t slot) const;

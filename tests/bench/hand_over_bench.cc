@@ -11,11 +11,13 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -28,7 +30,9 @@ constexpr int kMaxTurns = 10'000;
 constexpr useconds_t kUntilAsleep = 2'000;
 
 struct Shared {
+  std::atomic<bool> begun;      // the first has the place
   std::atomic<int> arrived;     // the turn whose waiter is about to wait
+  std::atomic<int> taken;       // the turn whose waiter has the place
   std::atomic<uint64_t> freed;  // when its holder has called PQfinish
   uint64_t took[2][kMaxTurns];  // in place, parked
 };
@@ -61,7 +65,11 @@ uint64_t ConnectParked(PGconn** conn) {
 // Process `self` of two holds the place in the turns with its own parity.
 void TakeTurns(Shared* shared, int self, int turns, bool parked) {
   PGconn* conn = nullptr;
-  if (self == 0) ConnectInPlace(&conn);
+  if (self == 0) {
+    ConnectInPlace(&conn);
+    shared->begun = true;
+  }
+  while (!shared->begun.load()) sched_yield();
   for (int turn = 0; turn < turns; ++turn) {
     if (turn % 2 == self) {
       while (shared->arrived.load() != turn + 1) sched_yield();
@@ -69,6 +77,8 @@ void TakeTurns(Shared* shared, int self, int turns, bool parked) {
       shared->freed = Now();
       PQfinish(conn);
       conn = nullptr;
+      // It may have been kept from a processor for so long that it is not waiting yet.
+      while (shared->taken.load() != turn + 1) sched_yield();
     } else {
       shared->arrived = turn + 1;
       const uint64_t went_on = parked ? ConnectParked(&conn) : ConnectInPlace(&conn);
@@ -76,6 +86,7 @@ void TakeTurns(Shared* shared, int self, int turns, bool parked) {
         fprintf(stderr, "hand_over_bench: %s", PQerrorMessage(conn));
         _exit(1);
       }
+      shared->taken = turn + 1;
       shared->took[parked ? 1 : 0][turn] = went_on - shared->freed.load();
     }
   }
@@ -99,22 +110,22 @@ int main(int count, char** words) {
   auto* shared = new (memory) Shared();
   for (const bool parked : {false, true}) {
     shared->arrived = 0;
+    shared->taken = 0;
+    shared->begun = false;
     pid_t children[2];
     for (int self = 0; self < 2; ++self) {
       children[self] = fork();
       if (children[self] == 0) {
-        if (self == 1) usleep(100'000);  // the other has the place by then
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         TakeTurns(shared, self, turns, parked);
         _exit(0);
       }
     }
-    int failed = 0;
-    for (const pid_t child : children) {
+    for ([[maybe_unused]] const pid_t child : children) {
       int status = 0;
-      waitpid(child, &status, 0);
-      failed += status != 0;
+      waitpid(-1, &status, 0);
+      if (status != 0) return 1;  // the other goes with us
     }
-    if (failed != 0) return 1;
   }
   printf("{\"in_place\": %llu, \"parked\": %llu}\n",
          static_cast<unsigned long long>(MedianOf(shared->took[0], turns)),

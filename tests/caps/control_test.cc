@@ -199,8 +199,11 @@ TEST_F(Control, TheLogSaysOnceThatTheLimitIsReachedAndOnceThatItIsLeft) {
   EXPECT_EQ(caps_.Logged("cap \"db\" is reached: 3 of 3 in use"), 1) << caps_.Log();
   // Who holds them, the most first.
   const std::string log = caps_.Log();
-  const std::regex order("\"db\": 2 by .*Order.* in 1 process, oldest .*1 in a transaction");
-  const std::regex audit("\"db\": 1 by .*Audit.* in 1 process, oldest");
+  const std::regex order(
+      "\"db\": 2 by capped\\+0x[0-9a-f]+ .call site [0-9a-f]{16}. in 1 process, oldest .*1 in a "
+      "transaction");
+  const std::regex audit(
+      "\"db\": 1 by capped\\+0x[0-9a-f]+ .call site [0-9a-f]{16}. in 1 process, oldest");
   EXPECT_TRUE(std::regex_search(log, order)) << log;
   EXPECT_TRUE(std::regex_search(log, audit)) << log;
   EXPECT_EQ(caps_.Logged("has room again"), 0) << log;
@@ -231,9 +234,10 @@ TEST_F(Control, ARefusalNamesCapLimitUseAndTheBiggestHolder) {
     EXPECT_FALSE(refused.ok);
     EXPECT_TRUE(std::regex_search(
         refused.text,
-        std::regex("^pqleash refused this connection because cap \"db\" of service \"orders-api\" "
-                   "allows 3 and 3 are in use, 2 of them opened by .*Audit.* \\(call site "
-                   "[0-9a-f]{16}\\); .*pqleash caps set db --limit N")))
+        std::regex(
+            "^pqleash refused this connection because cap \"db\" of service \"orders-api\" "
+            "allows 3 and 3 are in use, 2 of them opened by capped\\+0x[0-9a-f]+ \\(call site "
+            "[0-9a-f]{16}\\); .*pqleash caps set db --limit N")))
         << refused;
     EXPECT_EQ(refused.text.find(':'), std::string::npos) << refused;
   }

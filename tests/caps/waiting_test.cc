@@ -94,6 +94,27 @@ TEST_F(Waiting, BothEndAtTheirTimeoutThoughNobodyFreesAnything) {
   kill(holder.pid(), SIGCONT);
 }
 
+// Whoever wins, the place is either his or free.
+TEST_F(Waiting, MayEndAtTheMomentOfTheGrant) {
+  constexpr int kTimeout = 60;
+  caps_.Configure(Cap("service", 1, "wait", "wait_timeout = \"60ms\""));
+  Capped holder = caps_.Run();
+  Capped program = caps_.Run();
+  int connected = 0;
+  for (int round = 0; round < 40; ++round) {
+    ASSERT_TRUE(holder.Open("a").ok);
+    const int waiting = program.Begin(round % 2 == 0 ? "open" : "start", "b");
+    WaitUntil([] { return false; }, milliseconds(kTimeout - 4 + round / 2 % 8));
+    holder.Close("a");
+    const Connected result = program.ResultOf(waiting);
+    connected += result.ok;
+    EXPECT_TRUE(caps_.Reaches("db", result.ok ? 1 : 0, 0)) << result;
+    program.Close("b");
+    EXPECT_EQ(caps_.State("db"), (PolicyState{0, 0, 1}));
+  }
+  RecordProperty("connected", connected);
+}
+
 TEST_F(Waiting, CountsAgainstConnectTimeout) {
   caps_.Configure(Cap("service", 1, "wait", kLong));
   Capped program = caps_.Run();

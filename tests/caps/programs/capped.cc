@@ -47,19 +47,19 @@
 
 namespace shop {
 
-[[gnu::noinline, gnu::visibility("default")]] PGconn* Order(const char* conninfo) {
+[[gnu::noinline]] PGconn* Order(const char* conninfo) {
   PGconn* conn = PQconnectdb(conninfo);
   asm volatile("" ::: "memory");  // no tail call: the frame is what is looked for
   return conn;
 }
 
-[[gnu::noinline, gnu::visibility("default")]] PGconn* Audit(const char* conninfo) {
+[[gnu::noinline]] PGconn* Audit(const char* conninfo) {
   PGconn* conn = PQconnectdb(conninfo);
   asm volatile("" ::: "memory");
   return conn;
 }
 
-[[gnu::noinline, gnu::visibility("default")]] PGconn* StartOrder(const char* conninfo) {
+[[gnu::noinline]] PGconn* StartOrder(const char* conninfo) {
   PGconn* conn = PQconnectStart(conninfo);
   asm volatile("" ::: "memory");
   return conn;
