@@ -18,8 +18,8 @@
 #include <string>
 #include <thread>
 
-#include "shim/tracker/process.h"
 #include "shim/tracker/admission.h"
+#include "shim/tracker/process.h"
 #include "shim/tracker/tracker.h"
 #include "tests/interpose/libpq_flavour.h"
 #include "tests/support/wait_until.h"

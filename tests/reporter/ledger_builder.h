@@ -54,7 +54,7 @@ class LedgerBuilder {
   std::vector<ledger::Target> targets;
   std::string strings;
   std::vector<ledger::HistoryPeriod> history;
-  std::string board;  // the process's own
+  std::string board;   // the process's own
   uint32_t spare = 3;  // records of capacity beyond the used ones, in each section
 };
 
