@@ -38,7 +38,11 @@ double Seconds(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 void Caps::Begin(const Start& start, uint64_t now) {
   start_ = start;
-  configured_ = *start.configured;
+  // Only what is there: most processes have no policy, and need no pages for any.
+  configured_.count = start.configured->count;
+  configured_.source = start.configured->source;
+  configured_.stamp = start.configured->stamp;
+  std::copy_n(start.configured->policies, configured_.count, configured_.policies);
   char problem[256];
   if (start.directory_fd >= 0 && !OpenSharedBoard(start.directory_fd, start.uid,
                                                   start.pid_namespace, true, &shared_, problem)) {

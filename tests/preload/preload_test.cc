@@ -204,6 +204,40 @@ TEST_P(PostgresPreload, BehavesAsBare) {
 }
 INSTANTIATE_TEST_SUITE_P(Postgres, PostgresPreload, ::testing::ValuesIn(PostgresHazards()), Name);
 
+// --- Asynchronous connects that have to wait
+// ------------------------------------------------------
+
+struct SecondStart {
+  const char* name;
+  Libpq libpq;
+  const char* fallback;
+  const char* out;
+};
+class AsynchronousAtALimit : public ::testing::TestWithParam<SecondStart> {};
+
+// A libpq that calls itself past us cannot be made to wait: what then is the configuration's to
+// say.
+TEST_P(AsynchronousAtALimit, IsParkedOrTreatedAsConfigured) {
+  const Trial trial(GetParam().libpq);
+  const std::string file = trial.path() / "caps.toml";
+  std::ofstream(file) << "[[cap]]\nname = \"one\"\nlimit = 1\non_limit = \"wait\"\n"
+                      << "async_fallback = \"" << GetParam().fallback << "\"\n";
+  Command command = trial.Preloaded({"second_start"});
+  command.environment["PQLEASH_CONFIG"] = file;
+  const Outcome outcome = RunToEnd(command);
+  EXPECT_EQ(outcome.exit_code, 0) << HowItEnded(outcome) << '\n' << outcome.err;
+  EXPECT_EQ(outcome.out, GetParam().out);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Standin, AsynchronousAtALimit,
+    ::testing::Values(SecondStart{"Parked", Libpq::kStandin, "admit",
+                                  "first: connected\nsecond: waits\nthen: connected\n"},
+                      SecondStart{"Rejected", Libpq::kSymbolic, "reject",
+                                  "first: connected\nsecond: refused\nthen: refused\n"},
+                      SecondStart{"Admitted", Libpq::kSymbolic, "admit",
+                                  "first: connected\nsecond: connected\nthen: connected\n"}),
+    [](const ::testing::TestParamInfo<SecondStart>& test) { return std::string(test.param.name); });
+
 // --- Full file systems ---------------------------------------------------------------------------
 
 // A mounted tmpfs of a given size; not mounted where that is not allowed.
