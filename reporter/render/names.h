@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "reporter/findings/finding.h"
-#include "reporter/reachability/reachability.h"
 #include "reporter/snapshot/snapshot.h"
 
 namespace pqleash::reporter {
@@ -22,7 +21,6 @@ std::string_view NameOf(Transaction transaction);
 std::string_view NameOf(Language language);
 std::string_view NameOf(Unwinder unwinder);
 std::string_view NameOf(Confidence confidence);
-std::string_view NameOf(Reach reach);
 
 // 'bound', 'looked_up', 'deep_bind'.
 std::vector<std::string> NamesOf(const LibpqWays& ways);

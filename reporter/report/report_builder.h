@@ -4,7 +4,6 @@
 #define PQLEASH_REPORTER_REPORT_REPORT_BUILDER_H_
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -22,12 +21,10 @@ namespace pqleash::reporter {
 Thresholds ThresholdsFor(const Filter& filter);
 
 // Pure. `call_sites` are the groups of `snapshots`, with their frames. `incomplete` names what
-// could not be read; the snapshots' own warnings are added. `reachability` is as `snapshots`, or
-// empty: no memory was looked at.
+// could not be read; the snapshots' own warnings are added.
 Report BuildReport(const std::vector<Snapshot>& snapshots,
                    const std::vector<CallSiteGroup>& call_sites, const Filter& filter,
                    std::vector<std::string> incomplete, const Occasion& occasion,
-                   std::span<const Reachability> reachability = {},
                    const std::vector<CapsPolicy>& caps = {});
 
 ProcessList BuildProcessList(const std::vector<Snapshot>& snapshots,
