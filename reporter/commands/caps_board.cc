@@ -20,16 +20,15 @@
 #include "reporter/snapshot/ledger_directory.h"
 #include "reporter/snapshot/proc_files.h"
 #include "shim/caps/board_file.h"
-#include "shim/caps/liveness.h"
+#include "shim/support/liveness.h"
 
 namespace pqleash::reporter {
 namespace {
 
 void MarkEnded(BoardSnapshot* board) {
   for (BoardMember& member : board->members) {
-    member.ended =
-        !caps::Running(member.pid) ||
-        !caps::SameProcess({member.start_ticks, member.stack_start}, caps::ReadMarks(member.pid));
+    member.ended = !Running(member.pid) ||
+                   !SameProcess({member.start_ticks, member.stack_start}, ReadMarks(member.pid));
   }
 }
 

@@ -24,7 +24,7 @@
 #include "reporter/snapshot/ledger_directory.h"
 #include "shim/config/values.h"
 #include "shim/ledger/layout.h"
-#include "shim/tracker/clock.h"
+#include "shim/support/clock.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -170,7 +170,7 @@ int SetOne(const ChangeTarget& target, const PolicyOptions& given, int32_t pid) 
       std::cout << fmt::format("{}: {} already\n", title, RuleText(policy.kind, before));
       return kFine;
     }
-    if (!board->Override(number, policy.rule, pid, tracker::Now())) {
+    if (!board->Override(number, policy.rule, pid, Now())) {
       return Locked(target.board->directory);
     }
     std::cout << fmt::format("{}: {} -> {}\n", title, RuleText(policy.kind, before),
@@ -185,7 +185,7 @@ int ResetOne(const ChangeTarget& target, int32_t pid) {
     const caps::Policy policy = PolicyAt(*board, number);
     const std::string title = Title(policy.name, target.policy->service);
     if (board->record(number).origin == caps::kFromOperator) {
-      board->Retire(number, tracker::Now(), pid);
+      board->Retire(number, Now(), pid);
       if (board->record(number).origin != caps::kFromNobody) {
         return Locked(target.board->directory);
       }
@@ -197,7 +197,7 @@ int ResetOne(const ChangeTarget& target, int32_t pid) {
                                RuleText(policy.kind, policy.rule));
       return kFine;
     }
-    if (!board->Reset(number, pid, tracker::Now())) return Locked(target.board->directory);
+    if (!board->Reset(number, pid, Now())) return Locked(target.board->directory);
     std::cout << fmt::format("{}: {} -> {}, as the file says\n", title,
                              RuleText(policy.kind, policy.rule),
                              RuleText(policy.kind, board->record(number).rule));
@@ -263,7 +263,7 @@ int InstallOne(const NewPolicy& wanted, const ServiceProcesses& processes,
     bool differs = false;
     const uint32_t number =
         board->Install(wanted.policy, wanted.service.c_str(), caps::kFromOperator, 0,
-                       tracker::ReadClock(CLOCK_REALTIME), tracker::Now(), &differs, getpid());
+                       ReadClock(CLOCK_REALTIME), Now(), &differs, getpid());
     if (number == caps::kNoPolicyNumber) {
       uint32_t free = 0;
       for (uint32_t i = 0; i < caps::kMaxPolicies; ++i) {

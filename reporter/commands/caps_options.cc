@@ -83,19 +83,19 @@ bool SetWord(uint32_t& value, const char* const (&names)[size], const std::strin
 }
 
 bool SetScope(Policy& policy, const std::string& text) {
-  return text != "none" && SetWord(policy.scope, config::kScopeNames, text);
+  return text != "none" && SetWord(policy.scope, caps::kScopeNames, text);
 }
 
 bool SetOnLimit(Policy& policy, const std::string& text) {
-  return SetWord(policy.rule.on_limit, config::kOnLimitNames, text);
+  return SetWord(policy.rule.on_limit, caps::kOnLimitNames, text);
 }
 
 bool SetOnServerFull(Policy& policy, const std::string& text) {
-  return SetWord(policy.rule.on_server_full, config::kOnServerFullNames, text);
+  return SetWord(policy.rule.on_server_full, caps::kOnServerFullNames, text);
 }
 
 bool SetAsyncFallback(Policy& policy, const std::string& text) {
-  return SetWord(policy.async_fallback, config::kAsyncFallbackNames, text);
+  return SetWord(policy.async_fallback, caps::kAsyncFallbackNames, text);
 }
 
 enum class Of { kRule, kScope };

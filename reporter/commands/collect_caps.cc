@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "reporter/commands/collect.h"
-#include "shim/tracker/clock.h"
+#include "shim/support/clock.h"
 
 namespace pqleash::reporter {
 
@@ -23,8 +23,7 @@ CapsReport CollectCaps(const std::vector<SharedBoard>& boards,
   std::vector<BoardSource> shared;
   for (const SharedBoard& board : boards) shared.push_back({board.path, board.snapshot});
   // The clock is read after the boards, so that little in them lies in the future.
-  return BuildCapsReport(shared, processes, tracker::Now(), std::move(incomplete),
-                         CurrentOccasion());
+  return BuildCapsReport(shared, processes, Now(), std::move(incomplete), CurrentOccasion());
 }
 
 std::vector<CapsPolicy> CollectCapsOf(const std::vector<Snapshot>& snapshots,

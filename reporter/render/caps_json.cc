@@ -9,6 +9,7 @@
 #include "reporter/render/caps_names.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/names.h"
+#include "shim/config/policies.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -100,7 +101,7 @@ Json ServerFull(const CapsPolicy& shown) {
 Json ToJson(const CapsPolicy& shown) {
   const BoardPolicy& policy = shown.policy;
   Json matchers = Json::object();
-  for (const auto& [key, glob] : Matchers(policy.filed)) matchers[std::string(key)] = glob;
+  for (const auto& [key, glob] : config::Matchers(policy.filed)) matchers[std::string(key)] = glob;
   Json json = {
       {"name", std::string(policy.filed.name)},
       {"kind", KindName(policy.filed.kind)},

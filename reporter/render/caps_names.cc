@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "reporter/render/names.h"
-#include "shim/config/policies.h"
 #include "shim/config/values.h"
 
 namespace pqleash::reporter {
@@ -22,14 +20,14 @@ std::string_view Word(const char* const (&names)[size], uint32_t value) {
 
 }  // namespace
 
-std::string_view KindName(uint32_t kind) { return Word(config::kKindNames, kind); }
+std::string_view KindName(uint32_t kind) { return Word(caps::kKindNames, kind); }
 
-std::string_view ScopeName(uint32_t scope) { return Word(config::kScopeNames, scope); }
+std::string_view ScopeName(uint32_t scope) { return Word(caps::kScopeNames, scope); }
 
-std::string_view OnLimitName(uint32_t on_limit) { return Word(config::kOnLimitNames, on_limit); }
+std::string_view OnLimitName(uint32_t on_limit) { return Word(caps::kOnLimitNames, on_limit); }
 
 std::string_view OnServerFullName(uint32_t on_server_full) {
-  return Word(config::kOnServerFullNames, on_server_full);
+  return Word(caps::kOnServerFullNames, on_server_full);
 }
 
 std::string ShortDuration(uint64_t milliseconds) {
@@ -55,20 +53,6 @@ std::string RuleText(uint32_t kind, const caps::Rule& rule) {
   text += " " + ShortDuration(rule.wait_timeout_ms);
   if (rule.max_waiting != 0) text += fmt::format(", at most {} waiting", rule.max_waiting);
   return text;
-}
-
-std::vector<std::pair<std::string_view, std::string>> Matchers(const caps::Policy& policy) {
-  std::vector<std::pair<std::string_view, std::string>> matchers;
-  const auto add = [&](std::string_view key, const char* pattern) {
-    if (pattern[0] != '\0') matchers.emplace_back(key, pattern);
-  };
-  add("host", policy.host);
-  add("port", policy.port);
-  add("dbname", policy.dbname);
-  add("user", policy.user);
-  add("application_name", policy.application_name);
-  if (policy.call_site != 0) matchers.emplace_back("call_site", CallSiteName(policy.call_site));
-  return matchers;
 }
 
 }  // namespace pqleash::reporter

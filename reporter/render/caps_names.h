@@ -8,8 +8,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "shim/caps/policy.h"
 
@@ -29,9 +27,6 @@ std::string RateText(uint64_t interval_ns);
 
 // '20, wait 5s' of a cap, '50/s burst 5, wait 5s' of a pace.
 std::string RuleText(uint32_t kind, const caps::Rule& rule);
-
-// The matchers that are given: key and glob, or the id of the call site. Not escaped.
-std::vector<std::pair<std::string_view, std::string>> Matchers(const caps::Policy& policy);
 
 }  // namespace pqleash::reporter
 

@@ -16,6 +16,7 @@
 #include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
 #include "reporter/render/names.h"
+#include "shim/config/policies.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -91,7 +92,7 @@ std::vector<Note> NotesOf(const CapsPolicy& shown) {
   const PolicyCounters& counters = policy.counters;
   std::vector<Note> notes;
   std::string matchers;
-  for (const auto& [key, glob] : Matchers(policy.filed)) {
+  for (const auto& [key, glob] : config::Matchers(policy.filed)) {
     matchers += fmt::format("{}{}={}", matchers.empty() ? "" : ", ", key, Escape(glob));
   }
   if (!matchers.empty()) notes.push_back({"for " + matchers});

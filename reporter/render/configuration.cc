@@ -93,14 +93,14 @@ std::string OnLimit(const Policy& policy) {
 
 void WritePolicy(const Policy& policy, const std::string& source, const Style& style,
                  std::ostream& out) {
-  out << fmt::format("  {} {}  {}\n", config::kKindNames[policy.kind],
+  out << fmt::format("  {} {}  {}\n", caps::kKindNames[policy.kind],
                      style.Bold(Escape(policy.name)), style.Dim(Escape(source)));
   WriteWrapped("    allows:  ", Allows(policy), out);
   WriteWrapped("    counted: ", CountedIn(policy.scope), out);
   WriteWrapped("    beyond:  ", OnLimit(policy), out);
   std::vector<std::string> matchers;
-  for (const std::string& matcher : config::DescribeMatchers(policy)) {
-    matchers.push_back(Escape(matcher));
+  for (const auto& [key, value] : config::Matchers(policy)) {
+    matchers.push_back(Escape(fmt::format("{}={}", key, value)));
   }
   if (matchers.empty()) matchers.emplace_back("every connection");
   WriteItems("    for:     ", matchers, out);
@@ -127,18 +127,18 @@ Json ToJson(const Policy& policy, const std::string& source) {
   const bool paced = rule.interval_ns != 0;
   const Json none = nullptr;
   return {
-      {"kind", config::kKindNames[policy.kind]},
+      {"kind", caps::kKindNames[policy.kind]},
       {"name", policy.name},
       {"source", source},
-      {"scope", config::kScopeNames[policy.scope]},
+      {"scope", caps::kScopeNames[policy.scope]},
       {"limit", cap ? Json(rule.limit) : none},
       {"rate", paced ? Json(config::ShowRate(rule.interval_ns)) : none},
       {"burst", paced ? Json(rule.burst) : none},
-      {"on_server_full", cap ? none : Json(config::kOnServerFullNames[rule.on_server_full])},
-      {"on_limit", config::kOnLimitNames[rule.on_limit]},
+      {"on_server_full", cap ? none : Json(caps::kOnServerFullNames[rule.on_server_full])},
+      {"on_limit", caps::kOnLimitNames[rule.on_limit]},
       {"wait_timeout_ms", waits ? Json(rule.wait_timeout_ms) : none},
       {"max_waiting", waits && rule.max_waiting != 0 ? Json(rule.max_waiting) : none},
-      {"async_fallback", waits ? Json(config::kAsyncFallbackNames[policy.async_fallback]) : none},
+      {"async_fallback", waits ? Json(caps::kAsyncFallbackNames[policy.async_fallback]) : none},
       {"host", TextOrNull(policy.host)},
       {"port", TextOrNull(policy.port)},
       {"dbname", TextOrNull(policy.dbname)},

@@ -12,11 +12,11 @@
 #include <cstring>
 
 #include "shim/caps/board_lock.h"
-#include "shim/caps/liveness.h"
+#include "shim/support/clock.h"
 #include "shim/support/hash.h"
 #include "shim/support/host_state.h"
+#include "shim/support/liveness.h"
 #include "shim/support/text.h"
-#include "shim/tracker/clock.h"
 
 namespace pqleash::caps {
 
@@ -69,7 +69,7 @@ int LockUntil(pthread_mutex_t* mutex, uint64_t until) {
 #ifdef __SANITIZE_THREAD__
   // ThreadSanitizer of GCC 12 does not know pthread_mutex_clocklock and reports the unlock.
   constexpr clockid_t kClock = CLOCK_REALTIME;
-  until += tracker::ReadClock(CLOCK_REALTIME) - tracker::Now();
+  until += ReadClock(CLOCK_REALTIME) - Now();
 #else
   constexpr clockid_t kClock = CLOCK_MONOTONIC;
 #endif

@@ -20,8 +20,9 @@
 // lock for longer than kLockPatience: then the connect goes on uncounted, which is counted; who is
 // in the list already stays in it, and goes on uncounted at its deadline.
 //
-// Without the lock an entry can be given up or taken after the grant, by its own thread alone: its
-// word changes by compare-and-exchange, and nothing else does.
+// Without the lock an entry can be given up, taken after the grant or given an earlier deadline, by
+// its own thread alone: its word and its deadline change by compare-and-exchange, nothing else
+// does.
 //
 // No heap, no exceptions. Thread-safe but for Create and Attach. Times are CLOCK_MONOTONIC in
 // nanoseconds and are given by the caller.
@@ -124,6 +125,8 @@ class Board {
   void UseWakeWord(uint32_t* word) { wake_word_ = word; }
 
   const BoardHeader& header() const { return *header_; }
+  // As it was when the board was made or attached, whatever the header says now.
+  const BoardCapacity& capacity() const { return capacity_; }
   // Changes whenever a policy does: one load, no lock.
   uint32_t generation() const;
   // The record as it is at this moment; `number` below kMaxPolicies.
@@ -143,6 +146,10 @@ class Board {
   void Mirror(uint32_t number, const Record& record, uint64_t now);
   // Takes a policy out. Those who wait for it alone go on.
   void Retire(uint32_t number, uint64_t now, int32_t changed_by = 0);
+  // The same for a policy that the file `source`, as of `stamp`, no longer has. Does nothing where
+  // the record is another's by now, or a file that is as new has it.
+  void RetireFiled(uint32_t number, const char* name, uint64_t source, uint64_t stamp,
+                   uint64_t now);
   // Puts `rule` in force, for `changed_by`. False: no lock.
   bool Override(uint32_t number, const Rule& rule, int32_t changed_by, uint64_t now);
   // Back to the filed rule.
@@ -162,7 +169,10 @@ class Board {
   // does, kWait included: the caller looks after what else has to be done and calls again. A
   // cancellation point; the entry must then be withdrawn.
   Outcome Await(const Outcome& before);
-  // The same without sleep.
+  // It waits until `deadline` at the latest. For its own thread, without the lock; whoever is about
+  // to sleep in Await has to look again by then.
+  void Shorten(uint32_t entry, uint64_t ticket, uint64_t deadline);
+  // Await without sleep.
   Outcome Look(const Outcome& before, uint64_t now);
   // Gives the place back, or leaves the list.
   void Withdraw(uint32_t entry, uint64_t ticket, uint64_t now);
@@ -176,8 +186,6 @@ class Board {
   // --- for the log ---
   // The stretch at a limit that has ended since somebody last asked; false: none.
   bool NextEpisode(uint64_t now, Episode* episode);
-  // The call site with the most entries at `policy`: its label number and how many.
-  uint32_t BiggestHolder(uint32_t policy, uint32_t* count);
   const Label& label(uint32_t number) const { return labels_[number - 1]; }
   const Entry& entry(uint32_t number) const { return entries_[number - 1]; }
   const Member& member(uint32_t number) const { return members_[number - 1]; }
@@ -224,6 +232,7 @@ class Board {
   Outcome LookLocked(uint32_t entry, uint64_t ticket, uint64_t now);
   Outcome LookUnlocked(const Outcome& before, uint64_t now);
   uint64_t LookAgain(const Entry& entry, uint64_t now) const;
+  void RetireLocked(uint32_t number, int32_t changed_by, uint64_t now);
   void Change(uint32_t number, int32_t changed_by, uint64_t now);
   uint32_t FindRecord(const char* name, const char* service, uint32_t* vacant) const;
   bool Reap(uint64_t now, uint64_t interval);  // false: it is not yet time

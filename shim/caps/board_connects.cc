@@ -5,14 +5,14 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "shim/caps/board.h"
 #include "shim/caps/board_lock.h"
 #include "shim/caps/limits.h"
+#include "shim/caps/policy_set.h"
 #include "shim/ledger/histogram.h"
+#include "shim/support/clock.h"
 #include "shim/support/futex.h"
-#include "shim/tracker/clock.h"
 
 namespace pqleash::caps {
 
@@ -25,16 +25,6 @@ constexpr uint64_t kReapBeforeHoldingNs = 1'000'000;
 constexpr uint64_t kSecondLookNs = 100'000'000;
 constexpr uint64_t kManyLookNs = 1'000'000'000;
 constexpr uint32_t kMany = 64;
-
-constexpr uint64_t Bit(uint32_t number) { return uint64_t{1} << number; }
-
-template <typename Visit>
-void ForEach(uint64_t policies, Visit visit) {
-  for (; policies != 0; policies &= policies - 1)
-    visit(static_cast<uint32_t>(std::countr_zero(policies)));
-}
-
-uint32_t First(uint64_t policies) { return static_cast<uint32_t>(std::countr_zero(policies)); }
 
 }  // namespace
 
@@ -85,20 +75,6 @@ void Board::TakeRoom(uint32_t entry, uint64_t now) {
       record.prober = entry;
   });
   CountUse(policies, 1);
-}
-
-// Notes that `policy` has no room for a connect. True: with it a stretch at the limit begins.
-bool Board::HoldBack(uint32_t policy, uint64_t now) {
-  Record& record = records_[policy];
-  record.held_back_ns = now;
-  if (record.entered_ns != 0) return false;
-  record.entered_ns = now;
-  record.episode_waited = 0;
-  record.episode_refused = 0;
-  record.episode_warned = 0;
-  record.episode_longest_ns = 0;
-  ++header_->episodes;
-  return true;
 }
 
 void Board::Fill(const Request& request, uint32_t entry, EntryState state, uint64_t deadline,
@@ -284,6 +260,20 @@ Outcome Board::LookLocked(uint32_t entry, uint64_t ticket, uint64_t now) {
   return outcome;
 }
 
+void Board::Shorten(uint32_t entry, uint64_t ticket, uint64_t deadline) {
+  if (!Valid(entry)) return;
+  Entry& record = At(entry);
+  uint64_t current = __atomic_load_n(&record.deadline_ns, __ATOMIC_RELAXED);
+  // Granted by then: the field holds how long it waited, which must stay.
+  if (StateOf(__atomic_load_n(&record.word, __ATOMIC_ACQUIRE)) != kEntryWaiting ||
+      __atomic_load_n(&record.ticket, __ATOMIC_RELAXED) != ticket)
+    return;
+  // In the middle of a grant as well: then the exchange fails.
+  if (current > deadline)
+    __atomic_compare_exchange_n(&record.deadline_ns, &current, deadline, false, __ATOMIC_RELAXED,
+                                __ATOMIC_RELAXED);
+}
+
 Outcome Board::Look(const Outcome& before, uint64_t now) {
   const BoardLock lock(this, now);
   if (!lock.held()) return LookUnlocked(before, now);
@@ -321,7 +311,7 @@ Outcome Board::LookUnlocked(const Outcome& before, uint64_t now) {
 }
 
 Outcome Board::Await(const Outcome& before) {
-  if (!Valid(before.entry)) return Look(before, tracker::Now());
+  if (!Valid(before.entry)) return Look(before, Now());
   uint32_t& word = At(before.entry).word;
   if (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == before.word) {
     // As glibc makes its own blocking calls cancellation points.
@@ -330,7 +320,7 @@ Outcome Board::Await(const Outcome& before) {
     FutexWait(&word, before.word, before.look_again_ns);
     pthread_setcanceltype(type, nullptr);
   }
-  return Look(before, tracker::Now());
+  return Look(before, Now());
 }
 
 // Lets everybody go who can, in the order of arrival; whoever is then the first to wait for a
@@ -372,13 +362,12 @@ void Board::LetGo(uint64_t now, bool all) {
 
 void Board::Grant(uint32_t entry, uint64_t now) {
   Entry& record = At(entry);
-  const uint64_t deadline = record.deadline_ns;
   const uint64_t arrived = record.since_ns;
   const uint64_t waited = now > arrived ? now - arrived : 0;
-  record.deadline_ns = waited;
+  const uint64_t deadline = __atomic_exchange_n(&record.deadline_ns, waited, __ATOMIC_RELAXED);
   record.since_ns = now;
   if (!Turn(record, kEntryWaiting, kEntryGranted)) {  // it gave up at this moment
-    record.deadline_ns = deadline;
+    __atomic_store_n(&record.deadline_ns, deadline, __ATOMIC_RELAXED);
     record.since_ns = arrived;
     return;
   }
@@ -523,65 +512,6 @@ void Board::Settle(uint32_t entry, bool server_full, uint64_t now) {
     record.probe_at_ns = now + Backoff(record.probes, At(entry).ticket ^ now);
   });
   LetGo(now);
-}
-
-bool Board::NextEpisode(uint64_t now, Episode* episode) {
-  if (__atomic_load_n(&header_->episodes, __ATOMIC_RELAXED) == 0) return false;
-  const BoardLock lock(this, now);
-  if (!lock.held()) return false;
-  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
-    Record& record = records_[i];
-    if (record.entered_ns == 0 || record.waiting > 0 || !HasRoom(record, now) ||
-        now < record.held_back_ns + kQuietNs)
-      continue;
-    *episode = {.policy = i,
-                .lasted_ns = std::max(record.held_back_ns, record.entered_ns) - record.entered_ns,
-                .waited = record.episode_waited,
-                .refused = record.episode_refused,
-                .warned = record.episode_warned,
-                .longest_wait_ns = record.episode_longest_ns};
-    EndEpisode(record);
-    return true;
-  }
-  return false;
-}
-
-uint32_t Board::BiggestHolder(uint32_t policy, uint32_t* count) {
-  // A majority need not exist: count per label, in a small table of the most frequent (Misra and
-  // Gries: whatever has more than one in kCandidates stays in it), then exactly.
-  constexpr uint32_t kCandidates = 16;
-  uint32_t labels[kCandidates] = {};
-  uint32_t counts[kCandidates] = {};
-  const uint32_t used = entries_used();
-  const auto holds = [&](const Entry& entry) {
-    const uint32_t state = StateOf(__atomic_load_n(&entry.word, __ATOMIC_RELAXED));
-    return (state == kEntryHeld || state == kEntryGranted) && (entry.policies & Bit(policy)) != 0 &&
-           entry.label - 1 < capacity_.labels;
-  };
-  for (uint32_t i = 1; i <= used; ++i) {
-    if (!holds(At(i))) continue;
-    const uint32_t label = At(i).label;
-    uint32_t place = 0;
-    while (place < kCandidates && (counts[place] == 0 || labels[place] != label)) ++place;
-    if (place == kCandidates) {
-      place = static_cast<uint32_t>(std::find(counts, counts + kCandidates, 0u) - counts);
-    }
-    if (place < kCandidates) {
-      labels[place] = label;
-      ++counts[place];
-    } else {
-      for (uint32_t& each : counts) --each;
-    }
-  }
-  std::fill(counts, counts + kCandidates, 0u);
-  for (uint32_t i = 1; i <= used; ++i) {
-    if (!holds(At(i))) continue;
-    const auto* place = std::find(labels, labels + kCandidates, At(i).label);
-    if (place != labels + kCandidates) ++counts[place - labels];
-  }
-  const auto* most = std::max_element(counts, counts + kCandidates);
-  *count = *most;
-  return *most > 0 ? labels[most - counts] : kNoEntry;
 }
 
 }  // namespace pqleash::caps

@@ -112,7 +112,22 @@ void Board::Mirror(uint32_t number, const Record& original, uint64_t now) {
 
 void Board::Retire(uint32_t number, uint64_t now, int32_t changed_by) {
   const BoardLock lock(this, now);
+  if (lock.held()) RetireLocked(number, changed_by, now);
+}
+
+void Board::RetireFiled(uint32_t number, const char* name, uint64_t source, uint64_t stamp,
+                        uint64_t now) {
+  const BoardLock lock(this, now);
   if (!lock.held()) return;
+  Record& record = records_[number];
+  if (record.origin != kFromConfig || record.source != source || record.stamp >= stamp ||
+      !SameText(record.filed.name, name))
+    return;
+  record.announced = 1;  // what an operator did to it is of no interest any more
+  RetireLocked(number, 0, now);
+}
+
+void Board::RetireLocked(uint32_t number, int32_t changed_by, uint64_t now) {
   // Entries keep the bit until they end. Without a limit the policy has room for all.
   records_[number].rule.on_limit = kWarn;
   records_[number].origin = kFromNobody;
@@ -137,11 +152,6 @@ bool Board::Reset(uint32_t number, int32_t changed_by, uint64_t now) {
   records_[number].overridden = 0;
   Change(number, changed_by, now);
   return true;
-}
-
-void Board::EndEpisode(Record& record) {
-  if (record.entered_ns != 0 && header_->episodes > 0) --header_->episodes;
-  record.entered_ns = 0;
 }
 
 // After a change: whoever looks at the generation sees it, and those who now have room go.

@@ -19,6 +19,8 @@
 #include "shim/caps/board.h"
 #include "shim/caps/clerk.h"
 #include "shim/caps/policy.h"
+#include "shim/caps/policy_set.h"
+#include "shim/caps/refusal.h"
 #include "shim/support/bounded_lock.h"
 
 namespace pqleash::caps {
@@ -46,6 +48,7 @@ struct Ask {
 // What a slot has on the boards. Valid as zero bytes.
 struct Claim {
   enum Stage : uint32_t { kNone, kAtOwn, kAtShared, kThrough };
+  bool Waits() const { return stage == kAtOwn || stage == kAtShared; }
   uint32_t stage;
   bool closing;  // its connection is about to end: nothing is to be claimed for it any more
   uint32_t own;  // entries, kNoEntry: none
@@ -78,7 +81,7 @@ class Surveyor {
 class Caps final : public Clerk {
  public:
   struct Start {
-    const Configured* configured;  // stays where it is
+    const Configured* configured;
     Surveyor* surveyor;
     const char* service;
     const char* directory;  // of the ledgers
@@ -108,13 +111,15 @@ class Caps final : public Clerk {
   // Asks for the places of a connect, and puts them under `slot`. kGo, kUncounted: it may go.
   // kWait: Await or Look, until they say something else. kRefused, kTimedOut: nothing is held.
   Outcome Enter(const Ask& ask);
-  // Await sleeps until `until` at the latest, whatever it then answers.
-  Outcome Await(uint32_t slot, uint64_t until);
+  Outcome Await(uint32_t slot);
   Outcome Look(uint32_t slot, uint64_t now);
+  // The connect waits until `deadline` at the latest, of its connect_timeout.
+  void Shorten(uint32_t slot, uint64_t deadline);
   // The connection has ended, failed, or is not to be made after all.
   void GiveBack(uint32_t slot, uint64_t now);
-  // Counts a connect that was given back after all, whatever the limits.
-  void AdmitBeyond(uint32_t slot);
+  // A connect that waits goes on at once, and counts whatever the limits. Nothing happens to one
+  // that waits no longer.
+  void AdmitBeyond(uint32_t slot, uint64_t now);
   // The latest answer to a slot.
   const Outcome& Latest(uint32_t slot) const { return start_.claims[slot].latest; }
   // Whether any policy is in force for this process.
@@ -129,7 +134,7 @@ class Caps final : public Clerk {
   void Leave(uint64_t now);
 
   // The sentence for whoever was refused with `outcome`; see refusal.h.
-  void Explain(const Outcome& outcome, char (&text)[400]);
+  void Explain(const Outcome& outcome, char (&text)[kRefusalSize]);
 
   // Clerk.
   Parked Look(uint32_t slot, uint64_t now, uint64_t* look_again) override;
@@ -137,19 +142,24 @@ class Caps final : public Clerk {
   void Sleep(uint32_t seen, uint64_t until) override;
   void Nudge() override;
 
-  Board& own() { return own_; }
-  Board& shared() { return shared_; }
-
  private:
   void Renew(uint64_t now);
+  uint64_t AdoptConfigured(uint64_t now);
+  uint64_t AdoptAdded(uint64_t applying, uint64_t now);
   uint32_t Install(const Policy& policy, uint64_t now);
-  bool Adopt(uint32_t number, const Policy& policy, bool configured, uint64_t now);
+  bool Adopt(uint32_t number, const Policy& policy, Origin origin, uint64_t now);
+  void Keep(uint32_t number, const Policy& policy);
+  bool Configures(const char* name) const;
+  uint64_t MatchingNow(const Endpoint& endpoint, uint64_t call_site) const;
   void Enrol(uint64_t now);
-  void EnrolAt(Board& board, uint32_t& entry, uint64_t& ticket, const Ask& ask);
+  void Count(Claim& claim);
+  void CountAt(Board& board, uint32_t& entry, uint64_t& ticket, const Ask& ask);
   void LogChange(uint32_t number);
+  void LogRemoval(uint32_t number);
   Board& BoardOf(uint32_t policy) {
-    return (own_mask_.load(std::memory_order_relaxed) >> policy & 1) != 0 ? own_ : shared_;
+    return Contains(own_mask_.load(std::memory_order_relaxed), policy) ? own_ : shared_;
   }
+  Board& BoardOf(const Claim& claim) { return claim.stage == Claim::kAtOwn ? own_ : shared_; }
   uint32_t Join(uint64_t now);
   uint32_t Label(Board& board, uint64_t call_site, uint64_t now);
   Request RequestOf(const Ask& ask, Board& board, uint32_t member, uint64_t policies);
@@ -170,10 +180,9 @@ class Caps final : public Clerk {
   std::atomic<uint64_t> conditional_ = 0;  // of these, those with a pattern over the target
   std::atomic<uint64_t> by_site_ = 0;      // of these, those with a call site
   std::atomic<uint64_t> own_mask_ = 0;     // of these, those on the process's own board
-  Policy policies_[kMaxPolicies] = {};     // as numbered on the boards
-  uint32_t numbers_[kMaxPolicies] = {};    // of the configured ones
-  uint64_t logged_full_ns_[kMaxPolicies] = {};
-  BoundedLock renewing_;  // the fields above
+  Policy policies_[kMaxPolicies] = {};     // as numbered on the boards; see Keep
+  std::atomic<uint64_t> logged_full_ns_[kMaxPolicies] = {};
+  BoundedLock renewing_;  // what changes with the policies
   BoundedLock joining_;
   BoundedLock claiming_;  // `closing` of the claims, and claims that come by a change
   bool said_full_ = false;

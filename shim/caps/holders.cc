@@ -10,8 +10,10 @@
 #include <cstddef>
 #include <cstdio>
 
+#include "shim/caps/policy_set.h"
 #include "shim/ledger/layout.h"
 #include "shim/log/log.h"
+#include "shim/support/clock.h"
 
 namespace pqleash::caps {
 
@@ -88,7 +90,7 @@ class LedgerPeek {
 
 bool Holds(const Entry& entry, uint32_t policy) {
   const uint32_t state = StateOf(__atomic_load_n(&entry.word, __ATOMIC_RELAXED));
-  return (state == kEntryHeld || state == kEntryGranted) && (entry.policies >> policy & 1) != 0;
+  return (state == kEntryHeld || state == kEntryGranted) && Contains(entry.policies, policy);
 }
 
 void Collect(const Board& board, uint32_t policy, uint32_t member, const LedgerPeek& ledger,
@@ -112,8 +114,6 @@ void Collect(const Board& board, uint32_t policy, uint32_t member, const LedgerP
   }
 }
 
-double Seconds(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
-
 void LogGroup(const Board& board, const Policy& policy, const Group& group, bool rest) {
   const char* where = rest ? "other call sites" : "a call site that is not known";
   uint64_t site = 0;
@@ -124,17 +124,17 @@ void LogGroup(const Board& board, const Policy& policy, const Group& group, bool
   char activity[96] = "";
   if (group.known > 0)
     snprintf(activity, sizeof(activity), ", longest idle %.1f s, %u in a transaction",
-             Seconds(group.longest_idle_ns), group.in_transaction);
+             ToSeconds(group.longest_idle_ns), group.in_transaction);
   char id[40] = "";
   if (site != 0) snprintf(id, sizeof(id), " (call site %016" PRIx64 ")", site);
   log::Write(log::Level::kWarn, "  \"%s\": %u by %.*s%s in %u process%s, oldest %.1f s%s",
              policy.name, group.count, static_cast<int>(kMaxLabel), where, id, group.processes,
-             group.processes == 1 ? "" : "es", Seconds(group.oldest_ns), activity);
+             group.processes == 1 ? "" : "es", ToSeconds(group.oldest_ns), activity);
 }
 
 }  // namespace
 
-void LogHolders(Board& board, uint32_t number, const Policy& policy, const Outcome& first,
+void LogHolders(const Board& board, uint32_t number, const Policy& policy, const Outcome& first,
                 const char* directory, uint64_t now) {
   static constexpr const char* kWhatHappens[] = {"is admitted", "waits", "is refused"};
   const Record& record = board.record(number);
@@ -158,7 +158,7 @@ void LogHolders(Board& board, uint32_t number, const Policy& policy, const Outco
       if (Holds(entry, number) && entry.member > done && (member == 0 || entry.member < member))
         member = entry.member;
     }
-    if (member == 0 || member > board.header().member_capacity) break;
+    if (member == 0 || member > board.capacity().members) break;
     const LedgerPeek ledger(directory, board.member(member));
     Collect(board, number, member, ledger, now, &groups);
     done = member;
@@ -168,6 +168,42 @@ void LogHolders(Board& board, uint32_t number, const Policy& policy, const Outco
             [](const Group& a, const Group& b) { return a.count > b.count; });
   for (uint32_t i = 0; i < groups.count; ++i) LogGroup(board, policy, groups.groups[i], false);
   if (groups.groups[kMaxGroups].count > 0) LogGroup(board, policy, groups.groups[kMaxGroups], true);
+}
+
+uint32_t BiggestHolder(const Board& board, uint32_t number, uint32_t* count) {
+  // A majority need not exist: count per label, in a small table of the most frequent (Misra and
+  // Gries: whatever has more than one in kCandidates stays in it), then exactly.
+  constexpr uint32_t kCandidates = 16;
+  uint32_t labels[kCandidates] = {};
+  uint32_t counts[kCandidates] = {};
+  const uint32_t used = board.entries_used();
+  const auto holds = [&](const Entry& entry) {
+    return Holds(entry, number) && entry.label - 1 < board.capacity().labels;
+  };
+  for (uint32_t i = 1; i <= used; ++i) {
+    if (!holds(board.entry(i))) continue;
+    const uint32_t label = board.entry(i).label;
+    uint32_t place = 0;
+    while (place < kCandidates && (counts[place] == 0 || labels[place] != label)) ++place;
+    if (place == kCandidates) {
+      place = static_cast<uint32_t>(std::find(counts, counts + kCandidates, 0u) - counts);
+    }
+    if (place < kCandidates) {
+      labels[place] = label;
+      ++counts[place];
+    } else {
+      for (uint32_t& each : counts) --each;
+    }
+  }
+  std::fill(counts, counts + kCandidates, 0u);
+  for (uint32_t i = 1; i <= used; ++i) {
+    if (!holds(board.entry(i))) continue;
+    const auto* place = std::find(labels, labels + kCandidates, board.entry(i).label);
+    if (place != labels + kCandidates) ++counts[place - labels];
+  }
+  const auto* most = std::max_element(counts, counts + kCandidates);
+  *count = *most;
+  return *most > 0 ? labels[most - counts] : kNoEntry;
 }
 
 }  // namespace pqleash::caps

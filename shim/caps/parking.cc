@@ -12,8 +12,8 @@
 
 #include <csignal>
 
+#include "shim/support/clock.h"
 #include "shim/support/host_state.h"
-#include "shim/tracker/clock.h"
 
 namespace pqleash::caps {
 
@@ -197,7 +197,7 @@ void Parking::ServeAll() {
   while (!Finished()) {
     const uint32_t seen = clerk_->Changes();  // before the looks: what changes meanwhile is seen
     uint64_t look_again = UINT64_MAX;
-    LookAtAll(tracker::Now(), &look_again);
+    LookAtAll(Now(), &look_again);
     if (parked() != 0) clerk_->Sleep(seen, look_again);
   }
 }

@@ -47,6 +47,13 @@ enum OnServerFull : uint32_t {
   kFullBackoff = 1,  // one connect at a time tries, at growing intervals; the others are held back
 };
 
+// The words of the configuration for these, in their order.
+inline constexpr const char* kKindNames[] = {"none", "cap", "pace"};
+inline constexpr const char* kScopeNames[] = {"none", "process", "service", "user"};
+inline constexpr const char* kOnLimitNames[] = {"warn", "wait", "reject"};
+inline constexpr const char* kAsyncFallbackNames[] = {"reject", "admit"};
+inline constexpr const char* kOnServerFullNames[] = {"ignore", "backoff"};
+
 inline constexpr uint32_t kMaxPolicyName = 47;
 inline constexpr uint32_t kMaxPattern = 63;
 
@@ -88,6 +95,11 @@ struct Endpoint {
   const char* user;
   const char* application_name;
 };
+
+// 'cap' or 'pace', whatever `kind` is.
+inline const char* KindOf(const Policy& policy) {
+  return kKindNames[policy.kind == kPace ? kPace : kCap];
+}
 
 // Whether a pattern over the target is given: if not, Matches needs no Endpoint.
 bool HasTarget(const Policy& policy);

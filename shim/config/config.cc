@@ -93,8 +93,12 @@ const Setting kSettings[] = {
        return c.limit == 0 ? std::string("none") : fmt::format("{}", c.limit);
      }},
     {"on_limit", "PQLEASH_ON_LIMIT", "warn, wait or reject",
-     [](Config& c, const std::string& text) { return SetName(c.on_limit, kOnLimitNames, text); },
-     [](const Config& c) { return std::string(kOnLimitNames[static_cast<int>(c.on_limit)]); }},
+     [](Config& c, const std::string& text) {
+       return SetName(c.on_limit, caps::kOnLimitNames, text);
+     },
+     [](const Config& c) {
+       return std::string(caps::kOnLimitNames[static_cast<int>(c.on_limit)]);
+     }},
     {"wait_timeout", "PQLEASH_WAIT_TIMEOUT",
      "a time with its unit, such as 5s or 250ms, from 1ms to 24h",
      [](Config& c, const std::string& text) {
@@ -176,7 +180,7 @@ WrittenValue ValueOf(const Entry& entry) {
 // kNoPolicy: `key` is that of neither.
 caps::Kind KindOf(std::string_view key) {
   for (const caps::Kind kind : {caps::kCap, caps::kPace}) {
-    if (key == kKindNames[kind]) return kind;
+    if (key == caps::kKindNames[kind]) return kind;
   }
   return caps::kNoPolicy;
 }
@@ -320,7 +324,8 @@ class Loader {
 
   void RefuseKey(const Entry& entry, const std::string& source) {
     std::vector<std::string> keys = SettingKeys();
-    for (const caps::Kind kind : {caps::kCap, caps::kPace}) keys.emplace_back(kKindNames[kind]);
+    for (const caps::Kind kind : {caps::kCap, caps::kPace})
+      keys.emplace_back(caps::kKindNames[kind]);
     const std::string nearest = NearestName(entry.key, keys);
     if (KindOf(nearest) != caps::kNoPolicy) wants_policies_ = true;
     loaded_.problems.push_back(
@@ -352,7 +357,7 @@ class Loader {
       loaded_.problems.push_back(fmt::format(
           "{}: wait_timeout contradicts on_limit = \"{}\" ({}): set on_limit = \"wait\", or take "
           "wait_timeout out",
-          sources_[wait_timeout], kOnLimitNames[loaded_.config.on_limit],
+          sources_[wait_timeout], caps::kOnLimitNames[loaded_.config.on_limit],
           FromFile(on_limit) ? sources_[on_limit] : "the default"));
     }
   }
@@ -369,7 +374,7 @@ class Loader {
       for (const SourcedPolicy& each : policies_) {
         loaded_.config.policies.push_back(each.policy);
         loaded_.effective.push_back(
-            {fmt::format("{} {}", kKindNames[each.policy.kind], each.policy.name),
+            {fmt::format("{} {}", caps::kKindNames[each.policy.kind], each.policy.name),
              Describe(each.policy), each.source});
       }
     } else if (wants_policies_) {

@@ -65,14 +65,14 @@ bool SetCallSite(Policy& policy, const std::string& text) {
 }
 
 bool SetScope(Policy& policy, const std::string& text) {
-  const auto value = IndexOfName(kScopeNames, text);
+  const auto value = IndexOfName(caps::kScopeNames, text);
   if (!value || *value == 0) return false;
   policy.scope = *value;
   return true;
 }
 
 bool SetAsyncFallback(Policy& policy, const std::string& text) {
-  const auto value = IndexOfName(kAsyncFallbackNames, text);
+  const auto value = IndexOfName(caps::kAsyncFallbackNames, text);
   if (value) policy.async_fallback = *value;
   return value.has_value();
 }
@@ -128,7 +128,7 @@ const Key kKeys[] = {
     {"burst", kOfPace, "a whole number of connects from 1 to 1000000",
      SetRuleCount<&Rule::burst, 1>},
     {"on_server_full", kOfPace, "backoff or ignore",
-     SetRuleName<&Rule::on_server_full, kOnServerFullNames>},
+     SetRuleName<&Rule::on_server_full, caps::kOnServerFullNames>},
     {"host", kOfBoth, kGlob, SetPattern<&Policy::host>},
     {"port", kOfBoth, "a number from 1 to 65535 or a glob of 1 to 15 bytes, or no such key",
      SetPort},
@@ -140,7 +140,8 @@ const Key kKeys[] = {
      "not 0",
      SetCallSite, false, true},
     {"scope", kOfBoth, "process, service or user", SetScope},
-    {"on_limit", kOfBoth, "warn, wait or reject", SetRuleName<&Rule::on_limit, kOnLimitNames>},
+    {"on_limit", kOfBoth, "warn, wait or reject",
+     SetRuleName<&Rule::on_limit, caps::kOnLimitNames>},
     {"wait_timeout", kOfBoth, "a time with its unit, such as 5s or 250ms, from 1ms to 24h",
      SetWaitTimeout, true},
     {"max_waiting", kOfBoth, "a whole number of connects from 0 (no bound) to 1000000",
@@ -188,7 +189,7 @@ class PolicyReader {
   }
 
  private:
-  const char* KindName() const { return kKindNames[written_.kind]; }
+  const char* KindName() const { return caps::kKindNames[written_.kind]; }
   std::string At(uint32_t line) const { return fmt::format("{}:{}", file_, line); }
 
   const WrittenValue* Find(std::string_view key) const {
@@ -222,7 +223,7 @@ class PolicyReader {
 
   std::string UnknownKey(const std::string& key, bool of_other_kind) const {
     if (of_other_kind) {
-      const char* other = kKindNames[written_.kind == caps::kCap ? caps::kPace : caps::kCap];
+      const char* other = caps::kKindNames[written_.kind == caps::kCap ? caps::kPace : caps::kCap];
       return fmt::format("'{}' of {} is a key of a {}: take it out, or write it in a [[{}]]", key,
                          subject_, other, other);
     }
@@ -255,7 +256,7 @@ class PolicyReader {
   void RequireRate() {
     if (Find("rate") != nullptr) return;
     const WrittenValue* full = Find("on_server_full");
-    if (full == nullptr || full->text == kOnServerFullNames[caps::kFullIgnored]) {
+    if (full == nullptr || full->text == caps::kOnServerFullNames[caps::kFullIgnored]) {
       Problem(written_.line, fmt::format("{} has no rate: add one, such as rate = \"50/s\", or "
                                          "on_server_full = \"backoff\"",
                                          subject_));
@@ -270,7 +271,7 @@ class PolicyReader {
   // Contradictions, unless on_limit is what is wrong.
   void RefuseWithoutWait() {
     const WrittenValue* on_limit = Find("on_limit");
-    if (on_limit != nullptr && !IndexOfName(kOnLimitNames, on_limit->text)) return;
+    if (on_limit != nullptr && !IndexOfName(caps::kOnLimitNames, on_limit->text)) return;
     if (policy_.rule.on_limit == caps::kWait) return;
     for (const Key& key : kKeys) {
       const WrittenValue* value = key.of_wait ? Find(key.name) : nullptr;
@@ -278,7 +279,7 @@ class PolicyReader {
       Problem(value->line,
               fmt::format("{} of {} contradicts on_limit = \"{}\" ({}): set on_limit = \"wait\", "
                           "or take {} out",
-                          key.name, subject_, kOnLimitNames[policy_.rule.on_limit],
+                          key.name, subject_, caps::kOnLimitNames[policy_.rule.on_limit],
                           on_limit == nullptr ? std::string("the default")
                                               : fmt::format("line {}", on_limit->line),
                           key.name));
@@ -294,9 +295,7 @@ class PolicyReader {
   std::string subject_;  // as sentences name it
 };
 
-bool SameMatchers(const Policy& a, const Policy& b) {
-  return a.call_site == b.call_site && DescribeMatchers(a) == DescribeMatchers(b);
-}
+bool SameMatchers(const Policy& a, const Policy& b) { return Matchers(a) == Matchers(b); }
 
 void CompareNames(const SourcedPolicy& earlier, const SourcedPolicy& later,
                   std::vector<std::string>* problems) {
@@ -304,7 +303,8 @@ void CompareNames(const SourcedPolicy& earlier, const SourcedPolicy& later,
   if (name[0] == '\0' || strcmp(name, earlier.policy.name) != 0) return;
   problems->push_back(fmt::format(
       "{}: {} '{}' has the name of the {} at {}: give each a name of its own{}", later.source,
-      kKindNames[later.policy.kind], name, kKindNames[earlier.policy.kind], earlier.source,
+      caps::kKindNames[later.policy.kind], name, caps::kKindNames[earlier.policy.kind],
+      earlier.source,
       strcmp(name, "limit") == 0 ? " ('limit' is the cap that the setting limit makes)" : ""));
 }
 
@@ -334,7 +334,7 @@ std::string DescribeRule(const Policy& policy) {
     text = fmt::format("{} burst {}", ShowRate(rule.interval_ns), rule.burst);
   }
   if (rule.on_server_full == caps::kFullBackoff) text += text.empty() ? "backoff" : " backoff";
-  text += fmt::format(" {}", kOnLimitNames[rule.on_limit]);
+  text += fmt::format(" {}", caps::kOnLimitNames[rule.on_limit]);
   if (rule.on_limit != caps::kWait) return text;
   text += " " + ShowDuration(rule.wait_timeout_ms);
   if (rule.max_waiting != 0) text += fmt::format(" max_waiting {}", rule.max_waiting);
@@ -378,23 +378,24 @@ void CompareEach(const std::vector<SourcedPolicy>& policies, std::vector<std::st
   }
 }
 
-std::vector<std::string> DescribeMatchers(const Policy& policy) {
-  std::vector<std::string> matchers;
+std::vector<Matcher> Matchers(const Policy& policy) {
+  std::vector<Matcher> matchers;
   const auto add = [&](const char* key, const char* pattern) {
-    if (pattern[0] != '\0') matchers.push_back(fmt::format("{}={}", key, pattern));
+    if (pattern[0] != '\0') matchers.emplace_back(key, pattern);
   };
   add("host", policy.host);
   add("port", policy.port);
   add("dbname", policy.dbname);
   add("user", policy.user);
   add("application_name", policy.application_name);
-  if (policy.call_site != 0) matchers.push_back(fmt::format("call_site={:016x}", policy.call_site));
+  if (policy.call_site != 0)
+    matchers.emplace_back("call_site", fmt::format("{:016x}", policy.call_site));
   return matchers;
 }
 
 std::string Describe(const Policy& policy) {
-  std::string text = fmt::format("{} {}", DescribeRule(policy), kScopeNames[policy.scope]);
-  for (const std::string& matcher : DescribeMatchers(policy)) text += " " + matcher;
+  std::string text = fmt::format("{} {}", DescribeRule(policy), caps::kScopeNames[policy.scope]);
+  for (const auto& [key, value] : Matchers(policy)) text += fmt::format(" {}={}", key, value);
   return text;
 }
 

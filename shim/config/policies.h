@@ -7,18 +7,13 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shim/caps/policy.h"
 
 namespace pqleash::config {
-
-// The words of the file, in the order of the enums of policy.h.
-inline constexpr const char* kKindNames[] = {"none", "cap", "pace"};
-inline constexpr const char* kScopeNames[] = {"none", "process", "service", "user"};
-inline constexpr const char* kOnLimitNames[] = {"warn", "wait", "reject"};
-inline constexpr const char* kAsyncFallbackNames[] = {"reject", "admit"};
-inline constexpr const char* kOnServerFullNames[] = {"ignore", "backoff"};
 
 // A key and its value.
 struct WrittenValue {
@@ -61,8 +56,10 @@ void CompareEach(const std::vector<SourcedPolicy>& policies, std::vector<std::st
 // What the policy does, in few words: '20 wait 5s service dbname=billing*'.
 std::string Describe(const caps::Policy& policy);
 
-// The matchers that are given, as 'dbname=billing*'; call sites as reports have them.
-std::vector<std::string> DescribeMatchers(const caps::Policy& policy);
+// The matchers that are given: key and glob, or the id of the call site as reports have it. Not
+// escaped.
+using Matcher = std::pair<std::string_view, std::string>;
+std::vector<Matcher> Matchers(const caps::Policy& policy);
 
 }  // namespace pqleash::config
 

@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "shim/caps/refusal.h"
+#include "shim/support/clock.h"
 #include "shim/support/hash.h"
-#include "shim/tracker/clock.h"
 #include "shim/tracker/process.h"
 
 namespace pqleash::tracker {
@@ -65,17 +65,11 @@ void Abandon(void* waiter) {
   process->lifecycle.Ended(slot, Now());
 }
 
-// Until the connect may go, or is refused, or its own time-out `deadline` (0: none) has come.
-Outcome AwaitGrant(Process& process, uint32_t slot, Outcome outcome, uint64_t deadline) {
+// Until the connect may go, or is refused.
+Outcome AwaitGrant(Process& process, uint32_t slot, Outcome outcome) {
   Waiter waiter = {&process, slot};
   pthread_cleanup_push(Abandon, &waiter);
-  while (outcome.answer == Answer::kWait) {
-    outcome = process.caps.Await(slot, deadline != 0 ? deadline : UINT64_MAX);
-    const uint64_t now = Now();
-    if (outcome.answer != Answer::kWait || deadline == 0 || now < deadline) continue;
-    process.caps.GiveBack(slot, now);
-    outcome.answer = Answer::kTimedOut;
-  }
+  while (outcome.answer == Answer::kWait) outcome = process.caps.Await(slot);
   pthread_cleanup_pop(0);
   return outcome;
 }
@@ -86,7 +80,8 @@ Admission WaitInPlace(Process& process, uint32_t slot, const Outcome& outcome, u
   const uint64_t timeout = target != nullptr ? target->connect_timeout_s * kSecond : 0;
   const auto before = static_cast<ledger::ConnectionState>(process.connections.At(slot).state);
   process.lifecycle.Waiting(slot, began);
-  const Outcome end = AwaitGrant(process, slot, outcome, timeout != 0 ? began + timeout : 0);
+  if (timeout != 0) process.caps.Shorten(slot, began + timeout);
+  const Outcome end = AwaitGrant(process, slot, outcome);
   const uint64_t now = Now();
   if (IsRefusal(end)) return Refuse(process, slot, end);  // the slot goes from waiting to refused
   process.lifecycle.Resumed(slot, before, now);
@@ -101,11 +96,11 @@ Admission WaitInPlace(Process& process, uint32_t slot, const Outcome& outcome, u
 Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& attempt,
                Outcome outcome) {
   if (CanPark(call, attempt) && process.parking.Park(call.slot)) return {Admission::kPark, 0};
-  process.caps.GiveBack(call.slot, Now());
   if (process.caps.policy(outcome.policy).async_fallback == caps::kFallbackAdmit) {
-    process.caps.AdmitBeyond(call.slot);
+    process.caps.AdmitBeyond(call.slot, Now());
     return {Admission::kProceed, 0};
   }
+  process.caps.GiveBack(call.slot, Now());
   outcome.answer = Answer::kRefused;
   return Refuse(process, call.slot, outcome);
 }

@@ -4,8 +4,8 @@
 
 #include <libpq-events.h>
 
+#include "shim/support/clock.h"
 #include "shim/support/host_state.h"
-#include "shim/tracker/clock.h"
 #include "shim/tracker/process.h"
 
 namespace pqleash::tracker {

@@ -7,8 +7,8 @@
 #include <new>
 
 #include "shim/log/output.h"
+#include "shim/support/clock.h"
 #include "shim/support/host_state.h"
-#include "shim/tracker/clock.h"
 #include "shim/tracker/exit_report.h"
 #include "shim/tracker/process.h"
 

@@ -17,6 +17,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "shim/caps/refusal.h"
+
 namespace pqleash::tracker {
 
 enum class Guise : uint32_t {
@@ -28,10 +30,10 @@ enum class Guise : uint32_t {
 
 struct HeldBackSlot {
   Guise guise;
-  int park_fd;          // of kParked
-  uint32_t resumes_as;  // of kParked: ledger::ConnectionState when it may go
-  char text[400];       // of the refusals; ends with a newline as libpq's messages do
-  char host[256];       // where it would have been connected to
+  int park_fd;                    // of kParked
+  uint32_t resumes_as;            // of kParked: ledger::ConnectionState when it may go
+  char text[caps::kRefusalSize];  // of the refusals; ends with a newline as libpq's messages do
+  char host[256];                 // where it would have been connected to
   char port[64];
   char empty[1];
 

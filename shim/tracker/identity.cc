@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
+
+#include "shim/support/liveness.h"
 
 namespace pqleash::tracker {
 
@@ -25,17 +26,6 @@ bool ReadFile(const char* path, char (&text)[size]) {
   return length > 0;
 }
 
-// The name in field 2 may hold blanks and parentheses: count fields from the last ')'.
-uint64_t StartTicks() {
-  char stat_line[1024];
-  if (!ReadFile("/proc/self/stat", stat_line)) return 0;
-  const char* field = strrchr(stat_line, ')');
-  for (int number = 2; field != nullptr && number < 22; ++number) {
-    field = strchr(field + 1, ' ');
-  }
-  return field != nullptr ? strtoull(field, nullptr, 10) : 0;
-}
-
 }  // namespace
 
 const char* Identity::ExecutableName() const {
@@ -50,7 +40,9 @@ void ReadIdentity(Identity* identity) {
   identity->uid = geteuid();
   struct stat status;
   if (stat("/proc/self/ns/pid", &status) == 0) identity->pid_namespace = status.st_ino;
-  identity->start_ticks = StartTicks();
+  const ProcessMarks marks = ReadMarks(identity->pid);
+  identity->start_ticks = marks.start_ticks;
+  identity->stack_start = marks.stack_start;
   if (ReadFile("/proc/sys/kernel/random/boot_id", identity->boot_id)) {
     identity->boot_id[strcspn(identity->boot_id, "\n")] = '\0';
   }

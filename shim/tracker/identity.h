@@ -15,7 +15,8 @@ struct Identity {
   pid_t parent_pid;
   uid_t uid;               // effective
   uint64_t pid_namespace;  // inode of /proc/self/ns/pid
-  uint64_t start_ticks;    // field 22 of /proc/self/stat, proc(5)
+  uint64_t start_ticks;    // see ProcessMarks of support/liveness.h
+  uint64_t stack_start;
   char boot_id[40];
   char host_name[64];
   char executable[512];

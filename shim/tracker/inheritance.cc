@@ -8,7 +8,7 @@
 
 #include "shim/libpq/copies.h"
 #include "shim/stack/loader_state.h"
-#include "shim/tracker/clock.h"
+#include "shim/support/clock.h"
 
 namespace pqleash::tracker {
 

@@ -15,15 +15,14 @@
 #include <new>
 
 #include "shim/caps/board_file.h"
-#include "shim/caps/liveness.h"
 #include "shim/interpose/intercepted.h"
 #include "shim/ledger/directory.h"
 #include "shim/libpq/copies.h"
 #include "shim/log/log.h"
 #include "shim/stack/script/interpreters.h"
+#include "shim/support/clock.h"
 #include "shim/support/host_state.h"
 #include "shim/support/text.h"
-#include "shim/tracker/clock.h"
 #include "shim/tracker/exit.h"
 
 namespace pqleash::tracker {
@@ -60,7 +59,7 @@ caps::BoardCapacity BoardCapacityOf(const Settings& settings) {
 
 uint32_t TableSize(uint32_t entries) { return std::bit_ceil(entries * 2); }
 
-// The private tables of a process, one behind the other.
+// The private tables of a process, one behind the other, behind the Process itself.
 struct Tables {
   std::atomic<uint64_t>* strings;
   std::atomic<uint32_t>* targets;
@@ -73,6 +72,7 @@ struct Tables {
   HeldBackSlot* held_back;
   caps::ParkingPlace* parking_places;
   uint32_t* parked;
+  size_t size;  // of the whole, the Process with it
 };
 
 class Layout {
@@ -92,7 +92,10 @@ class Layout {
   size_t size_ = 0;
 };
 
-Tables LayOut(Layout& layout, const Settings& settings) {
+// `process` may be nullptr: for the size alone.
+Tables TablesOf(Process* process, const Settings& settings) {
+  Layout layout(reinterpret_cast<char*>(process));
+  layout.Take<Process>(1);
   Tables tables;
   tables.strings = layout.Take<std::atomic<uint64_t>>(kStringEntries);
   tables.targets = layout.Take<std::atomic<uint32_t>>(TableSize(kTargetCapacity));
@@ -106,6 +109,7 @@ Tables LayOut(Layout& layout, const Settings& settings) {
   tables.held_back = layout.Take<HeldBackSlot>(settings.connections);
   tables.parking_places = layout.Take<caps::ParkingPlace>(settings.connections);
   tables.parked = layout.Take<uint32_t>(settings.connections);
+  tables.size = layout.size();
   return tables;
 }
 
@@ -183,10 +187,7 @@ Process* Process::Create() noexcept {
 }
 
 Process* Process::Allocate(const Settings& settings) {
-  Layout measure(nullptr);
-  measure.Take<Process>(1);
-  LayOut(measure, settings);
-  void* memory = MapMemory(measure.size());
+  void* memory = MapMemory(TablesOf(nullptr, settings).size);
   if (memory == nullptr) return nullptr;
   auto* process = static_cast<Process*>(memory);  // every member is valid as zero bytes
   process->settings = settings;
@@ -245,9 +246,7 @@ bool Process::MapLedger(const Identity& identity, int* opened_directory) {
 }
 
 void Process::UseTables() {
-  Layout layout(reinterpret_cast<char*>(this));
-  layout.Take<Process>(1);
-  const Tables tables = LayOut(layout, settings);
+  const Tables tables = TablesOf(this, settings);
   strings.Use(&ledger, tables.strings, kStringEntries);
   targets.Use(&ledger, &strings, tables.targets, TableSize(kTargetCapacity));
   script_frames.Use(&ledger, &strings, tables.script_frames, TableSize(kScriptFrameCapacity));
@@ -265,12 +264,9 @@ void Process::UseTables() {
 }
 
 void Process::BeginCaps(const Identity& identity, int directory) {
-  Layout layout(reinterpret_cast<char*>(this));
-  layout.Take<Process>(1);
   const char* name = strrchr(ledger_path, '/');
-  const caps::MemberIdentity member = {identity.pid, identity.start_ticks,
-                                       caps::ReadMarks(identity.pid).stack_start, settings.service,
-                                       name != nullptr ? name + 1 : ""};
+  const caps::MemberIdentity member = {identity.pid, identity.start_ticks, identity.stack_start,
+                                       settings.service, name != nullptr ? name + 1 : ""};
   caps.Begin({.configured = &configured,
               .surveyor = &survey,
               .service = settings.service,
@@ -282,7 +278,7 @@ void Process::BeginCaps(const Identity& identity, int directory) {
               .directory_fd = directory,
               .uid = identity.uid,
               .pid_namespace = identity.pid_namespace,
-              .claims = LayOut(layout, settings).claims},
+              .claims = TablesOf(this, settings).claims},
              Now());
   parking.UseClerk(&caps);
 }
@@ -309,11 +305,8 @@ void Process::FillHeader(const Identity& identity) {
   header.exe = strings.Intern(identity.executable);
   header.unwinder = ledger::kUnwinderCfi;
   header.intercepted = Intercepted();
-  Layout tables(nullptr);
-  tables.Take<Process>(1);
-  LayOut(tables, settings);
   header.private_begin = reinterpret_cast<uintptr_t>(this);
-  header.private_size = tables.size();
+  header.private_size = TablesOf(this, settings).size;
   ledger.Publish();
 }
 

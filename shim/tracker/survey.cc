@@ -79,8 +79,8 @@ void Survey::Describe(uint64_t call_site, char (&text)[caps::kMaxLabel + 1]) {
 
 bool Survey::Held(uint32_t slot, caps::Endpoint* endpoint, uint64_t* call_site, uint64_t* since) {
   const Connection& connection = process_->connections.At(slot);
-  if (connection.state != ledger::kEstablished && connection.state != ledger::kResetting)
-    return false;
+  // One that is being reset has its places, or is asking for them at this moment.
+  if (connection.state != ledger::kEstablished) return false;
   const auto& record = process_->ledger.At<ledger::ConnectionSlot>(ledger::kConnections, slot);
   const auto& target = process_->ledger.At<ledger::Target>(ledger::kTargets, record.target);
   snprintf(port_, sizeof(port_), "%u", target.port);

@@ -73,6 +73,14 @@ TEST_F(Control, ARemovedCapIsNotInForce) {
     program.Close("b");
     return program.Open("b").ok;
   })) << caps_.Log();
+  // Nor does anybody find it listed as if it were.
+  EXPECT_EQ(caps_.Tool({"caps", "db"}).exit_code, 1);
+  // It may come back.
+  caps_.Configure(Cap("service", 2, "reject"));
+  EXPECT_TRUE(WaitUntil([&] {
+    program.Close("c");
+    return !program.Open("c").ok;
+  })) << caps_.Log();
 }
 
 TEST_F(Control, AnInvalidFileKeepsTheOldValues) {

@@ -124,6 +124,8 @@ TEST_F(Waiting, CountsAgainstConnectTimeout) {
   EXPECT_GE(refused.seconds, 1.9);
   EXPECT_LE(refused.seconds, 2.1);
   EXPECT_EQ(caps_.State("db").waiting, 0u);
+  const Outcome listed = caps_.Tool({"caps", "db", "--format", "json"});
+  EXPECT_NE(listed.out.find("\"timed_out_total\": 1"), std::string::npos) << listed.out;
   // What is left of it is for the connect itself.
   const int waiting = program.Begin("open", "c", "connect_timeout=5");
   ASSERT_TRUE(caps_.Reaches("db", 1, 1));

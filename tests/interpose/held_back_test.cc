@@ -18,6 +18,7 @@
 #include <string>
 #include <thread>
 
+#include "shim/support/clock.h"
 #include "shim/tracker/admission.h"
 #include "shim/tracker/process.h"
 #include "shim/tracker/tracker.h"
@@ -34,6 +35,8 @@ constexpr char kOver[] = "waited too long at connection cap 10";
 // What the next connects are told.
 struct Verdict {
   Admission admission = {};
+  bool enters = false;  // it asks for a place under the cap of this process
+  caps::Answer answer = caps::Answer::kUncounted;  // to that
   int asked = 0;
   bool could_park = false;
 };
@@ -71,7 +74,19 @@ Admission Admit(const ConnectCall& call, const libpq::Attempt& attempt,
   if (admission.verdict == Admission::kRefuse) process.held_back.SetText(call.slot, kText);
   if (admission.verdict == Admission::kPark) {
     process.parking.UseClerk(&clerk);
-    if (!verdict.could_park || !process.parking.Park(call.slot)) admission = {};
+    const bool can_park = verdict.could_park || verdict.enters;
+    if (!can_park || !process.parking.Park(call.slot)) admission = {};
+  }
+  if (verdict.enters) {
+    const caps::Outcome outcome = process.caps.Enter({.slot = call.slot,
+                                                      .policies = process.caps.Sure(0),
+                                                      .call_site = 0,
+                                                      .now = Now(),
+                                                      .since = 0,
+                                                      .deadline = 0,
+                                                      .may_wait = true,
+                                                      .parked = true});
+    verdict.answer = outcome.answer;
   }
   return admission;
 }
@@ -313,6 +328,26 @@ TEST_F(HeldBackConnects, ResetOfALiveConnectionRefused) {
     ExpectRefused(conn, kText);
   }
   PQfinish(conn);
+}
+
+// A libpq that cannot be stopped connects: then it waits in no queue, and counts.
+TEST_F(HeldBackConnects, WhatCannotBeParkedCounts) {
+  if (!Symbolic()) GTEST_SKIP();
+  PGconn* conns[2];
+  for (PGconn*& conn : conns) {
+    Say(&conn == conns ? Admission::kProceed : Admission::kPark);
+    verdict.enters = true;
+    conn = PQconnectStart(conninfo_.c_str());
+    ASSERT_NE(PQstatus(conn), CONNECTION_BAD);
+    EXPECT_EQ(verdict.answer, &conn == conns ? caps::Answer::kGo : caps::Answer::kWait);
+  }
+  Process* process = Process::Current();
+  for (PGconn* conn : conns) {
+    EXPECT_TRUE(process->caps.Holds(process->connections.Find(conn)));
+    EXPECT_EQ(StateOf(conn), ledger::kConnecting);
+    PQfinish(conn);
+  }
+  EXPECT_EQ(process->parking.parked(), 0u);
 }
 
 void ExpectParked(PGconn* conn) {

@@ -11,6 +11,9 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   const pqleash::testing::TemporaryDirectory directory;
   setenv("PQLEASH_DIR", (directory / "ledgers").c_str(), 1);
+  // A cap that connects are only held back by where a test says so.
+  setenv("PQLEASH_LIMIT", "1", 1);
+  setenv("PQLEASH_ON_LIMIT", "wait", 1);
   for (const char* name : {"PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE",
                            "PGAPPNAME", "PGCONNECT_TIMEOUT", "PGSSLMODE"}) {
     unsetenv(name);

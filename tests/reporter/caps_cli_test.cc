@@ -14,8 +14,8 @@
 
 #include "reporter/commands/caps_board.h"
 #include "shim/caps/board_file.h"
-#include "shim/caps/liveness.h"
-#include "shim/tracker/clock.h"
+#include "shim/support/clock.h"
+#include "shim/support/liveness.h"
 #include "tests/reporter/example_board.h"
 #include "tests/reporter/ledger_builder.h"
 #include "tests/reporter/scratch_directory.h"
@@ -44,22 +44,21 @@ class CapsCliTest : public ::testing::Test {
 
   uint32_t Install(const caps::Policy& policy, const std::string& service) {
     bool differs = false;
-    return Board().Install(policy, service.c_str(), caps::kFromConfig, 0, 1, tracker::Now(),
-                           &differs);
+    return Board().Install(policy, service.c_str(), caps::kFromConfig, 0, 1, Now(), &differs);
   }
 
   uint32_t Join(const std::string& service) {
-    const caps::ProcessMarks marks = caps::ReadMarks(getpid());
+    const ProcessMarks marks = ReadMarks(getpid());
     return Board().Join({getpid(), marks.start_ticks, marks.stack_start, service.c_str(), ""},
-                        tracker::Now());
+                        Now());
   }
 
   caps::Outcome Connect(uint32_t member, uint32_t policy, const char* label = "main (shop.cc:7)") {
     caps::Request request = {};
     request.member = member;
     request.policies = uint64_t{1} << policy;
-    request.label = Board().AddLabel(0xabc, label, tracker::Now());
-    request.now = tracker::Now();
+    request.label = Board().AddLabel(0xabc, label, Now());
+    request.now = Now();
     request.may_wait = true;
     return Board().Enter(request);
   }

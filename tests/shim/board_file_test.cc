@@ -21,7 +21,8 @@
 #include <thread>
 #include <vector>
 
-#include "shim/tracker/clock.h"
+#include "shim/caps/holders.h"
+#include "shim/support/clock.h"
 #include "tests/shim/board_fixture.h"
 #include "tests/support/temporary_directory.h"
 
@@ -125,7 +126,7 @@ TEST_F(BoardFileTest, IsMadeOnceByManyAtOnce) {
           if (!OpenSharedBoard(directory_, geteuid(), kNamespace, true, &board, problem)) _exit(1);
           // Numbers of no process, so that none takes the other's place.
           members[i * kThreads + t] =
-              board.Join({0x3f000000 + i * kThreads + t, 0, 0, "", ""}, tracker::Now());
+              board.Join({0x3f000000 + i * kThreads + t, 0, 0, "", ""}, pqleash::Now());
         });
       }
       for (std::thread& thread : threads) thread.join();
@@ -277,7 +278,7 @@ TEST_F(BoardFileTest, DamageToWhatIsNotCheckedAtTheBeginningDoesNoHarm) {
       board.Withdraw(next.entry, next.ticket, now);
     }
     uint32_t biggest;
-    board.BiggestHolder(cap, &biggest);
+    BiggestHolder(board, cap, &biggest);
     board.AddLabel(random(), "label", now);
     Episode episode;
     board.NextEpisode(now, &episode);

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "shim/caps/board.h"
-#include "shim/caps/liveness.h"
+#include "shim/support/liveness.h"
 #include "shim/support/text.h"
 
 namespace pqleash::caps {

@@ -19,13 +19,14 @@
 
 #include "shim/caps/board.h"
 #include "shim/caps/board_lock.h"
-#include "shim/tracker/clock.h"
+#include "shim/support/clock.h"
 #include "tests/shim/board_fixture.h"
 #include "tests/support/wait_until.h"
 
 namespace pqleash::caps {
 namespace {
 
+using pqleash::Now;
 using pqleash::testing::WaitUntil;
 using testing::Bit;
 using testing::CapOf;
@@ -34,7 +35,6 @@ using testing::IdentityOf;
 using testing::kMs;
 using testing::kSecond;
 using testing::SharedMemory;
-using tracker::Now;
 
 constexpr BoardCapacity kCapacity = {256, 16, 4'096};
 

@@ -15,7 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "shim/tracker/clock.h"
+#include "shim/caps/holders.h"
+#include "shim/support/clock.h"
 #include "tests/shim/board_fixture.h"
 
 namespace pqleash::caps {
@@ -368,6 +369,28 @@ TEST_F(BoardTest, ARetiredPolicyCannotBeChangedAndItsNumberIsUsedAgainOnceNobody
   EXPECT_EQ(Cap(1, kWait), cap);
 }
 
+TEST_F(BoardTest, AnEarlierDeadlineHoldsForWhoStillWaits) {
+  const uint32_t cap = Cap(1, kWait);
+  const Outcome held = Connect(Bit(cap));
+  const Outcome granted = Connect(Bit(cap));
+  const Outcome waiting = Connect(Bit(cap));
+  now_ += kSecond;
+  Close(held);
+  for (const Outcome& each : {granted, waiting}) {
+    board_.Shorten(each.entry, each.ticket + 1, now_);  // of an earlier use of the entry
+    board_.Shorten(each.entry, each.ticket, now_ + kSecond);
+    board_.Shorten(each.entry, each.ticket, now_ + 2 * kSecond);
+  }
+  const Outcome let_go = Look(granted);
+  EXPECT_EQ(let_go.answer, Answer::kGo);
+  EXPECT_EQ(let_go.waited_ns, kSecond);
+  now_ += kSecond - 1;
+  EXPECT_EQ(Look(waiting).answer, Answer::kWait);
+  now_ += 1;
+  EXPECT_EQ(Look(waiting).answer, Answer::kTimedOut);
+  EXPECT_EQ(record(cap).timed_out, 1u);
+}
+
 TEST_F(BoardTest, TheNewestFileWins) {
   bool differs;
   const auto install = [&](uint32_t limit, uint64_t stamp) {
@@ -528,7 +551,7 @@ TEST_F(BoardTest, StretchesCountWarningsAndRefusals) {
 TEST_F(BoardTest, TheBiggestHolderIsFoundAmongManyCallSites) {
   const uint32_t cap = Cap(100, kWait);
   uint32_t count;
-  EXPECT_EQ(board_.BiggestHolder(cap, &count), kNoEntry);
+  EXPECT_EQ(BiggestHolder(board_, cap, &count), kNoEntry);
   Request request = Ask(Bit(cap));
   uint32_t most = kNoEntry;
   for (uint64_t site = 1; site <= 8; ++site) {
@@ -537,8 +560,19 @@ TEST_F(BoardTest, TheBiggestHolderIsFoundAmongManyCallSites) {
     if (site == 5) most = request.label;
     for (int i = 0; i < (site == 5 ? 6 : 2); ++i) board_.Enter(request);
   }
-  EXPECT_EQ(board_.BiggestHolder(cap, &count), most);
+  EXPECT_EQ(BiggestHolder(board_, cap, &count), most);
   EXPECT_EQ(count, 6u);
+}
+
+// A header that another process has spoiled widens no bound.
+TEST_F(BoardTest, TheBiggestHolderIsALabelOfTheBoard) {
+  const uint32_t cap = Cap(100, kWait);
+  Request request = Ask(Bit(cap));
+  request.label = kCapacity.labels + 1;
+  board_.Enter(request);
+  static_cast<BoardHeader*>(memory_.begin())->label_capacity = UINT32_MAX;
+  uint32_t count;
+  EXPECT_EQ(BiggestHolder(board_, cap, &count), kNoEntry);
 }
 
 TEST_F(BoardTest, LabelsAreFoundAgainAndEndWhenThereAreTooMany) {
@@ -802,7 +836,7 @@ TEST_F(BoardTest, ThreadsShareALimitWhileItChanges) {
     threads.emplace_back([&, site] {
       for (int turn = 0; turn < 500; ++turn) {
         Request request = Ask(Bit(cap));
-        request.now = tracker::Now();
+        request.now = Now();
         request.label = board_.LabelFor(site);
         if (request.label == kNoEntry) request.label = board_.AddLabel(site, "site", request.now);
         Outcome outcome = board_.Enter(request);
@@ -812,9 +846,9 @@ TEST_F(BoardTest, ThreadsShareALimitWhileItChanges) {
         int before = most;
         while (before < now && !most.compare_exchange_weak(before, now)) {
         }
-        board_.Settle(outcome.entry, false, tracker::Now());
+        board_.Settle(outcome.entry, false, Now());
         --use;
-        board_.Withdraw(outcome.entry, outcome.ticket, tracker::Now());
+        board_.Withdraw(outcome.entry, outcome.ticket, Now());
       }
     });
   }
@@ -822,11 +856,11 @@ TEST_F(BoardTest, ThreadsShareALimitWhileItChanges) {
     Rule rule = CapOf("", kLimit, kWait).rule;
     for (uint32_t turn = 0; !stop; ++turn) {
       rule.limit = 1 + turn % kLimit;
-      board_.Override(cap, rule, 1, tracker::Now());
+      board_.Override(cap, rule, 1, Now());
       board_.Announce(cap);
       EXPECT_LE(board_.use(cap), kLimit);
       Episode episode;
-      board_.NextEpisode(tracker::Now(), &episode);
+      board_.NextEpisode(Now(), &episode);
       std::this_thread::yield();
     }
   });

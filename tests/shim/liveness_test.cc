@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "shim/caps/liveness.h"
+#include "shim/support/liveness.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

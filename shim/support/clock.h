@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#ifndef PQLEASH_SHIM_TRACKER_CLOCK_H_
-#define PQLEASH_SHIM_TRACKER_CLOCK_H_
+#ifndef PQLEASH_SHIM_SUPPORT_CLOCK_H_
+#define PQLEASH_SHIM_SUPPORT_CLOCK_H_
 
 #include <cstdint>
 #include <ctime>
 
-namespace pqleash::tracker {
+namespace pqleash {
 
 inline uint64_t ReadClock(clockid_t clock) {
   timespec now;
@@ -19,6 +19,8 @@ inline uint64_t Now() { return ReadClock(CLOCK_MONOTONIC); }
 // A few milliseconds coarse, and seven times cheaper: for the path of a query.
 inline uint64_t CoarseNow() { return ReadClock(CLOCK_MONOTONIC_COARSE); }
 
-}  // namespace pqleash::tracker
+inline double ToSeconds(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
-#endif  // PQLEASH_SHIM_TRACKER_CLOCK_H_
+}  // namespace pqleash
+
+#endif  // PQLEASH_SHIM_SUPPORT_CLOCK_H_

@@ -2,14 +2,14 @@
 //
 // Whether a process is still there, and still the one that it was. No descriptor outlives a call.
 
-#ifndef PQLEASH_SHIM_CAPS_LIVENESS_H_
-#define PQLEASH_SHIM_CAPS_LIVENESS_H_
+#ifndef PQLEASH_SHIM_SUPPORT_LIVENESS_H_
+#define PQLEASH_SHIM_SUPPORT_LIVENESS_H_
 
 #include <sys/types.h>
 
 #include <cstdint>
 
-namespace pqleash::caps {
+namespace pqleash {
 
 // What tells a process from a later one of the same pid, and a program from the next one that the
 // process executes (proc(5), /proc/pid/stat). 0: not known, which equals everything.
@@ -28,6 +28,6 @@ ProcessMarks ReadMarks(pid_t pid) noexcept;
 
 bool SameProcess(const ProcessMarks& a, const ProcessMarks& b);
 
-}  // namespace pqleash::caps
+}  // namespace pqleash
 
-#endif  // PQLEASH_SHIM_CAPS_LIVENESS_H_
+#endif  // PQLEASH_SHIM_SUPPORT_LIVENESS_H_

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "shim/caps/liveness.h"
+#include "shim/support/liveness.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace pqleash::caps {
+namespace pqleash {
 
 namespace {
 
@@ -66,4 +66,4 @@ bool SameProcess(const ProcessMarks& a, const ProcessMarks& b) {
   return Equal(a.start_ticks, b.start_ticks) && Equal(a.stack_start, b.stack_start);
 }
 
-}  // namespace pqleash::caps
+}  // namespace pqleash

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What caps say: in the log, and to whoever is refused.
+
+#include <cinttypes>
+#include <iterator>
+
+#include "shim/caps/caps.h"
+#include "shim/caps/holders.h"
+#include "shim/log/log.h"
+#include "shim/support/clock.h"
+#include "shim/support/host_state.h"
+
+namespace pqleash::caps {
+
+namespace {
+
+// A cap that is entered and left all the time is described at most that often.
+constexpr uint64_t kDescribeIntervalNs = 10'000'000'000;
+
+// `on_limit` comes from a board.
+const char* NameOf(uint32_t on_limit) {
+  return on_limit < std::size(kOnLimitNames) ? kOnLimitNames[on_limit] : "?";
+}
+
+}  // namespace
+
+void Caps::LogChange(uint32_t number) {
+  if (!shared_.Announce(number)) return;
+  const Record& record = shared_.record(number);
+  if (record.before.limit == 0 && record.before.burst == 0) {
+    log::Write(log::Level::kWarn, "%s \"%s\": added by pid %u: limit %u, on_limit %s",
+               KindOf(record.filed), policies_[number].name, record.changed_by, record.rule.limit,
+               NameOf(record.rule.on_limit));
+    return;
+  }
+  if (record.filed.kind == kPace) {
+    log::Write(
+        log::Level::kWarn,
+        "pace \"%s\": %s by pid %u (was: a connect every %.3g ms, burst %u, on_limit %s; now: "
+        "every %.3g ms, burst %u, on_limit %s)",
+        record.filed.name, record.overridden != 0 ? "set" : "reset", record.changed_by,
+        static_cast<double>(record.before.interval_ns) / 1e6, record.before.burst,
+        NameOf(record.before.on_limit), static_cast<double>(record.rule.interval_ns) / 1e6,
+        record.rule.burst, NameOf(record.rule.on_limit));
+    return;
+  }
+  log::Write(
+      log::Level::kWarn,
+      "cap \"%s\": %s by pid %u: limit %u, on_limit %s, wait_timeout %u ms (before: limit %u, "
+      "on_limit %s, wait_timeout %u ms); %u in use",
+      record.filed.name, record.overridden != 0 ? "set" : "reset", record.changed_by,
+      record.rule.limit, NameOf(record.rule.on_limit), record.rule.wait_timeout_ms,
+      record.before.limit, NameOf(record.before.on_limit), record.before.wait_timeout_ms,
+      shared_.use(number));
+}
+
+void Caps::LogRemoval(uint32_t number) {
+  if (!shared_.Announce(number)) return;
+  log::Write(log::Level::kWarn, "%s \"%s\": removed by pid %u", KindOf(policies_[number]),
+             policies_[number].name, shared_.record(number).changed_by);
+}
+
+void Caps::Explain(const Outcome& outcome, char (&text)[kRefusalSize]) {
+  if (outcome.policy >= kMaxPolicies) {
+    text[0] = '\0';
+    return;
+  }
+  Board& board = BoardOf(outcome.policy);
+  const Record& record = board.record(outcome.policy);
+  Refusal refusal = {};
+  refusal.policy = &policies_[outcome.policy];
+  refusal.rule = record.rule;
+  refusal.service = policies_[outcome.policy].scope == kScopeUser ? "" : start_.service;
+  refusal.use = board.use(outcome.policy);
+  refusal.waiting = record.waiting;
+  refusal.waited_ns = outcome.answer == Answer::kTimedOut ? outcome.waited_ns : 0;
+  refusal.server_full = outcome.server_full;
+  const uint32_t label = BiggestHolder(board, outcome.policy, &refusal.holder_count);
+  if (label != kNoEntry) {
+    refusal.holder = board.label(label).text;
+    refusal.holder_site = board.label(label).call_site;
+  }
+  caps::Explain(refusal, text);
+}
+
+// The first connect that is held back: who has what.
+void Caps::Note(const Outcome& outcome, uint64_t now) {
+  if (outcome.policy >= kMaxPolicies) return;
+  std::atomic<uint64_t>& logged = logged_full_ns_[outcome.policy];
+  uint64_t last = logged.load(std::memory_order_relaxed);
+  if (last != 0 && now < last + kDescribeIntervalNs) return;
+  if (!logged.compare_exchange_strong(last, now, std::memory_order_relaxed)) return;
+  if (!log::Enabled(log::Level::kWarn)) return;
+  const HostStateKeeper keeper;
+  LogHolders(BoardOf(outcome.policy), outcome.policy, policies_[outcome.policy], outcome,
+             start_.directory, now);
+}
+
+void Caps::NoteEpisodes(Board& board, uint64_t now) {
+  Episode episode;
+  while (board.NextEpisode(now, &episode)) {
+    log::Write(log::Level::kWarn,
+               "%s \"%s\" has room again after %.1f s: %" PRIu64
+               " waited (longest %.3f s), %" PRIu64 " refused, %" PRIu64 " admitted beyond it",
+               KindOf(policies_[episode.policy]), policies_[episode.policy].name,
+               ToSeconds(episode.lasted_ns), episode.waited, ToSeconds(episode.longest_wait_ns),
+               episode.refused, episode.warned);
+  }
+}
+
+}  // namespace pqleash::caps

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which policies are in force for the process, and what counts for them.
+
+#include <cstring>
+
+#include "shim/caps/caps.h"
+#include "shim/log/log.h"
+#include "shim/support/host_state.h"
+
+namespace pqleash::caps {
+
+namespace {
+
+constexpr uint64_t kFileIntervalNs = 1'000'000'000;
+
+Policy FiledOn(const Board& board, uint32_t number) {
+  Policy policy = board.record(number).filed;
+  policy.name[kMaxPolicyName] = '\0';
+  return policy;
+}
+
+}  // namespace
+
+void Caps::Refresh(uint64_t now) {
+  const bool changed = shared_.attached() &&
+                       shared_.generation() != seen_generation_.load(std::memory_order_relaxed);
+  const uint64_t looked = looked_at_file_ns_.load(std::memory_order_relaxed);
+  if (!changed && now < looked + kFileIntervalNs) return;
+  const HostStateKeeper keeper;
+  const BoundedLockHolder lock(renewing_);
+  if (!lock.held()) return;
+  looked_at_file_ns_.store(now, std::memory_order_relaxed);
+  if (own_.attached()) NoteEpisodes(own_, now);
+  if (shared_.attached()) NoteEpisodes(shared_, now);
+  const bool reread = start_.surveyor->ReadAgain(&configured_);
+  if (!changed && !reread) return;
+  Renew(now);
+  Enrol(now);
+}
+
+// Called with the lock, as all that follows but for Sure and Matching.
+void Caps::Renew(uint64_t now) {
+  const uint64_t before = applying_.load(std::memory_order_relaxed);
+  uint64_t applying = AdoptConfigured(now);
+  if (shared_.attached()) {
+    ForEach(before & ~applying, [&](uint32_t i) {
+      if (!Configures(policies_[i].name))
+        shared_.RetireFiled(i, policies_[i].name, configured_.source, configured_.stamp, now);
+    });
+    // What this process has changed is not news to it.
+    seen_generation_.store(shared_.generation(), std::memory_order_relaxed);
+    applying |= AdoptAdded(applying, now);
+    ForEach(applying, [&](uint32_t i) { LogChange(i); });
+    ForEach(before & ~applying, [&](uint32_t i) { LogRemoval(i); });
+  }
+  // Whoever waits for one of them there goes on.
+  const uint64_t own_mask = own_mask_.load(std::memory_order_relaxed);
+  if (own_.attached())
+    ForEach(before & ~applying & own_mask, [&](uint32_t i) { own_.Retire(i, now); });
+  uint64_t conditional = 0;
+  uint64_t by_site = 0;
+  ForEach(applying, [&](uint32_t i) {
+    if (HasTarget(policies_[i])) conditional |= Bit(i);
+    if (policies_[i].call_site != 0) by_site |= Bit(i);
+  });
+  applying_.store(applying, std::memory_order_relaxed);
+  conditional_.store(conditional, std::memory_order_relaxed);
+  by_site_.store(by_site, std::memory_order_relaxed);
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+// Puts the policies of the configuration in force. Returns their numbers.
+uint64_t Caps::AdoptConfigured(uint64_t now) {
+  uint64_t adopted = 0;
+  for (uint32_t i = 0; i < configured_.count; ++i) {
+    const Policy& policy = configured_.policies[i];
+    const uint32_t number = shared_.attached() ? Install(policy, now) : i;
+    if (number == kNoPolicyNumber || !Adopt(number, policy, kFromConfig, now)) continue;
+    // The newest file speaks for all; of scope process each process has its own.
+    const bool for_all = shared_.attached() && policy.scope != kScopeProcess;
+    Keep(number, for_all ? FiledOn(shared_, number) : policy);
+    adopted |= Bit(number);
+  }
+  return adopted;
+}
+
+// Puts what operators have added for this process in force, beside `applying`. Returns its numbers.
+uint64_t Caps::AdoptAdded(uint64_t applying, uint64_t now) {
+  uint64_t adopted = 0;
+  for (uint32_t i = 0; i < shared_.policies_used(); ++i) {
+    const Record& record = shared_.record(i);
+    const bool ours = record.origin == kFromOperator &&
+                      (record.service[0] == '\0' || strcmp(record.service, start_.service) == 0);
+    if (!ours || Contains(applying, i)) continue;
+    const Policy policy = FiledOn(shared_, i);
+    if (!Adopt(i, policy, kFromOperator, now)) continue;
+    Keep(i, policy);
+    adopted |= Bit(i);
+  }
+  return adopted;
+}
+
+bool Caps::Configures(const char* name) const {
+  for (uint32_t i = 0; i < configured_.count; ++i) {
+    if (strcmp(configured_.policies[i].name, name) == 0) return true;
+  }
+  return false;
+}
+
+// Enters a configured policy on the shared board. kNoPolicyNumber: it cannot be enforced.
+uint32_t Caps::Install(const Policy& policy, uint64_t now) {
+  const char* service = policy.scope == kScopeUser ? "" : start_.service;
+  bool differs = false;
+  const uint32_t number = shared_.Install(policy, service, kFromConfig, configured_.source,
+                                          configured_.stamp, now, &differs);
+  if (number == kNoPolicyNumber) {
+    if (!said_full_)
+      log::Write(
+          log::Level::kError,
+          "%s \"%s\" is not in force: %u are already, which is the most that a user can have",
+          KindOf(policy), policy.name, kMaxPolicies);
+    said_full_ = true;
+  } else if (differs && policy.scope != kScopeProcess && configured_.source != 0) {
+    log::Write(log::Level::kError,
+               "%s \"%s\" says otherwise in a file that is as new or newer: that one is in force",
+               KindOf(policy), policy.name);
+  }
+  return number;
+}
+
+// Chooses the board of a policy that is in force for this process, and puts it on its own.
+bool Caps::Adopt(uint32_t number, const Policy& policy, Origin origin, uint64_t now) {
+  const bool own = policy.scope == kScopeProcess || !shared_.attached();
+  if (own && !own_.attached()) {
+    // Made when it is needed: most processes have no policy of their own.
+    own_.Create(start_.own_memory, start_.own_capacity, false, 0, start_.populate);
+    if (own_.attached()) own_.Join(start_.identity, now);
+  }
+  if (own && own_.attached()) {
+    Record record = {};
+    if (shared_.attached()) record = shared_.record(number);
+    record.filed = policy;
+    if (record.overridden == 0) record.rule = policy.rule;
+    record.origin = origin;
+    own_.Mirror(number, record, now);
+    own_mask_.fetch_or(Bit(number), std::memory_order_release);
+    return true;
+  }
+  own_mask_.fetch_and(~Bit(number), std::memory_order_relaxed);
+  return !own;
+}
+
+// A policy is read without the lock as well: written only where it differs, so that nobody reads
+// what is being written but in the moment of a change.
+void Caps::Keep(uint32_t number, const Policy& policy) {
+  if (memcmp(&policies_[number], &policy, sizeof(policy)) != 0) policies_[number] = policy;
+}
+
+uint64_t Caps::Sure(uint64_t call_site) const {
+  uint64_t sure =
+      applying_.load(std::memory_order_relaxed) & ~conditional_.load(std::memory_order_relaxed);
+  ForEach(by_site_.load(std::memory_order_relaxed) & sure, [&](uint32_t i) {
+    if (policies_[i].call_site != call_site) sure &= ~Bit(i);
+  });
+  return sure;
+}
+
+uint64_t Caps::Matching(const Endpoint& endpoint, uint64_t call_site) {
+  const BoundedLockHolder lock(renewing_);
+  return MatchingNow(endpoint, call_site);
+}
+
+uint64_t Caps::MatchingNow(const Endpoint& endpoint, uint64_t call_site) const {
+  uint64_t matching = 0;
+  ForEach(applying_.load(std::memory_order_relaxed), [&](uint32_t i) {
+    if (Matches(policies_[i], &endpoint, call_site)) matching |= Bit(i);
+  });
+  return matching;
+}
+
+// Connections that were there before a policy was count for it as well.
+void Caps::Enrol(uint64_t now) {
+  const uint32_t slots = start_.surveyor->Slots();
+  for (uint32_t slot = 0; slot < slots; ++slot) {
+    const BoundedLockHolder lock(claiming_);
+    Endpoint endpoint = {};
+    uint64_t call_site = 0;
+    uint64_t since = 0;
+    Claim& claim = start_.claims[slot];
+    if (!lock.held() || claim.closing || claim.Waits() ||
+        !start_.surveyor->Held(slot, &endpoint, &call_site, &since))
+      continue;
+    const uint64_t policies = MatchingNow(endpoint, call_site);
+    if (policies == claim.ask.policies && (policies == 0) == (claim.stage == Claim::kNone))
+      continue;
+    claim.ask = {.slot = slot,
+                 .policies = policies,
+                 .call_site = call_site,
+                 .now = now,
+                 .since = since,
+                 .deadline = 0,
+                 .may_wait = false,
+                 .parked = false};
+    Count(claim);
+  }
+}
+
+}  // namespace pqleash::caps
