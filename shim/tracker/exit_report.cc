@@ -2,14 +2,12 @@
 
 #include "shim/tracker/exit_report.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
-#include <cstring>
-#include <string_view>
+
+#include "shim/tracker/frame_description.h"
 
 namespace pqleash::tracker {
 
@@ -42,34 +40,18 @@ class Lines {
   const log::Output& output_;
 };
 
-void PrintFrame(const Process& process, uint32_t number, uint64_t frame, Lines& lines) {
-  const uint64_t kind = ledger::FrameKind(frame);
-  const uint64_t value = ledger::FrameValue(frame);
-  if (kind == ledger::kFrameNoModule || kind == ledger::kFrameScript) {
-    lines.Print("    #%u 0x%" PRIx64, number, value);
-    return;
-  }
-  const auto& module =
-      process.ledger.At<ledger::Module>(ledger::kModules, static_cast<uint32_t>(kind - 1));
-  const std::string_view path = process.strings.Get(module.path);
-  Dl_info symbol = {};
-  // The call is before the return address.
-  const auto* address =
-      reinterpret_cast<const char*>(module.bias + value - 1);  // NOLINT: an address, not an object
-  const bool named = module.state == ledger::kModuleLoaded && dladdr(address, &symbol) != 0 &&
-                     symbol.dli_sname != nullptr;
-  lines.Print("    #%u %s  %.*s+0x%" PRIx64, number, named ? symbol.dli_sname : "?",
-              static_cast<int>(path.size()), path.data(), value);
-}
-
 void PrintSite(const Process& process, const ledger::CallSite& site, uint32_t unfinished,
                Lines& lines) {
   lines.Print("  %u open and %u failed but not finished, of %" PRIu64
               " opened at call site %016" PRIx64,
               site.open, unfinished, site.opened, site.id);
   for (uint32_t i = 0; i < std::min<uint32_t>(site.frame_count, kMaxFrames); ++i) {
-    PrintFrame(process, i, process.ledger.At<uint64_t>(ledger::kFrames, site.first_frame + i),
-               lines);
+    char text[960];
+    BoundedText bounded(text, sizeof(text));
+    PrintFrame(
+        DescribeFrame(process, process.ledger.At<uint64_t>(ledger::kFrames, site.first_frame + i)),
+        &bounded);
+    lines.Print("    #%u %s", i, text);
   }
 }
 
