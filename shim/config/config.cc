@@ -29,6 +29,7 @@ struct Setting {
   const char* expected;
   bool (*set)(Config&, const std::string& text);
   std::string (*show)(const Config&);
+  bool boolean = false;  // in the file a boolean, too
 };
 
 template <auto member, uint32_t low, uint32_t high>
@@ -116,6 +117,12 @@ const Setting kSettings[] = {
        return text == "on" || text == "off";
      },
      [](const Config& c) { return std::string(c.script_frames ? "on" : "off"); }},
+    {"tag_application_name", "PQLEASH_TAG_APPLICATION_NAME", "true or false",
+     [](Config& c, const std::string& text) {
+       c.tag_application_name = text == "true";
+       return text == "true" || text == "false";
+     },
+     [](const Config& c) { return std::string(c.tag_application_name ? "true" : "false"); }, true},
     {"log", "PQLEASH_LOG", "off, stderr, syslog or the absolute path of a file", SetLog,
      ShowText<&Config::log>},
     {"log_level", "PQLEASH_LOG_LEVEL", "debug, info, warn, error or off",
@@ -316,6 +323,10 @@ class Loader {
       return;
     }
     const Setting& setting = kSettings[index];
+    if (const auto flag = entry.node->value_exact<bool>(); flag && setting.boolean) {
+      Take(index, *flag ? "true" : "false", source);
+      return;
+    }
     given_[index] = true;
     loaded_.problems.push_back(
         fmt::format("{}: {} is neither a text nor a whole number: expected {}; using {}", source,

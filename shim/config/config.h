@@ -24,9 +24,10 @@ struct Config {
   uint32_t limit = 0;   // connections of this process; 0: none
   caps::OnLimit on_limit = caps::kWarn;
   uint32_t wait_timeout_ms = 5'000;
-  uint32_t stack_depth = 32;  // frames recorded at most: 1 to 256
-  bool script_frames = true;  // take the frames of interpreted programs
-  std::string log = "off";    // off, stderr, syslog, or the path of a file
+  uint32_t stack_depth = 32;          // frames recorded at most: 1 to 256
+  bool script_frames = true;          // take the frames of interpreted programs
+  bool tag_application_name = false;  // add the call site's id to application_name
+  std::string log = "off";            // off, stderr, syslog, or the path of a file
   LogLevel log_level = LogLevel::kInfo;
   std::string report_at_exit;    // stderr, or the path of a file; empty: none
   uint32_t connections = 4'096;  // capacity of the ledger: 16 to 1,048,576

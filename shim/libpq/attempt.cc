@@ -208,13 +208,19 @@ PGconn* Attempt::Refuse(const Copy& copy, const char* message) const {
   return Connect(copy, Function::kPQconnectStartParams, parameters);
 }
 
-bool Attempt::ConnectWithTimeout(const Copy& copy, uint32_t seconds, PGconn** result) const {
+bool Attempt::ConnectWith(const Copy& copy, const OtherWords& words, PGconn** result) const {
+  const Function with =
+      IsAsynchronous() ? Function::kPQconnectStartParams : Function::kPQconnectdbParams;
   Parameters parameters;
-  if (copy.Real(Function::kPQconnectdbParams) == nullptr || !parameters.Take(*this)) return false;
-  char text[16];
-  snprintf(text, sizeof(text), "%u", seconds);
-  parameters.Append("connect_timeout", text);
-  *result = Connect(copy, Function::kPQconnectdbParams, parameters);
+  if (copy.Real(with) == nullptr || !parameters.Take(*this)) return false;
+  char timeout[16];
+  if (words.connect_timeout_s != 0) {
+    snprintf(timeout, sizeof(timeout), "%u", words.connect_timeout_s);
+    parameters.Append("connect_timeout", timeout);
+  }
+  if (words.application_name != nullptr)
+    parameters.Append("application_name", words.application_name);
+  *result = Connect(copy, with, parameters);
   return true;
 }
 

@@ -28,6 +28,12 @@ struct Resolved {
 
 inline constexpr uint32_t kMaxKeywords = 64;
 
+// What a connect gets in place of what its arguments say.
+struct OtherWords {
+  uint32_t connect_timeout_s;    // 0: its own
+  const char* application_name;  // nullptr: its own
+};
+
 // Pointers to the arguments of the host, valid while its call lasts.
 struct Attempt {
   Function function;
@@ -98,9 +104,9 @@ struct Attempt {
   // resets.
   PGconn* Refuse(const Copy& copy, const char* message) const;
 
-  // The blocking connect itself, with another connect_timeout. False: cannot be done, and nothing
-  // was. Not for resets.
-  bool ConnectWithTimeout(const Copy& copy, uint32_t seconds, PGconn** conn) const;
+  // The connect itself, blocking or not as it is, with some words in place of its own. False:
+  // cannot be done, and nothing was. Not for resets.
+  bool ConnectWith(const Copy& copy, const OtherWords& words, PGconn** conn) const;
 };
 
 // Where an attempt leads, found when first asked for.

@@ -118,9 +118,8 @@ Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& 
     if (caps.Holds(call.slot)) return {Admission::kProceed, 0};
     caps.GiveBack(call.slot, Now());
   }
-  const auto& site = process.ledger.At<ledger::CallSite>(
-      ledger::kCallSites, process.connections.At(call.slot).call_site);
-  const uint64_t policies = PoliciesFor(process, attempt, destination, site.id);
+  const uint64_t call_site = process.CallSiteId(call.slot);
+  const uint64_t policies = PoliciesFor(process, attempt, destination, call_site);
   caps.Open(call.slot);
   if (policies == 0) return {Admission::kProceed, 0};
   const bool asynchronous = attempt.IsAsynchronous();
@@ -128,7 +127,7 @@ Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& 
   const uint64_t now = process.connections.At(call.slot).started_ns;
   const Outcome outcome = caps.Enter({.slot = call.slot,
                                       .policies = policies,
-                                      .call_site = site.id,
+                                      .call_site = call_site,
                                       .now = now,
                                       .since = 0,
                                       .deadline = 0,

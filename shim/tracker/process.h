@@ -55,6 +55,11 @@ class Process {
   // calls have come.
   void BookLibpq(uint32_t number, uint32_t way);
 
+  // Of the connection in a slot; 0: not attributed.
+  uint64_t CallSiteId(uint32_t slot) const {
+    return ledger.At<ledger::CallSite>(ledger::kCallSites, connections.At(slot).call_site).id;
+  }
+
   Settings settings;
   ledger::Ledger ledger;
   ledger::StringHeap strings;

@@ -91,7 +91,7 @@ bool Survey::Held(uint32_t slot, caps::Endpoint* endpoint, uint64_t* call_site, 
   *endpoint = {text(target.host), port_, text(target.dbname), text(target.user),
                text(target.application_name)};
   *since = ledger::Load(record.established_ns);
-  *call_site = process_->ledger.At<ledger::CallSite>(ledger::kCallSites, connection.call_site).id;
+  *call_site = process_->CallSiteId(slot);
   return true;
 }
 

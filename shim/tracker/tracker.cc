@@ -124,6 +124,15 @@ Call Route(Function function, const PGconn* conn, const Caller& caller) {
   return RouteHost(function, conn, caller);
 }
 
+// The application_name that the program itself chose.
+const char* OwnName(const Call& call, const char* name, char (&memory)[kMaxApplicationName + 1]) {
+  if (name == nullptr || !call.process->settings.tag_application_name) return name;
+  const std::string_view own =
+      WithoutTag(name, call.process->CallSiteId(call.slot)).substr(0, kMaxApplicationName);
+  memory[own.copy(memory, own.size())] = '\0';
+  return memory;
+}
+
 Endpoint AskEndpoint(const Call& call, PGconn* conn) {
   const libpq::Copy& copy = *call.copy;
   ledger::TargetText text = {};
@@ -131,8 +140,10 @@ Endpoint AskEndpoint(const Call& call, PGconn* conn) {
   if (copy.port != nullptr) text.port = copy.port(conn);
   if (copy.db != nullptr) text.dbname = copy.db(conn);
   if (copy.user != nullptr) text.user = copy.user(conn);
+  char own_name[kMaxApplicationName + 1];
   if (copy.parameter_status != nullptr)
-    text.application_name = copy.parameter_status(conn, "application_name");
+    text.application_name =
+        OwnName(call, copy.parameter_status(conn, "application_name"), own_name);
   return {call.process->targets.Intern(text),
           copy.backend_pid != nullptr ? copy.backend_pid(conn) : 0};
 }
@@ -200,8 +211,10 @@ ConnectCall BeginOpen(const libpq::Attempt& attempt, const Caller& caller) noexc
 }
 
 bool OpenInstead(const ConnectCall& call, const libpq::Attempt& attempt, PGconn** conn) noexcept {
-  if (call.admission.verdict == Admission::kProceed)
-    return attempt.ConnectWithTimeout(*call.copy, call.admission.timeout_s, conn);
+  if (call.admission.verdict != Admission::kRefuse) {
+    const char* name = call.application_name[0] != '\0' ? call.application_name : nullptr;
+    return attempt.ConnectWith(*call.copy, {call.admission.timeout_s, name}, conn);
+  }
   char text[sizeof(HeldBackSlot::text)];
   call.process->held_back.CopyText(call.slot, text);
   *conn = attempt.Refuse(*call.copy, text);

@@ -18,6 +18,7 @@
 #include "shim/libpq/copy.h"
 #include "shim/tracker/connections.h"
 #include "shim/tracker/held_back.h"
+#include "shim/tracker/tag.h"
 
 namespace pqleash::tracker {
 
@@ -64,10 +65,13 @@ struct ConnectCall : Call {
   Step step;
   PostgresPollingStatusType answer;
   Admission admission;
-  uint32_t target;  // of a connect that is held back: in the ledger
+  uint32_t target;                                 // of a connect that is held back: in the ledger
+  char application_name[kMaxApplicationName + 1];  // to connect with; empty: its own
 
   explicit ConnectCall(const Call& call)
-      : Call(call), step(kReal), answer(PGRES_POLLING_FAILED), admission{}, target(0) {}
+      : Call(call), step(kReal), answer(PGRES_POLLING_FAILED), admission{}, target(0) {
+    application_name[0] = '\0';
+  }
 };
 
 ConnectCall BeginOpen(const libpq::Attempt& attempt, const Caller& caller) noexcept;

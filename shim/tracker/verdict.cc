@@ -48,6 +48,19 @@ void Arrange(ConnectCall& call, const libpq::Attempt& attempt, libpq::Destinatio
   }
 }
 
+// Lets the server know the call site by application_name, where that is asked for. A reset keeps
+// the name that the connection has.
+void Tag(ConnectCall& call, const libpq::Attempt& attempt, libpq::Destination& destination) {
+  if (!call.process->settings.tag_application_name || attempt.IsReset() ||
+      call.admission.verdict == Admission::kRefuse)
+    return;
+  const uint64_t call_site = call.process->CallSiteId(call.slot);
+  const libpq::Resolved* resolved = call_site != 0 ? destination.Find() : nullptr;
+  if (resolved != nullptr &&
+      TagApplicationName(resolved->application_name, call_site, call.application_name))
+    call.step = ConnectCall::kInstead;
+}
+
 // A message for whoever reads it past us. No traffic: the name of the algorithm is looked at first.
 void LeaveMessage(const Call& call, PGconn* conn) {
   auto* encrypt = reinterpret_cast<decltype(&PQencryptPasswordConn)>(
@@ -96,6 +109,7 @@ void AskCaps(ConnectCall& call, const libpq::Attempt& attempt) {
   libpq::Destination destination(*call.copy, attempt);
   call.admission = Admit(call, attempt, destination);
   Arrange(call, attempt, destination);
+  Tag(call, attempt, destination);
 }
 
 bool HeldBackNow(ConnectCall& call, PGconn* conn, ledger::ConnectionState resumes_as) {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "tests/e2e/observed.h"
@@ -314,6 +315,47 @@ TEST_F(EndToEnd, ServersProgramsAreLeftAlone) {
     EXPECT_EQ(RunToEnd(observed_.Preloaded({program, "1", "1"})).exit_code, 42) << name;
     EXPECT_FALSE(std::filesystem::exists(observed_.ledgers())) << name;
   }
+}
+
+TEST_F(EndToEnd, TagsNameTheCallSiteInSql) {
+  Command command = observed_.Preloaded({PQLEASH_TEST_TAGGED});
+  command.hold_input = true;
+  command.environment["PQLEASH_TAG_APPLICATION_NAME"] = "true";
+  Subprocess tagged(command);
+  ASSERT_TRUE(tagged.WaitForOutput("ready")) << tagged.output();
+  const std::string out = tagged.output();
+  const std::string id = " \\[([0-9a-f]{16})\\]'\n";
+  for (const char* line :
+       {"conninfo: 'plain", "uri: 'uri", "params: 'params", "expanded: 'two words", "login: 'login",
+        "start: 'start", "startp: 'params", "reset: 'plain"}) {
+    EXPECT_TRUE(std::regex_search(out, std::regex(line + id))) << line << " in\n" << out;
+  }
+  EXPECT_TRUE(std::regex_search(
+      out, std::regex("long: 'an-application-whose-name-is-longer-than-any-tag-leaves-room'")))
+      << out;
+  EXPECT_TRUE(std::regex_search(out, std::regex("none: '\\[[0-9a-f]{16}\\]'"))) << out;
+  // In the ledger the program's own names, and ids that a report knows.
+  const Json report = observed_.Report();
+  std::set<std::string> ids, names;
+  for (const Json& site : report["call_sites"]) {
+    ids.insert(site["id"]);
+    for (const Json& connection : site["connections"]) names.insert(connection["application_name"]);
+  }
+  std::smatch match;
+  ASSERT_TRUE(std::regex_search(out, match, std::regex("conninfo: 'plain" + id)));
+  EXPECT_TRUE(ids.contains(match[1])) << match[1];
+  for (const char* name : {"plain", "uri", "params", "two words", "login", "start", ""})
+    EXPECT_TRUE(names.contains(name)) << "'" << name << "' in " << report.dump(2);
+}
+
+// Where pqleash only watches, the server sees nothing of it.
+TEST_F(EndToEnd, NothingIsTaggedUnasked) {
+  Command command = observed_.Preloaded({PQLEASH_TEST_TAGGED});
+  command.hold_input = true;
+  Subprocess untagged(command);
+  ASSERT_TRUE(untagged.WaitForOutput("ready")) << untagged.output();
+  EXPECT_NE(untagged.output().find("conninfo: 'plain'"), std::string::npos) << untagged.output();
+  EXPECT_NE(untagged.output().find("none: ''"), std::string::npos) << untagged.output();
 }
 
 }  // namespace

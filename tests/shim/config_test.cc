@@ -77,6 +77,18 @@ TEST_F(ConfigTest, VariablesWinOverTheFile) {
   EXPECT_EQ(SourceOf(loaded, "ledger.connections"), "/etc/pqleash.toml:4");
 }
 
+TEST_F(ConfigTest, TagsAreAskedForByABooleanOrAVariable) {
+  EXPECT_FALSE(Run().config.tag_application_name);
+  EXPECT_TRUE(RunFile("tag_application_name = true\n").config.tag_application_name);
+  EXPECT_FALSE(RunFile("tag_application_name = false\n").config.tag_application_name);
+  EXPECT_THAT(RunFile("tag_application_name = 1\n").problems,
+              ElementsAre(HasSubstr("'1' is no value for tag_application_name: expected true or")));
+  EXPECT_THAT(RunFile("service = true\n").problems,
+              ElementsAre(HasSubstr("service is neither a text nor a whole number")));
+  environment_["PQLEASH_TAG_APPLICATION_NAME"] = "true";
+  EXPECT_TRUE(Run().config.tag_application_name);
+}
+
 TEST_F(ConfigTest, AnEmptyVariableIsNotSet) {
   environment_["PQLEASH_STACK_DEPTH"] = "";
   EXPECT_THAT(Run().problems, IsEmpty());
