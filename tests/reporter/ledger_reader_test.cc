@@ -394,7 +394,7 @@ TEST_F(LedgerReaderTest, ErrorsAreDistinctAndNameTheFile) {
       {"all but one", good.substr(0, good.size() - 1), Kind::kTruncated, "it was truncated"},
       {"version 1", with(8, std::string("\x01\0\0\0", 4)), Kind::kOtherVersion,
        "has format version 1, expected 4"},
-      {"big-endian", with(8, std::string("\0\0\0\x03", 4)), Kind::kOtherByteOrder,
+      {"big-endian", with(8, std::string("\0\0\0\x04", 4)), Kind::kOtherByteOrder,
        "the other byte order"},
       {"byte order mark", with(16, "\x01\x02\x03\x04"), Kind::kOtherByteOrder,
        "byte order mark 0x04030201, expected 0x01020304"},
