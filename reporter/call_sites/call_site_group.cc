@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "reporter/snapshot/connection_times.h"
+
 namespace pqleash::reporter {
 namespace {
 
@@ -63,6 +65,11 @@ std::vector<CallSiteGroup> GroupCallSites(const std::vector<Snapshot>& snapshots
       group.closed += site.closed;
       group.failed += site.failed;
       group.peak += site.peak;
+      group.in_use += site.in_use;
+      group.in_use_peak += site.in_use_peak;
+      group.opened_beside_idle += site.opened_beside_idle;
+      group.busy_ns += site.busy_ns;
+      group.held_ns += site.closed_life_ns;
       group.stack_truncated |= site.stack_truncated;
       group.stack_incomplete |= site.stack_incomplete;
       group.members.push_back({s, i});
@@ -72,6 +79,9 @@ std::vector<CallSiteGroup> GroupCallSites(const std::vector<Snapshot>& snapshots
       CallSiteGroup& group = groups[site.id];
       group.id = site.id;
       group.connections.push_back({s, i});
+      if (!IsOpen(snapshot.connections[i])) continue;
+      group.busy_ns += InUseNs(snapshot.connections[i], snapshot.as_of_ns);
+      group.held_ns += Since(snapshot.as_of_ns, snapshot.connections[i].established_ns);
     }
   }
   std::vector<CallSiteGroup> result;

@@ -37,6 +37,11 @@ struct CallSiteGroup {
   uint64_t failed = 0;
   // Sum of each process's largest number: the most that can have been open at once.
   uint64_t peak = 0;
+  uint64_t in_use = 0;
+  uint64_t in_use_peak = 0;  // as `peak`
+  uint64_t opened_beside_idle = 0;
+  uint64_t busy_ns = 0;  // sum of all uses, those that run included
+  uint64_t held_ns = 0;  // sum of the times that its connections were established
   bool stack_truncated = false;
   bool stack_incomplete = false;
   std::vector<CallSiteMember> members;

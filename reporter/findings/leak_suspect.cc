@@ -19,11 +19,6 @@ bool HardlyEverCloses(const CallSite& site) {
   return site.closed < site.opened / 10 || site.closed == 0;
 }
 
-bool IsOpen(const Connection& connection) {
-  return connection.state == ConnectionState::kEstablished ||
-         connection.state == ConnectionState::kResetting;
-}
-
 bool Over(const Snapshot& snapshot) {
   return snapshot.process.life == Life::kEnded || snapshot.process.life == Life::kKilled;
 }

@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "reporter/duration.h"
 #include "reporter/render/json_values.h"
@@ -32,6 +34,45 @@ Json ToJson(const Coverage& coverage) {
           {"unwinder", NameOf(coverage.unwinder)}};
 }
 
+uint64_t CountOf(const TimeHistogram& histogram) {
+  uint64_t count = 0;
+  for (const uint64_t bucket : histogram.buckets) count += bucket;
+  return count;
+}
+
+// The bound of the bucket that the quantile lies in; null: nothing was counted, or it has no bound.
+Json Quantile(const TimeHistogram& histogram, double quantile) {
+  const auto wanted = static_cast<double>(CountOf(histogram)) * quantile;
+  double counted = 0;
+  for (size_t i = 0; i + 1 < histogram.buckets.size(); ++i) {
+    counted += static_cast<double>(histogram.buckets[i]);
+    if (counted > 0 && counted >= wanted) return static_cast<double>(uint64_t{1} << i) / 1e6;
+  }
+  return nullptr;
+}
+
+Json ToJson(const TimeHistogram& histogram) {
+  return {{"count", CountOf(histogram)},
+          {"sum_s", Seconds(histogram.sum_ns)},
+          {"p50_at_most_s", Quantile(histogram, 0.5)},
+          {"p95_at_most_s", Quantile(histogram, 0.95)}};
+}
+
+Json ToJson(const ReportPeriod& period) {
+  const HistoryPeriod& happened = period.happened;
+  return {{"from", Timestamp(period.realtime_ns)},
+          {"opened", happened.opened},
+          {"closed", happened.closed},
+          {"failed", happened.failed},
+          {"server_full", happened.server_full},
+          {"waited", happened.waited},
+          {"refused", happened.refused},
+          {"open_peak", happened.open_peak},
+          {"in_use_peak", happened.in_use_peak},
+          {"busy_s", Seconds(happened.busy_ns)},
+          {"uses", happened.uses}};
+}
+
 Json ToJson(const ReportProcess& process) {
   const Json alive =
       process.life == Life::kUnknown ? Json(nullptr) : Json(process.life == Life::kLive);
@@ -45,6 +86,9 @@ Json ToJson(const ReportProcess& process) {
           {"opened_total", process.totals.opened},
           {"closed_total", process.totals.closed},
           {"failed_total", process.totals.failed},
+          {"in_use", process.totals.in_use},
+          {"in_use_peak", process.totals.in_use_peak},
+          {"server_full_total", process.totals.server_full},
           {"unrecorded", process.totals.unrecorded_connections},
           {"coverage", ToJson(process.coverage)},
           {"since", Timestamp(process.since_realtime_ns)},
@@ -114,6 +158,9 @@ Json ToJson(const Evidence& evidence);
 Json ToJson(const FindingStack& stack);
 Json ToJson(const Finding& finding);
 
+// A share, to the thousandth.
+double Rounded(double share) { return std::round(share * 1'000) / 1'000; }
+
 template <typename Value>
 Json ToJsonArray(const std::vector<Value>& values) {
   Json array = Json::array();
@@ -129,6 +176,9 @@ Json ToJson(const ReportCallSite& site) {
           {"closed_total", site.closed},
           {"failed_total", site.failed},
           {"peak", site.peak},
+          {"in_use", site.in_use},
+          {"in_use_peak", site.in_use_peak},
+          {"busy_share", site.busy_share ? Json(Rounded(*site.busy_share)) : Json(nullptr)},
           {"oldest_age_s", OptionalSeconds(site.oldest_age_ns)},
           {"max_idle_s", OptionalSeconds(site.max_idle_ns)},
           {"stack_truncated", site.stack_truncated},
@@ -169,11 +219,19 @@ Json ToJson(const Filter& filter) {
 }  // namespace
 
 void RenderReportJson(const Report& report, std::ostream& out) {
+  Json processes = ToJsonArray(report.processes);
+  for (size_t i = 0; i < report.processes.size(); ++i) {
+    const ReportProcess& process = report.processes[i];
+    processes[i]["times"] = {{"create", ToJson(process.times.create)},
+                             {"wait", ToJson(process.times.wait)},
+                             {"use", ToJson(process.times.use)}};
+    processes[i]["history"] = ToJsonArray(process.history);
+  }
   WriteJson({{"schema", "pqleash.report/1"},
              {"generated_at", Timestamp(report.generated_realtime_ns)},
              {"host", report.host},
              {"incomplete", report.incomplete},
-             {"processes", ToJsonArray(report.processes)},
+             {"processes", std::move(processes)},
              {"findings", ToJsonArray(report.findings)},
              {"call_sites", ToJsonArray(report.call_sites)},
              {"filter", ToJson(report.filter)},

@@ -18,6 +18,11 @@
 
 namespace pqleash::reporter {
 
+struct ReportPeriod {
+  uint64_t realtime_ns = 0;  // of its begin
+  HistoryPeriod happened;
+};
+
 struct ReportProcess {
   int32_t pid = 0;  // as the reader sees it, while it lives; else as it saw itself
   std::string service;
@@ -31,6 +36,8 @@ struct ReportProcess {
   uint64_t run_id = 0;             // 0: none
   uint64_t since_realtime_ns = 0;  // its first connect
   uint64_t last_realtime_ns = 0;   // its end, or last sign of life; 0 while it lives
+  Times times;
+  std::vector<ReportPeriod> history;  // in order of time
 };
 
 // Of a connection that another process opened before a fork.
@@ -68,6 +75,9 @@ struct ReportCallSite {
   uint64_t closed = 0;
   uint64_t failed = 0;
   uint64_t peak = 0;  // of several processes: the most that can have been open at once
+  uint64_t in_use = 0;
+  uint64_t in_use_peak = 0;          // as `peak`
+  std::optional<double> busy_share;  // of the time that its connections were held
   bool stack_truncated = false;
   bool stack_incomplete = false;
   std::optional<uint64_t> oldest_age_ns;

@@ -15,6 +15,17 @@
 namespace pqleash::reporter {
 namespace {
 
+std::vector<ReportPeriod> HistoryOf(const Snapshot& snapshot) {
+  const Process& process = snapshot.process;
+  std::vector<ReportPeriod> history;
+  for (const HistoryPeriod& happened : snapshot.history) {
+    // Wraps around where the period began before the process did, and back.
+    const uint64_t since = happened.period * kHistoryPeriodNs - process.created_monotonic_ns;
+    history.push_back({process.created_realtime_ns + since, happened});
+  }
+  return history;
+}
+
 ReportProcess ToReportProcess(const Snapshot& snapshot) {
   const Process& process = snapshot.process;
   ReportProcess result;
@@ -28,6 +39,8 @@ ReportProcess ToReportProcess(const Snapshot& snapshot) {
   result.totals = snapshot.totals;
   result.coverage = CoverageOf(snapshot);
   result.run_id = process.run_id;
+  result.times = snapshot.times;
+  result.history = HistoryOf(snapshot);
   result.since_realtime_ns = process.created_realtime_ns;
   if (process.life != Life::kLive) {
     result.last_realtime_ns =
@@ -90,6 +103,13 @@ ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const Ca
   site.closed = group.closed;
   site.failed = group.failed;
   site.peak = group.peak;
+  site.in_use = group.in_use;
+  site.in_use_peak = group.in_use_peak;
+  if (group.held_ns != 0) {
+    // The clocks of use and life differ by a tick.
+    site.busy_share =
+        std::min(1.0, static_cast<double>(group.busy_ns) / static_cast<double>(group.held_ns));
+  }
   site.stack_truncated = group.stack_truncated;
   site.stack_incomplete = group.stack_incomplete;
   site.frames = group.frames;

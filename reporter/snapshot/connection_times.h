@@ -39,7 +39,13 @@ inline uint64_t InCallNs(const Connection& connection, uint64_t as_of_ns) {
 // The latest moment of which the ledger bears a trace.
 uint64_t LastSignOfLifeNs(const Snapshot& snapshot);
 
-// Sets process.life, process.visible_pid and as_of_ns.
+// How long the running use has taken; 0: it is idle.
+inline uint64_t InUseNs(const Connection& connection, uint64_t as_of_ns) {
+  return connection.busy_since_ns == 0 ? 0 : Since(as_of_ns, connection.busy_since_ns);
+}
+
+// Sets process.life, process.visible_pid and as_of_ns, and drops what of the history does not lie
+// near that moment.
 void SetLife(Life life, int32_t visible_pid, uint64_t now_ns, Snapshot* snapshot);
 
 }  // namespace pqleash::reporter

@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <utility>
 
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/ledger_file.h"
 #include "reporter/snapshot/ledger_records.h"
 #include "reporter/snapshot/ledger_strings.h"
+#include "shim/ledger/histogram.h"
 #include "shim/ledger/layout.h"
 
 namespace pqleash::reporter {
@@ -32,6 +35,7 @@ struct Oddities {
   uint64_t stacks = 0;
   uint64_t flags = 0;
   uint64_t openers = 0;
+  uint64_t periods = 0;
 };
 
 class SnapshotBuilder {
@@ -51,6 +55,8 @@ class SnapshotBuilder {
     AddCallSites();
     AddTargets();
     AddConnections();
+    AddTimes();
+    AddHistory();
     AddWarnings();
     snapshot_.as_of_ns = LastSignOfLifeNs(snapshot_);
     return std::move(snapshot_);
@@ -129,6 +135,9 @@ class SnapshotBuilder {
     totals.bypassed_closes = header.bypassed_closes;
     totals.uncovered_lookups = header.uncovered_lookups;
     totals.open_when_ending = header.open_when_ending;
+    totals.in_use = header.in_use;
+    totals.in_use_peak = header.in_use_peak;
+    totals.server_full = header.server_full;
   }
 
   void AddLibpqCopies() {
@@ -231,6 +240,10 @@ class SnapshotBuilder {
         site.first_ns = record.first_ns;
         site.last_ns = record.last_ns;
         site.closed_life_ns = record.closed_life_ns;
+        site.in_use = record.in_use;
+        site.in_use_peak = record.in_use_peak;
+        site.busy_ns = record.busy_ns;
+        site.opened_beside_idle = record.opened_beside_idle;
         if (record.frame_count <= kMaxStackDepth &&
             uint64_t{record.first_frame} + record.frame_count <= snapshot_.frames.size()) {
           site.first_frame = record.first_frame;
@@ -325,10 +338,62 @@ class SnapshotBuilder {
       connection.thread_name = FixedString(slot.thread_name);
       connection.in_call = strings_.At(slot.in_call, kMaxFunctionName);
       if (slot.libpq < snapshot_.libpq_copies.size()) connection.libpq = slot.libpq;
+      connection.busy_ns = slot.busy_ns;
+      connection.busy_since_ns = slot.busy_since_ns;
+      connection.waited_ns = slot.waited_ns;
+      static_assert(std::tuple_size_v<decltype(connection.use_counts)> == ledger::kUseCounts);
+      std::copy(std::begin(slot.use_counts), std::end(slot.use_counts),
+                connection.use_counts.begin());
       if (*state == ConnectionState::kInherited) AddInheritance(slot, &connection);
       snapshot_.connections.push_back(std::move(connection));
     }
     snapshot_.in_motion = records_.connections_in_motion;
+  }
+
+  static void Take(const ledger::Histogram& record, TimeHistogram* histogram) {
+    static_assert(std::tuple_size_v<decltype(histogram->buckets)> == ledger::kHistogramBuckets);
+    histogram->sum_ns = record.sum_ns;
+    std::copy(std::begin(record.buckets), std::end(record.buckets), histogram->buckets.begin());
+  }
+
+  void AddTimes() {
+    const ledger::Header& header = records_.header;
+    Times& times = snapshot_.times;
+    Take(header.create_time, &times.create);
+    Take(header.wait_time, &times.wait);
+    Take(header.use_time, &times.use);
+    // The header has those of connections that have ended.
+    for (const Connection& connection : snapshot_.connections) {
+      times.use.sum_ns += connection.busy_ns;
+      for (uint32_t i = 0; i < ledger::kUseCounts; ++i) {
+        times.use.buckets[ledger::UseBucket(i)] += connection.use_counts[i];
+      }
+    }
+  }
+
+  void AddHistory() {
+    static_assert(kHistoryPeriodNs == ledger::kHistoryPeriodNs);
+    static_assert(kHistoryPeriods == ledger::kHistoryPeriods);
+    // No clock runs for that long; sums of periods and nanoseconds do not overflow below it.
+    constexpr uint64_t kLatest = UINT64_MAX / kHistoryPeriodNs / 2;
+    std::vector<HistoryPeriod>& history = snapshot_.history;
+    for (const ledger::HistoryPeriod& record : records_.history) {
+      if (record.period == 0) continue;
+      if (record.period > kLatest) {
+        ++odd_.periods;
+        continue;
+      }
+      history.push_back({record.period, record.opened, record.closed, record.failed,
+                         record.server_full, record.waited, record.refused, record.open_peak,
+                         record.in_use_peak, record.busy_ns, record.uses});
+    }
+    std::stable_sort(history.begin(), history.end(),
+                     [](const auto& a, const auto& b) { return a.period < b.period; });
+    const auto twice =
+        std::unique(history.begin(), history.end(),
+                    [](const auto& a, const auto& b) { return a.period == b.period; });
+    odd_.periods += static_cast<uint64_t>(history.end() - twice);
+    history.erase(twice, history.end());
   }
 
   void AddInheritance(const ledger::ConnectionSlot& slot, Connection* connection) {
@@ -373,6 +438,7 @@ class SnapshotBuilder {
          "the ledger is damaged: {} stacks are too deep, or lie outside of the recorded frames");
     Warn(odd_.flags, "the ledger is damaged: {} fields hold flags that this version does not know");
     Warn(odd_.openers, "the ledger is damaged: {} inherited connections name no opener");
+    Warn(odd_.periods, "the ledger is damaged: {} periods of the history cannot be");
     Warn(strings_.bad(), "the ledger is damaged: {} strings lie outside of the recorded ones");
     Warn(strings_.left_out(), "{} strings are left out: the ledger names more than are read");
   }

@@ -58,6 +58,12 @@ class RecordReader {
                         /*keep_all=*/true, &records_.modules, &records_.modules_in_motion)) {
       return error;
     }
+    const uint32_t periods =
+        std::min(header.sections[ledger::kHistory].capacity, ledger::kHistoryPeriods);
+    if (auto error = ReadPlain("history periods", periods, ledger::kHistory,
+                               ledger::kHistoryPeriods, &records_.history)) {
+      return error;
+    }
     if (auto error = Refresh()) return error;
     return ReadPlain("strings", header.strings_used, ledger::kStrings, kMaxStringBytes,
                      &records_.strings);

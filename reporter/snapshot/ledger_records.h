@@ -30,6 +30,7 @@ struct LedgerRecords {
   uint64_t modules_in_motion = 0;
   std::vector<ledger::Target> targets;
   std::vector<char> strings;
+  std::vector<ledger::HistoryPeriod> history;  // all records, used or not
   std::vector<std::string> warnings;
 };
 

@@ -7,6 +7,7 @@
 #ifndef PQLEASH_REPORTER_SNAPSHOT_SNAPSHOT_H_
 #define PQLEASH_REPORTER_SNAPSHOT_SNAPSHOT_H_
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -103,6 +104,10 @@ struct CallSite {
   uint64_t first_ns = 0;  // CLOCK_MONOTONIC of that process's host
   uint64_t last_ns = 0;
   uint64_t closed_life_ns = 0;  // sum over `closed`: how long they lived
+  uint64_t in_use = 0;          // of `open`: see LEDGER.md for what is in use
+  uint64_t in_use_peak = 0;
+  uint64_t busy_ns = 0;             // sum of the uses that have ended
+  uint64_t opened_beside_idle = 0;  // of `opened`, while another one of this place lay idle
 
   // How long a connection of this place usually lives; 0: none was closed yet.
   uint64_t UsualLifeNs() const { return closed == 0 ? 0 : closed_life_ns / closed; }
@@ -130,14 +135,24 @@ struct Connection {
   uint64_t commands = 0;
   uint32_t resets = 0;
   std::string thread_name;
-  std::string in_call;            // libpq function that is running now; empty: none
-  std::optional<uint32_t> libpq;  // index into Snapshot::libpq_copies
+  std::string in_call;                      // libpq function that is running now; empty: none
+  std::optional<uint32_t> libpq;            // index into Snapshot::libpq_copies
+  uint64_t busy_ns = 0;                     // sum of the uses that have ended
+  uint64_t busy_since_ns = 0;               // begin of the one that is running; 0: idle
+  uint64_t waited_ns = 0;                   // at caps, before the connect
+  std::array<uint32_t, 8> use_counts = {};  // of uses, as ledger::ConnectionSlot has them
   // Of kInherited alone: `call_site` is where the opener opened it.
   uint32_t touched_site = 0;   // index; where this process first used it; 0: not known
   std::string touched_by;      // libpq function of that use
   int32_t opener_pid = 0;      // as the opener saw itself; 0: not known
   bool finished_here = false;  // passed to PQfinish, which ends the opener's session
 };
+
+// Whether it counts as open: a session of the server's is held for it, or is being renewed.
+inline bool IsOpen(const Connection& connection) {
+  return connection.state == ConnectionState::kEstablished ||
+         connection.state == ConnectionState::kResetting;
+}
 
 // Counters of the process, each true of itself.
 struct Totals {
@@ -154,7 +169,41 @@ struct Totals {
   uint64_t bypassed_closes = 0;    // connections destroyed without a PQfinish that was seen
   uint64_t uncovered_lookups = 0;  // functions that dlsym gave out unwrapped
   uint64_t open_when_ending = 0;
+  uint64_t in_use = 0;
+  uint64_t in_use_peak = 0;
+  uint64_t server_full = 0;  // connects that the server refused for want of a slot
 };
+
+// How long something took, and how often. buckets[i]: at most 2^i microseconds and more than
+// 2^(i-1); the last has no end.
+struct TimeHistogram {
+  uint64_t sum_ns = 0;
+  std::array<uint64_t, 32> buckets = {};
+};
+
+struct Times {
+  TimeHistogram create;  // connects that were established, without the wait at caps
+  TimeHistogram wait;    // connects that waited at caps, admitted or not
+  TimeHistogram use;     // uses that have ended, of connections that are open or not
+};
+
+// What happened in one period of the process's clock (kHistoryPeriodNs each). Periods in which
+// nothing happened have none.
+struct HistoryPeriod {
+  uint64_t period = 0;  // CLOCK_MONOTONIC divided by kHistoryPeriodNs
+  uint32_t opened = 0;
+  uint32_t closed = 0;
+  uint32_t failed = 0;
+  uint32_t server_full = 0;
+  uint32_t waited = 0;   // connects that a cap held back
+  uint32_t refused = 0;  // and that it refused
+  uint32_t open_peak = 0;
+  uint32_t in_use_peak = 0;
+  uint64_t busy_ns = 0;  // of uses that ended in it
+  uint64_t uses = 0;     // that ended in it
+};
+inline constexpr uint64_t kHistoryPeriodNs = 10'000'000'000;
+inline constexpr uint64_t kHistoryPeriods = 128;
 
 struct Process {
   std::string ledger;  // path of the file
@@ -192,8 +241,10 @@ struct Snapshot {
   std::vector<CallSite> call_sites;  // [0]: not attributed
   std::vector<Target> targets;       // [0]: not known
   std::vector<Connection> connections;
-  uint64_t in_motion = 0;             // slots that could not be read whole
-  std::vector<std::string> warnings;  // a sentence each: what of this ledger is missing or odd
+  Times times;
+  std::vector<HistoryPeriod> history;  // in order of time, each period once
+  uint64_t in_motion = 0;              // slots that could not be read whole
+  std::vector<std::string> warnings;   // a sentence each: what of this ledger is missing or odd
   // The moment that ages count from, CLOCK_MONOTONIC: now for a living process, otherwise its last
   // sign of life.
   uint64_t as_of_ns = 0;

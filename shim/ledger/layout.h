@@ -23,7 +23,7 @@
 namespace pqleash::ledger {
 
 inline constexpr char kMagic[8] = {'P', 'Q', 'L', 'E', 'A', 'S', 'H', '\n'};
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 inline constexpr uint32_t kByteOrder = 0x01020304;
 // Ledger files are called <pid>-<start time in clock ticks>[.<n>].ledger; n counts the images that
 // a process exec'd.
@@ -157,9 +157,13 @@ struct CallSite {
   uint32_t peak;      // largest `open` so far
   uint64_t first_ns;  // CLOCK_MONOTONIC of the first and of the latest connect
   uint64_t last_ns;
-  uint64_t closed_life_ns;  // sum over `closed`: how long they lived, from established on
+  uint64_t closed_life_ns;      // sum over `closed`: how long they lived, from established on
+  uint32_t in_use;              // of `open`, those that are not idle, see ConnectionSlot::busy_ns
+  uint32_t in_use_peak;         // largest `in_use` so far
+  uint64_t busy_ns;             // sum of the uses that have ended
+  uint64_t opened_beside_idle;  // of `opened`, while another one of this place lay idle
 };
-static_assert(sizeof(CallSite) == 72);
+static_assert(sizeof(CallSite) == 96);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Targets: what connections go to, interned. Append-only; valid once `ready` is 1. Strings are as
@@ -244,7 +248,9 @@ struct alignas(64) ConnectionSlot {
   StringRef touched_by;   // name of the libpq function of that use
   int32_t opener_pid;     // the process that opened it
   uint32_t inherited;     // InheritedFlags
-  uint64_t reserved[4];
+  // Activity as well, which found no room above: begin of the use that is running; 0: idle.
+  uint64_t busy_since_ns;
+  uint64_t reserved[3];
 };
 static_assert(sizeof(ConnectionSlot) == 192);
 static_assert(offsetof(ConnectionSlot, last_activity_ns) == 64,
@@ -269,7 +275,7 @@ struct alignas(64) HistoryPeriod {
   uint32_t open_peak;    // largest number open
   uint32_t in_use_peak;  // largest number in use at once
   uint64_t busy_ns;      // of uses that ended
-  uint64_t reserved;
+  uint64_t uses;         // that ended
 };
 static_assert(sizeof(HistoryPeriod) == 64);
 

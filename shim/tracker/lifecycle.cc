@@ -55,7 +55,9 @@ void Lifecycle::CountOpened(uint32_t slot, uint64_t now) {
   Raise(period.open_peak, open);
   ledger::CallSite& site = Site(slot);
   Count(site.opened);
-  Raise(site.peak, ledger::Atomic(site.open).fetch_add(1, std::memory_order_relaxed) + 1);
+  const uint32_t others = ledger::Atomic(site.open).fetch_add(1, std::memory_order_relaxed);
+  Raise(site.peak, others + 1);
+  if (others > ledger::Load(site.in_use)) Count(site.opened_beside_idle);
 }
 
 void Lifecycle::CountClosed(uint32_t slot, uint64_t now) {
@@ -122,6 +124,7 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   Store(record.touched_by, 0u);
   Store(record.opener_pid, 0);
   Store(record.inherited, 0u);
+  Store(record.busy_since_ns, uint64_t{0});
   Move(slot, ledger::kConnecting);
   return slot;
 }
@@ -221,10 +224,13 @@ void Lifecycle::Broken(uint32_t slot, uint64_t now) {
 
 void Lifecycle::Busy(uint32_t slot, uint64_t now) {
   connections_->At(slot).busy_since_ns = now;
+  Store(Record(slot).busy_since_ns, now);
   ledger::Header& header = ledger_->header();
   const uint32_t in_use = ledger::Atomic(header.in_use).fetch_add(1, std::memory_order_relaxed) + 1;
   Raise(header.in_use_peak, in_use);
   Raise(HistoryAt(*ledger_, now).in_use_peak, in_use);
+  ledger::CallSite& site = Site(slot);
+  Raise(site.in_use_peak, ledger::Atomic(site.in_use).fetch_add(1, std::memory_order_relaxed) + 1);
 }
 
 void Lifecycle::Idle(uint32_t slot, uint64_t now) {
@@ -232,12 +238,18 @@ void Lifecycle::Idle(uint32_t slot, uint64_t now) {
   const uint64_t lasted = now > since ? now - since : 0;
   since = 0;
   Add(ledger_->header().in_use, UINT32_MAX);
+  ledger::CallSite& site = Site(slot);
+  Add(site.in_use, UINT32_MAX);
   ledger::ConnectionSlot& record = Record(slot);
+  Store(record.busy_since_ns, uint64_t{0});
   uint32_t& count = record.use_counts[ledger::UseCountOf(lasted)];
   Store(count, ledger::Load(count) + 1);
+  ledger::HistoryPeriod& period = HistoryAt(*ledger_, now);
+  Count(period.uses);
   if (lasted == 0) return;
   Store(record.busy_ns, ledger::Load(record.busy_ns) + lasted);
-  Add(HistoryAt(*ledger_, now).busy_ns, lasted);
+  Add(site.busy_ns, lasted);
+  Add(period.busy_ns, lasted);
 }
 
 // Of a connection that ends: its uses go to the process's.
@@ -256,6 +268,7 @@ void Lifecycle::HandOverUses(uint32_t slot, uint64_t now) {
 }
 
 void Lifecycle::Resetting(uint32_t slot, uint64_t now) {
+  if (connections_->At(slot).busy_since_ns != 0) Idle(slot, now);  // the session is thrown away
   connections_->At(slot).started_ns = now;
   const SequenceGuard guard(Record(slot).sequence);
   Move(slot, ledger::kResetting);

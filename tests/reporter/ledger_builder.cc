@@ -154,6 +154,13 @@ ledger::ConnectionSlot& LedgerBuilder::AddInherited(uint32_t call_site, uint32_t
   return connections.back();
 }
 
+ledger::HistoryPeriod& LedgerBuilder::AddPeriod(double at_s) {
+  ledger::HistoryPeriod period = {};
+  period.period = At(at_s) / ledger::kHistoryPeriodNs;
+  history.push_back(period);
+  return history.back();
+}
+
 std::string LedgerBuilder::Bytes() const {
   ledger::Header final = header;
   std::string bytes(ledger::kHeaderSize, '\0');
@@ -220,6 +227,29 @@ LedgerBuilder ExampleLedger() {
   site.failed = 1;
   ledger.header.opened = ledger.header.open = ledger.header.peak = 10;
   ledger.header.failed = 1;
+
+  ledger.connections[7].busy_since_ns = At(1'985);
+  ledger.connections[8].busy_since_ns = At(1'995);
+  ledger.connections[8].busy_ns = 800 * kTestSecond;
+  ledger.connections[8].use_counts[0] = 690;
+  ledger.connections[8].use_counts[7] = 10;
+  ledger.call_sites[leak].in_use_peak = 1;
+  ledger.call_sites[leak].opened_beside_idle = 6;
+  ledger.call_sites[leak].busy_ns = 7 * kTestSecond;
+  ledger.call_sites[pool].in_use = ledger.call_sites[pool].in_use_peak = 2;
+  ledger.call_sites[pool].busy_ns = 1'000 * kTestSecond;
+  ledger.header.in_use = 2;
+  ledger.header.in_use_peak = 3;
+  ledger.header.create_time = {10 * kTestSecond / 500, {}};
+  ledger.header.create_time.buckets[11] = 10;
+  ledger::HistoryPeriod& begin = ledger.AddPeriod(0);  // older than the history that is shown
+  begin.opened = 4;
+  begin.open_peak = 4;
+  ledger::HistoryPeriod& now = ledger.AddPeriod(1'995);
+  now.open_peak = 10;
+  now.in_use_peak = 2;
+  now.busy_ns = 6 * kTestSecond;
+  now.uses = 12;
   return ledger;
 }
 
@@ -228,12 +258,17 @@ LedgerBuilder ExampleChildLedger() {
   ledger.header.pid = 4720;
   ledger.header.parent_pid = 4711;
   ledger.header.open = ledger.header.opened = ledger.header.failed = ledger.header.peak = 0;
+  ledger.header.in_use = ledger.header.in_use_peak = 0;
+  ledger.header.create_time = {};
+  ledger.history.clear();
   ledger.header.intercepted = ledger::kInterceptLookUps;
   ledger.header.interpreters = 1u << ledger::kPython;
   ledger.connections.clear();
   for (ledger::CallSite& site : ledger.call_sites) {
     site.open = site.peak = 0;
     site.opened = site.closed = site.failed = 0;
+    site.in_use = site.in_use_peak = 0;
+    site.busy_ns = site.opened_beside_idle = 0;
   }
   const uint32_t worker =
       ledger.AddScriptFrame(ledger::kPython, "worker", "/srv/orders/tasks.py", 17);

@@ -39,6 +39,9 @@ class LedgerBuilder {
   ledger::ConnectionSlot& AddInherited(uint32_t call_site, uint32_t target, int32_t opener_pid,
                                        uint32_t touched_site, const std::string& touched_by);
 
+  // The ten seconds of which `at_s` after the process's start is a part, to be filled in.
+  ledger::HistoryPeriod& AddPeriod(double at_s);
+
   // The file as the library would have written it.
   std::string Bytes() const;
 

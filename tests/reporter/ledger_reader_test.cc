@@ -10,6 +10,7 @@
 
 #include <cstring>
 
+#include "reporter/snapshot/connection_times.h"
 #include "tests/reporter/ledger_builder.h"
 #include "tests/reporter/scratch_directory.h"
 
@@ -101,6 +102,86 @@ TEST_F(LedgerReaderTest, ReadsConnectionsCallSitesAndFrames) {
   EXPECT_EQ(snapshot.frames[snapshot.call_sites[3].first_frame].kind, Frame::Kind::kAddress);
   EXPECT_EQ(snapshot.totals.open, 10u);
   EXPECT_EQ(snapshot.totals.failed, 1u);
+}
+
+TEST_F(LedgerReaderTest, ReadsWhatWasInUse) {
+  LedgerBuilder builder = ExampleLedger();
+  builder.header.server_full = 4;
+  builder.header.use_time.sum_ns = kTestSecond;
+  builder.header.use_time.buckets[12] = 5;
+  builder.connections[7].waited_ns = 3 * kTestSecond;
+  const Snapshot snapshot = ReadGood(builder);
+  EXPECT_THAT(snapshot.warnings, IsEmpty());
+  EXPECT_EQ(snapshot.totals.in_use, 2u);
+  EXPECT_EQ(snapshot.totals.in_use_peak, 3u);
+  EXPECT_EQ(snapshot.totals.server_full, 4u);
+  EXPECT_EQ(snapshot.connections[7].busy_since_ns, kTestStart + 1'985 * kTestSecond);
+  EXPECT_EQ(snapshot.connections[7].waited_ns, 3 * kTestSecond);
+  EXPECT_EQ(snapshot.connections[8].busy_ns, 800 * kTestSecond);
+  EXPECT_EQ(snapshot.connections[8].use_counts[7], 10u);
+  EXPECT_EQ(snapshot.call_sites[1].in_use_peak, 1u);
+  EXPECT_EQ(snapshot.call_sites[1].opened_beside_idle, 6u);
+  EXPECT_EQ(snapshot.call_sites[2].in_use, 2u);
+  EXPECT_EQ(snapshot.call_sites[2].busy_ns, 1'000 * kTestSecond);
+  EXPECT_EQ(snapshot.times.create.buckets[11], 10u);
+  // Those of connections that have ended, and of those that are open.
+  EXPECT_EQ(snapshot.times.use.sum_ns, 801 * kTestSecond);
+  EXPECT_EQ(snapshot.times.use.buckets[12], 5u + 690u);
+  EXPECT_EQ(snapshot.times.use.buckets[31], 10u);
+}
+
+std::vector<uint64_t> PeriodsOf(const Snapshot& snapshot) {
+  std::vector<uint64_t> periods;
+  for (const HistoryPeriod& period : snapshot.history) periods.push_back(period.period);
+  return periods;
+}
+
+TEST_F(LedgerReaderTest, ReadsTheHistoryInOrderOfTime) {
+  LedgerBuilder builder;
+  builder.AddPeriod(60).opened = 3;
+  ledger::HistoryPeriod& first = builder.AddPeriod(20);
+  first.busy_ns = 7;
+  first.uses = 9;
+  builder.AddPeriod(40).server_full = 2;
+  const Snapshot snapshot = ReadGood(builder);
+  EXPECT_THAT(snapshot.warnings, IsEmpty());
+  EXPECT_THAT(PeriodsOf(snapshot), ElementsAre(102, 104, 106));
+  EXPECT_EQ(snapshot.history[0].busy_ns, 7u);
+  EXPECT_EQ(snapshot.history[0].uses, 9u);
+  EXPECT_EQ(snapshot.history[1].server_full, 2u);
+  EXPECT_EQ(snapshot.history[2].opened, 3u);
+}
+
+TEST_F(LedgerReaderTest, PeriodsThatCannotBeAreLeftOut) {
+  LedgerBuilder builder;
+  builder.AddPeriod(60);
+  builder.AddPeriod(60);
+  builder.AddPeriod(0).period = UINT64_MAX;
+  const Snapshot snapshot = ReadGood(builder);
+  EXPECT_THAT(PeriodsOf(snapshot), ElementsAre(106));
+  EXPECT_THAT(snapshot.warnings,
+              ElementsAre("the ledger is damaged: 2 periods of the history cannot be"));
+}
+
+TEST_F(LedgerReaderTest, NoMoreOfTheHistoryIsReadThanThereIs) {
+  LedgerBuilder builder;
+  for (int i = 0; i < 140; ++i) builder.AddPeriod(10 * i);
+  EXPECT_EQ(ReadGood(builder).history.size(), 128u);
+}
+
+TEST_F(LedgerReaderTest, TheHistoryIsThatOfTheLast128Periods) {
+  struct Case {
+    Life life;
+    std::vector<uint64_t> kept;
+  };
+  // As of period 300 for a living process, 100 for a dead one.
+  for (const Case& c : {Case{Life::kLive, {173, 300}}, Case{Life::kKilled, {1, 172, 173}}}) {
+    LedgerBuilder builder;
+    for (const uint64_t period : {1, 172, 173, 300, 301}) builder.AddPeriod(0).period = period;
+    Snapshot snapshot = ReadGood(builder);
+    SetLife(c.life, 0, 3'005 * kTestSecond, &snapshot);
+    EXPECT_EQ(PeriodsOf(snapshot), c.kept);
+  }
 }
 
 TEST_F(LedgerReaderTest, ReadsCoverage) {
@@ -312,8 +393,8 @@ TEST_F(LedgerReaderTest, ErrorsAreDistinctAndNameTheFile) {
       {"header only", good.substr(0, 4096), Kind::kTruncated, "has 4096 bytes, expected"},
       {"all but one", good.substr(0, good.size() - 1), Kind::kTruncated, "it was truncated"},
       {"version 1", with(8, std::string("\x01\0\0\0", 4)), Kind::kOtherVersion,
-       "has format version 1, expected 3"},
-      {"big-endian", with(8, std::string("\0\0\0\x03", 4)), Kind::kOtherByteOrder,
+       "has format version 1, expected 4"},
+      {"big-endian", with(8, std::string("\0\0\0\x04", 4)), Kind::kOtherByteOrder,
        "the other byte order"},
       {"byte order mark", with(16, "\x01\x02\x03\x04"), Kind::kOtherByteOrder,
        "byte order mark 0x04030201, expected 0x01020304"},

@@ -109,6 +109,66 @@ TEST(Lifecycle, PeakIsTheMostThatWereOpenAtOnce) {
   EXPECT_EQ(f.Site().peak, 3u);
 }
 
+// Each ends a use that has lasted for 50 ns.
+TEST(Lifecycle, WhateverEndsAUseIsCounted) {
+  struct Use {
+    const char* what;
+    void (*end)(TrackerFixture& f, uint32_t slot);
+  };
+  for (const Use& c : {
+           Use{"idle", [](TrackerFixture&f, uint32_t slot) { f.lifecycle->Idle(slot, 300); }},
+           Use{"broken", [](TrackerFixture&f, uint32_t slot) { f.lifecycle->Broken(slot, 300); }},
+           Use{"reset", [](TrackerFixture&f, uint32_t slot) { f.lifecycle->Resetting(slot, 300); }},
+           Use{"reset that fails",
+               [](TrackerFixture&f, uint32_t slot) {
+                 f.lifecycle->Resetting(slot, 300);
+                 f.lifecycle->Failed(slot, {}, 400);
+               }},
+           Use{"finished", [](TrackerFixture&f, uint32_t) { f.Close(1); }},  // at 300
+       }) {
+    TrackerFixture f;
+    const uint32_t slot = f.Open(1);
+    f.lifecycle->Established(slot, {}, 200);
+    f.lifecycle->Busy(slot, 250);
+    EXPECT_EQ(f.Header().in_use, 1u) << c.what;
+    EXPECT_EQ(f.Site().in_use, 1u) << c.what;
+    EXPECT_EQ(f.Slot(slot).busy_since_ns, 250u) << c.what;
+    c.end(f, slot);
+    EXPECT_EQ(f.Header().in_use, 0u) << c.what;
+    EXPECT_EQ(f.Site().in_use, 0u) << c.what;
+    EXPECT_EQ(f.Site().in_use_peak, 1u) << c.what;
+    EXPECT_EQ(f.Site().busy_ns, 50u) << c.what;
+    EXPECT_EQ(f.Slot(slot).busy_since_ns, 0u) << c.what;
+  }
+}
+
+TEST(Lifecycle, TheSitesPeakIsTheMostThatWereInUseAtOnce) {
+  TrackerFixture f;
+  uint32_t slots[3];
+  for (uint32_t i = 0; i < 3; ++i) {
+    slots[i] = f.Open(i);
+    f.lifecycle->Established(slots[i], {}, 200);
+  }
+  f.lifecycle->Busy(slots[0], 250);
+  f.lifecycle->Busy(slots[1], 250);
+  f.lifecycle->Idle(slots[0], 260);
+  f.lifecycle->Busy(slots[2], 270);
+  EXPECT_EQ(f.Site().in_use, 2u);
+  EXPECT_EQ(f.Site().in_use_peak, 2u);
+}
+
+TEST(Lifecycle, AnotherOneBesideAnIdleOneIsCounted) {
+  TrackerFixture f;
+  const uint32_t first = f.Open(1);
+  f.lifecycle->Established(first, {}, 200);
+  EXPECT_EQ(f.Site().opened_beside_idle, 0u) << "the first";
+  f.lifecycle->Busy(first, 210);
+  f.lifecycle->Established(f.Open(2), {}, 220);
+  EXPECT_EQ(f.Site().opened_beside_idle, 0u) << "all were in use";
+  f.lifecycle->Established(f.Open(3), {}, 230);
+  EXPECT_EQ(f.Site().opened_beside_idle, 1u) << "the second is idle";
+}
+
 TEST(Lifecycle, TheSlotSaysWhoOpenedItAndWhereItGoes) {
   TrackerFixture f;
   const uint32_t slot = f.Open(5);
