@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "reporter/reachability/reachability.h"
 #include "reporter/report/caps_report.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/snapshot/snapshot.h"
@@ -29,10 +30,16 @@ struct Collected {
   std::vector<Snapshot> snapshots;      // by pid; with their lives looked up
   std::vector<std::string> incomplete;  // a sentence each: what was asked for and could not be read
   std::vector<CapsPolicy> caps;         // that hold for those processes; see CollectCapsOf
+  // As `snapshots`, after LookForLost; else empty.
+  std::vector<Reachability> reachability;
 };
 
 // Reads clocks, /proc and the ledgers.
 Collected Collect(const Selection& selection);
+
+// Looks in the memory of living processes for references to their connections, for at most
+// `budget_ns` in all. What could not be done is added to `incomplete`.
+void LookForLost(uint64_t budget_ns, Collected* collected);
 
 // Now and here.
 Occasion CurrentOccasion();

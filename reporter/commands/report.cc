@@ -14,17 +14,22 @@
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
+#include "reporter/duration.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
 
 namespace pqleash::reporter {
 namespace {
 
+constexpr uint64_t kScanNs = 10 * kSecond;
+
 struct ReportOptions {
   Selection selection;
   Filter filter;
   Format format = Format::kText;
   bool native_frames = false;
+  bool no_scan = false;
+  std::optional<uint64_t> scan_ns;
   std::optional<Confidence> fail_on;
 };
 
@@ -79,6 +84,10 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
       ->type_name("GLOB")
       ->expected(1)
       ->take_all();
+  app->add_flag("--no-scan", options->no_scan,
+                "Do not search the memory of living processes for connections that are lost");
+  AddDurationOption(app, "--scan-time", "Search for no longer than this in all (default: 10s)",
+                    &options->scan_ns);
   AddFailOnOption(app, &options->fail_on);
   AddFormatOption(app, &options->format);
 }
@@ -105,6 +114,9 @@ int RunReport(const Arguments& arguments) {
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
+  // A search that is not permitted is said in the report; what was asked for can be read all the
+  // same.
+  if (!options.no_scan) LookForLost(options.scan_ns.value_or(kScanNs), &collected);
   const Report report = MakeReport(std::move(collected), options.filter);
   if (options.format == Format::kJson) {
     RenderReportJson(report, std::cout);

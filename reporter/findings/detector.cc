@@ -17,6 +17,7 @@ namespace {
 constexpr DetectorEntry kDetectors[] = {
     {"fork-shared", FindForkShared},
     {"idle-in-transaction", FindIdleInTransaction},
+    {"lost-handle", FindLostHandles},
     {"leak-suspect", FindLeakSuspects},
     {"server-closed", FindServerClosed},
     {"unfinished-failed-connect", FindUnfinishedFailedConnects},

@@ -85,28 +85,38 @@ Json ToJson(const std::optional<Inheritance>& inheritance) {
           {"finished_here", inheritance->finished_here}};
 }
 
+// Only where the process's memory was looked at.
+void AddReach(const ConnectionReach& reach, Json* json) {
+  if (reach.reach == Reach::kNotJudged) return;
+  (*json)["held_by"] = IsLost(reach) ? Json(nullptr) : Json(reach.where);
+  (*json)["lost"] = IsLost(reach) ? Json(NameOf(reach.reach)) : Json(nullptr);
+  if (!reach.missing.empty()) (*json)["lost_note"] = reach.missing;
+}
+
 Json ToJson(const ReportConnection& connection) {
   const Target& target = connection.target;
-  return {{"conn", HandleName(connection.handle)},
-          {"pid", connection.pid},
-          {"tid", connection.tid},
-          {"thread_name", connection.thread_name},
-          {"host", target.host},
-          {"port", Known(target.port)},
-          {"dbname", target.dbname},
-          {"user", target.user},
-          {"application_name", target.application_name},
-          {"backend_pid", Known(connection.backend_pid)},
-          {"state", NameOf(connection.state)},
-          {"transaction", NameOf(connection.transaction)},
-          {"in_call", connection.in_call.empty() ? Json(nullptr) : Json(connection.in_call)},
-          {"in_call_s",
-           connection.in_call.empty() ? Json(nullptr) : Json(Seconds(connection.in_call_ns))},
-          {"age_s", Seconds(connection.age_ns)},
-          {"idle_s", Seconds(connection.idle_ns)},
-          {"queries", connection.commands},
-          {"resets", connection.resets},
-          {"inherited", ToJson(connection.inheritance)}};
+  Json json = {{"conn", HandleName(connection.handle)},
+               {"pid", connection.pid},
+               {"tid", connection.tid},
+               {"thread_name", connection.thread_name},
+               {"host", target.host},
+               {"port", Known(target.port)},
+               {"dbname", target.dbname},
+               {"user", target.user},
+               {"application_name", target.application_name},
+               {"backend_pid", Known(connection.backend_pid)},
+               {"state", NameOf(connection.state)},
+               {"transaction", NameOf(connection.transaction)},
+               {"in_call", connection.in_call.empty() ? Json(nullptr) : Json(connection.in_call)},
+               {"in_call_s",
+                connection.in_call.empty() ? Json(nullptr) : Json(Seconds(connection.in_call_ns))},
+               {"age_s", Seconds(connection.age_ns)},
+               {"idle_s", Seconds(connection.idle_ns)},
+               {"queries", connection.commands},
+               {"resets", connection.resets},
+               {"inherited", ToJson(connection.inheritance)}};
+  AddReach(connection.reach, &json);
+  return json;
 }
 
 Json ToJson(const ReportCallSite& site);
