@@ -8,14 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 #include <tuple>
 #include <utility>
 #include <variant>
 
 #include "reporter/duration.h"
-#include "reporter/reachability/scan.h"
 #include "reporter/snapshot/absence.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/ledger_directory.h"
@@ -189,13 +187,12 @@ class Collector {
 
 Collected Collect(const Selection& selection) { return Collector(selection).Collect(); }
 
-void LookForLost(uint64_t budget_ns, Collected* collected) {
-  const auto deadline = ScanClock::now() + std::chrono::nanoseconds(budget_ns);
+void LookForLost(const ScanOptions& options, Collected* collected) {
   Symboliser symboliser;
   for (const Snapshot& snapshot : collected->snapshots) {
     ScanResult result;
     if (snapshot.process.life == Life::kLive && snapshot.process.visible_pid != 0) {
-      result = ScanProcess(snapshot, deadline, &symboliser);
+      result = ScanProcess(snapshot, options, &symboliser);
     }
     collected->reachability.push_back(std::move(result.reachability));
     std::move(result.incomplete.begin(), result.incomplete.end(),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "reporter/reachability/reachability.h"
+#include "reporter/reachability/scan.h"
 #include "reporter/report/caps_report.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/snapshot/snapshot.h"
@@ -37,9 +38,9 @@ struct Collected {
 // Reads clocks, /proc and the ledgers.
 Collected Collect(const Selection& selection);
 
-// Looks in the memory of living processes for references to their connections, for at most
-// `budget_ns` in all. What could not be done is added to `incomplete`.
-void LookForLost(uint64_t budget_ns, Collected* collected);
+// Looks in the memory of living processes for references to their connections. What could not be
+// done is added to `incomplete`.
+void LookForLost(const ScanOptions& options, Collected* collected);
 
 // Now and here.
 Occasion CurrentOccasion();

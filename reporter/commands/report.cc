@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <optional>
 #include <utility>
@@ -21,8 +22,6 @@
 namespace pqleash::reporter {
 namespace {
 
-constexpr uint64_t kScanNs = 10 * kSecond;
-
 struct ReportOptions {
   Selection selection;
   Filter filter;
@@ -30,6 +29,7 @@ struct ReportOptions {
   bool native_frames = false;
   bool no_scan = false;
   std::optional<uint64_t> scan_ns;
+  bool all_registers = false;
   std::optional<Confidence> fail_on;
 };
 
@@ -86,8 +86,11 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
       ->take_all();
   app->add_flag("--no-scan", options->no_scan,
                 "Do not search the memory of living processes for connections that are lost");
-  AddDurationOption(app, "--scan-time", "Search for no longer than this in all (default: 10s)",
+  AddDurationOption(app, "--scan-time", "Search a process no longer than this (default: 5s)",
                     &options->scan_ns);
+  app->add_flag("--registers", options->all_registers,
+                "Look also at the registers of threads whose system call then begins anew, with its "
+                "time-out (epoll_wait, sigtimedwait, semop)");
   AddFailOnOption(app, &options->fail_on);
   AddFormatOption(app, &options->format);
 }
@@ -116,7 +119,12 @@ int RunReport(const Arguments& arguments) {
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
   // A search that is not permitted is said in the report; what was asked for can be read all the
   // same.
-  if (!options.no_scan) LookForLost(options.scan_ns.value_or(kScanNs), &collected);
+  if (!options.no_scan) {
+    ScanOptions scan;
+    if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
+    scan.all_registers = options.all_registers;
+    LookForLost(scan, &collected);
+  }
   const Report report = MakeReport(std::move(collected), options.filter);
   if (options.format == Format::kJson) {
     RenderReportJson(report, std::cout);

@@ -23,6 +23,7 @@
 #include "reporter/reachability/module_images.h"
 #include "reporter/reachability/own_objects.h"
 #include "reporter/reachability/places.h"
+#include "reporter/reachability/registers.h"
 #include "reporter/reachability/thread_areas.h"
 #include "reporter/reachability/threads.h"
 #include "reporter/snapshot/ledger_directory.h"
@@ -32,6 +33,8 @@
 
 namespace pqleash::reporter {
 namespace {
+
+using ScanClock = std::chrono::steady_clock;
 
 // An address that the program moves to and fro can be passed over: a pass sees it in neither place
 // with a chance of one in four or less. After kPasses nothing is left of that.
@@ -106,11 +109,12 @@ bool IsOurs(std::string_view file) { return ParseLedgerName(file) || file.ends_w
 
 class ProcessScan {
  public:
-  ProcessScan(const Snapshot& snapshot, ScanClock::time_point deadline, Symboliser* symboliser)
+  ProcessScan(const Snapshot& snapshot, const ScanOptions& options, Symboliser* symboliser)
       : snapshot_(snapshot),
         pid_(snapshot.process.visible_pid),
+        options_(options),
         begin_(ScanClock::now()),
-        deadline_(deadline),
+        deadline_(begin_ + options.time),
         symboliser_(symboliser),
         reader_(pid_),
         memory_(reader_) {}
@@ -475,8 +479,8 @@ class ProcessScan {
       find(&reference.value, sizeof reference.value, reference.where);
     }
     if (!kernel.missing.empty()) missing_ = kernel.missing;
-    const std::string error =
-        WithThreadsStopped(pid_, [&](const std::vector<StoppedThread>& threads) {
+    const StopOutcome outcome = WithThreadsStopped(
+        pid_, options_.all_registers, [&](const std::vector<StoppedThread>& threads) {
           for (const StoppedThread& stopped : threads) {
             LookAtLiveStack(stopped.thread, filter, targets);
           }
@@ -486,7 +490,29 @@ class ProcessScan {
                              DescribeThread({stopped.thread}, stopped.thread.tid)));
           }
         });
-    if (!error.empty()) missing_ = fmt::format("its threads' registers cannot be read: {}", error);
+    // What it was called with can be had all the same.
+    for (const Thread& thread : outcome.left_alone) {
+      find(thread.activity.arguments.data(), sizeof thread.activity.arguments,
+           fmt::format("register of {}", DescribeThread({thread}, thread.tid)));
+    }
+    if (!outcome.error.empty()) {
+      missing_ = fmt::format("its threads' registers cannot be read: {}", outcome.error);
+    } else if (!outcome.left_alone.empty()) {
+      missing_ = MissingRegisters(outcome.left_alone);
+    }
+  }
+
+  static std::string MissingRegisters(const std::vector<Thread>& left_alone) {
+    const Thread& first = left_alone.front();
+    std::string who = DescribeThread({first}, first.tid);
+    if (left_alone.size() > 1) who += fmt::format(" and {} more", left_alone.size() - 1);
+    if (first.activity.kind != Activity::Kind::kInCall) {
+      return fmt::format("the registers of {} were not read", who);
+    }
+    return fmt::format(
+        "the registers of {} were not read: a look at them would disturb {}; --registers reads "
+        "them all the same",
+        who, NameOfCall(first.activity.call));
   }
 
   void LookAtLiveStack(const Thread& thread, const AddressFilter& filter,
@@ -568,6 +594,7 @@ class ProcessScan {
 
   const Snapshot& snapshot_;
   const int32_t pid_;
+  const ScanOptions options_;
   const ScanClock::time_point begin_;
   const ScanClock::time_point deadline_;
   Symboliser* symboliser_;
@@ -595,9 +622,9 @@ class ProcessScan {
 
 }  // namespace
 
-ScanResult ScanProcess(const Snapshot& snapshot, ScanClock::time_point deadline,
+ScanResult ScanProcess(const Snapshot& snapshot, const ScanOptions& options,
                        Symboliser* symboliser) {
-  return ProcessScan(snapshot, deadline, symboliser).Run();
+  return ProcessScan(snapshot, options, symboliser).Run();
 }
 
 }  // namespace pqleash::reporter

@@ -22,15 +22,19 @@
 
 namespace pqleash::reporter {
 
-using ScanClock = std::chrono::steady_clock;
-
 struct ScanResult {
   Reachability reachability;
   std::vector<std::string> incomplete;  // a sentence each: what could not be done
 };
 
-// Of a snapshot whose process lives, as long as `deadline` lets it.
-ScanResult ScanProcess(const Snapshot& snapshot, ScanClock::time_point deadline,
+struct ScanOptions {
+  std::chrono::nanoseconds time = std::chrono::seconds(5);  // at most
+  // Stops also threads in system calls that then begin anew, and their time-outs with them.
+  bool all_registers = false;
+};
+
+// Of a snapshot whose process lives: process.visible_pid is set.
+ScanResult ScanProcess(const Snapshot& snapshot, const ScanOptions& options,
                        Symboliser* symboliser);
 
 }  // namespace pqleash::reporter

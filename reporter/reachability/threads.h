@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The threads of another process: where their stacks are, and what their registers hold.
+// The threads of another process, as /proc shows them, without touching them.
 
 #ifndef PQLEASH_REPORTER_REACHABILITY_THREADS_H_
 #define PQLEASH_REPORTER_REACHABILITY_THREADS_H_
 
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "reporter/reachability/memory_map.h"
+#include "reporter/reachability/system_calls.h"
 
 namespace pqleash::reporter {
 
@@ -22,29 +19,14 @@ inline constexpr uint64_t kRedZone = 128;
 struct Thread {
   int32_t tid = 0;
   std::string name;
-  uint64_t stack_pointer = 0;   // 0: not known: it is running
-  uint64_t thread_pointer = 0;  // 0: not known; else what follows its TLS (fs base)
+  uint64_t stack_pointer = 0;  // 0: not known: it is running
+  Activity activity;
 };
 
-// Threads as /proc shows them. A thread that ended meanwhile is left out.
+Thread ReadThread(int32_t pid, int32_t tid, const std::string& proc = "/proc");
+
+// A thread that ended meanwhile is left out.
 std::vector<Thread> ListThreads(int32_t pid, const std::string& proc = "/proc");
-
-// The stack pointer in the content of /proc/PID/task/TID/syscall; no value: the thread is running,
-// or the text is something else. Pure.
-std::optional<uint64_t> StackPointerIn(std::string_view syscall);
-
-// A thread at a moment at which all threads of its process stood still.
-struct StoppedThread {
-  Thread thread;
-  std::vector<uint8_t> registers;  // general ones, then those of the floating-point unit
-};
-
-// Stops all threads, calls `look` with them, and lets them go on: some tens of microseconds a
-// thread, plus what `look` takes. A system call that waits may end with EINTR, as after strace has
-// looked at it. The result is empty, or says in one clause why it could not be done; threads that
-// had been stopped go on in any case.
-std::string WithThreadsStopped(int32_t pid,
-                               const std::function<void(const std::vector<StoppedThread>&)>& look);
 
 // Why this user may not look into the process, in words: another user, a setting of the kernel.
 std::string WhyRefused(int32_t pid, int error, const std::string& proc = "/proc");
