@@ -200,6 +200,16 @@ void LookForLost(const ScanOptions& options, Collected* collected) {
   }
 }
 
+void AddExitVerdicts(const ExitExaminer& examiner, Collected* collected) {
+  collected->reachability.resize(collected->snapshots.size());
+  for (size_t i = 0; i < collected->snapshots.size(); ++i) {
+    Reachability verdicts = examiner.VerdictsFor(collected->snapshots[i]);
+    if (!verdicts.connections.empty()) collected->reachability[i] = std::move(verdicts);
+  }
+  const std::vector<std::string> incomplete = examiner.incomplete();
+  collected->incomplete.insert(collected->incomplete.end(), incomplete.begin(), incomplete.end());
+}
+
 Occasion CurrentOccasion() {
   char host[256] = {};
   gethostname(host, sizeof host - 1);

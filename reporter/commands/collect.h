@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "reporter/reachability/exit_examiner.h"
 #include "reporter/reachability/reachability.h"
 #include "reporter/reachability/scan.h"
 #include "reporter/report/caps_report.h"
@@ -41,6 +42,9 @@ Collected Collect(const Selection& selection);
 // Looks in the memory of living processes for references to their connections. What could not be
 // done is added to `incomplete`.
 void LookForLost(const ScanOptions& options, Collected* collected);
+
+// Puts in what was found in processes of the run at their end. After LookForLost, or without it.
+void AddExitVerdicts(const ExitExaminer& examiner, Collected* collected);
 
 // Now and here.
 Occasion CurrentOccasion();

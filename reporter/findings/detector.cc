@@ -16,8 +16,8 @@ namespace {
 // before what costs only memory.
 constexpr DetectorEntry kDetectors[] = {
     {"fork-shared", FindForkShared},
-    {"idle-in-transaction", FindIdleInTransaction},
     {"lost-handle", FindLostHandles},
+    {"idle-in-transaction", FindIdleInTransaction},
     {"leak-suspect", FindLeakSuspects},
     {"server-closed", FindServerClosed},
     {"unfinished-failed-connect", FindUnfinishedFailedConnects},

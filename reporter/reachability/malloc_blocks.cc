@@ -3,6 +3,8 @@
 #include "reporter/reachability/malloc_blocks.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace pqleash::reporter {
 namespace {
@@ -17,7 +19,6 @@ constexpr uint64_t kPreviousInUse = 1;
 constexpr uint64_t kMapped = 2;
 constexpr uint64_t kFlags = 7;
 
-constexpr uint64_t kMaxCachedChunk = 1'040;  // of a thread's cache
 constexpr uint64_t kMaxFastChunk = 128;      // global_max_fast
 constexpr uint64_t kMaxLookBack = 64 << 10;  // for the head of a chunk in a bin
 constexpr uint64_t kMaxChain = 1'000;
@@ -29,10 +30,11 @@ uint64_t SizeOf(uint64_t head) { return head & ~kFlags; }
 }  // namespace
 
 MallocBlocks::MallocBlocks(WordAt word_at, std::vector<AddressRange> regions,
-                           std::vector<uint64_t> libc_words)
+                           std::vector<uint64_t> libc_words, std::vector<uint64_t> thread_words)
     : word_at_(std::move(word_at)),
       regions_(std::move(regions)),
-      libc_words_(std::move(libc_words)) {}
+      libc_words_(std::move(libc_words)),
+      thread_words_(std::move(thread_words)) {}
 
 const AddressRange* MallocBlocks::RegionOf(uint64_t address) const {
   const size_t index = IndexAt(regions_, address, [](const AddressRange& range) { return range; });
@@ -71,49 +73,100 @@ bool MallocBlocks::IsFree(uint64_t address) const {
   const AddressRange* region = RegionOf(address);
   if (region == nullptr) return false;
   return AboveTop(*region, address) || InThreadCache(address) || InFastBin(*region, address) ||
-         InBin(*region, address);
+         InBin(*region, address) || InLargeBin(*region, address);
 }
 
 // Of these two kinds, as of blocks in use, the next chunk's first word is the last one.
 
-// The second word of a chunk in a thread's cache is a random number, the same for the whole process
-// since glibc 2.34, and it is cleared when the chunk is handed out again (tcache_put, tcache_get).
 bool MallocBlocks::InThreadCache(uint64_t address) const {
-  const uint64_t last = address / kAlignment * kAlignment;
-  const uint64_t first = last > kMaxCachedChunk ? last - kMaxCachedChunk : 0;
-  for (uint64_t pointer = last; pointer > first; pointer -= kAlignment) {
-    const auto key = word_at_(pointer + 8);
-    if (!key) return false;
-    if (*key < kNoAddress || !IsLibcWord(*key)) continue;
-    const uint64_t size = SizeOf(Word(pointer - 8));
-    if (size >= kMinChunk && size <= kMaxCachedChunk && pointer - 8 + size > address) {
-      return true;
-    }
-  }
-  return false;
+  if (!cached_) FindThreadCaches();
+  return IndexAt(*cached_, address, [](const AddressRange& range) { return range; }) <
+         cached_->size();
 }
 
-// A free chunk is in a list of both directions, and its size stands behind it.
+// A thread allocates its cache (struct tcache_perthread_struct) before anything else, and keeps its
+// address in libc's part of its storage. The first cache of an arena is its first block.
+void MallocBlocks::FindThreadCaches() const {
+  cached_.emplace();
+  for (const uint64_t word : thread_words_) AddThreadCache(word);
+  for (const AddressRange& region : regions_) {
+    const uint64_t end = std::min(region.end, region.begin + kArenaSize + kHeader);
+    for (uint64_t pointer = region.begin + kHeader; pointer < end; pointer += kAlignment) {
+      AddThreadCache(pointer);
+    }
+  }
+  *cached_ = Merged(*std::move(cached_));
+}
+
+// Lists of one direction, one for each size, whose links are mixed with their own address
+// (PROTECT_PTR). The second word of a chunk in one is a random number, the same for the whole
+// process (glibc 2.34 and later), and is cleared when the chunk is handed out again (tcache_put,
+// tcache_get).
+void MallocBlocks::AddThreadCache(uint64_t pointer) const {
+  struct Kind {
+    uint64_t chunk;    // size of the cache itself
+    uint64_t entries;  // offset of the lists' heads
+  };
+  constexpr Kind kKinds[] = {{0x290, 128},   // 2.30 and later
+                             {0x300, 152}};  // 2.42 and later
+  constexpr uint64_t kLists = 64;
+  if (pointer % kAlignment != 0 || RegionOf(pointer) == nullptr) return;
+  const uint64_t size = SizeOf(Word(pointer - 8));
+  const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                  [&](const Kind& each) { return each.chunk == size; });
+  if (kind == std::end(kKinds)) return;
+  for (uint64_t list = 0; list < kLists; ++list) {
+    const uint64_t chunk_size = kMinChunk + list * kAlignment;
+    uint64_t entry = Word(pointer + kind->entries + list * 8);
+    for (uint64_t length = 0; length < kMaxChain && entry != 0; ++length) {
+      const uint64_t key = Word(entry + 8);
+      if (entry % kAlignment != 0 || RegionOf(entry) == nullptr ||
+          SizeOf(Word(entry - 8)) != chunk_size || key < kNoAddress || !IsLibcWord(key)) {
+        break;
+      }
+      cached_->push_back({entry, entry - kHeader + chunk_size + 8});
+      entry = Word(entry) ^ (entry >> 12);
+    }
+  }
+}
+
+// Whether `chunk` is one in a bin, and contains `address`: a free chunk is in a list of both
+// directions, and its size stands behind it.
+bool MallocBlocks::IsFreeChunk(const AddressRange& region, uint64_t chunk,
+                               uint64_t address) const {
+  const uint64_t size = SizeOf(Word(chunk + 8));
+  const uint64_t next = chunk + size;
+  if (size < kMinChunk || size % kAlignment != 0 || size > region.end - chunk ||
+      address < chunk + kHeader || next <= address || next + kHeader > region.end) {
+    return false;
+  }
+  if (Word(next) != size || (Word(next + 8) & kPreviousInUse) != 0) return false;
+  const uint64_t forward = Word(chunk + kHeader);
+  const uint64_t back = Word(chunk + kHeader + 8);
+  return Word(forward + kHeader + 8) == chunk && Word(back + kHeader) == chunk;
+}
+
 bool MallocBlocks::InBin(const AddressRange& region, uint64_t address) const {
   const uint64_t last = address / kAlignment * kAlignment;
   const uint64_t first =
       std::max(region.begin + kHeader, last > kMaxLookBack ? last - kMaxLookBack : 0);
   for (uint64_t pointer = last; pointer >= first; pointer -= kAlignment) {
-    const auto head = word_at_(pointer - 8);
-    if (!head) return false;
-    const uint64_t chunk = pointer - kHeader;
-    const uint64_t size = SizeOf(*head);
-    const uint64_t next = chunk + size;
-    if (size < kMinChunk || size % kAlignment != 0 || size > region.end - chunk ||
-        next <= address || next + kHeader > region.end) {
-      continue;
-    }
-    if (Word(next) != size || (Word(next + 8) & kPreviousInUse) != 0) continue;
-    const uint64_t forward = Word(pointer);
-    const uint64_t back = Word(pointer + 8);
-    if (Word(forward + kHeader + 8) == chunk && Word(back + kHeader) == chunk) return true;
+    if (!word_at_(pointer - 8)) return false;
+    if (IsFreeChunk(region, pointer - kHeader, address)) return true;
   }
   return false;
+}
+
+// The same for chunks whose head lies farther away: from the arena's lists.
+bool MallocBlocks::InLargeBin(const AddressRange& region, uint64_t address) const {
+  return AnyArenaWord(region, [&](uint64_t chunk) {
+    for (uint64_t length = 0; length < kMaxChain; ++length) {
+      if (chunk % kAlignment != 0 || !region.Contains(chunk)) return false;
+      if (IsFreeChunk(region, chunk, address)) return true;
+      chunk = Word(chunk + kHeader);
+    }
+    return false;
+  });
 }
 
 bool MallocBlocks::AnyArenaWord(const AddressRange& region,

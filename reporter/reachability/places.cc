@@ -12,15 +12,6 @@ namespace {
 constexpr uint64_t kMaxAlignment = 64;
 constexpr uint64_t kMaxThreadLocal = 1 << 20;  // of a module
 
-// Below a thread's descriptor: one module's behind the other.
-uint64_t ThreadLocalSize(const std::vector<ModuleImage>& images) {
-  uint64_t size = 0;
-  for (const ModuleImage& image : images) {
-    if (image.tls_size != 0) size += std::min(image.tls_size, kMaxThreadLocal) + kMaxAlignment;
-  }
-  return size;
-}
-
 std::string DescribeGlobal(const ModuleImage& image, uint64_t address, int32_t pid,
                            const std::string& exe, Symboliser* symboliser) {
   const std::string name(FileName(image.path));
@@ -31,6 +22,14 @@ std::string DescribeGlobal(const ModuleImage& image, uint64_t address, int32_t p
 }
 
 }  // namespace
+
+uint64_t ThreadLocalSize(const std::vector<ModuleImage>& images) {
+  uint64_t size = 0;
+  for (const ModuleImage& image : images) {
+    if (image.tls_size != 0) size += std::min(image.tls_size, kMaxThreadLocal) + kMaxAlignment;
+  }
+  return size;
+}
 
 std::string DescribeThread(const std::vector<Thread>& threads, int32_t tid) {
   const auto found = std::find_if(threads.begin(), threads.end(),

@@ -25,6 +25,9 @@ struct MemoryView {
   std::vector<Thread> threads;
 };
 
+// Bytes below a thread's descriptor that are its storage, one module's behind the other's: at most.
+uint64_t ThreadLocalSize(const std::vector<ModuleImage>& images);
+
 // Most telling first.
 enum class Place {
   kGlobal,

@@ -12,6 +12,7 @@
 namespace pqleash::reporter {
 
 enum class Reach {
+  kNotLookedAt,  // nothing of the process was
   kNotJudged,   // in a call, connecting, inherited, or used while it was looked for
   kHeld,        // a reference was found: `where`
   kLostLikely,  // none was found, but not everything could be looked at: `missing`
@@ -19,7 +20,7 @@ enum class Reach {
 };
 
 struct ConnectionReach {
-  Reach reach = Reach::kNotJudged;
+  Reach reach = Reach::kNotLookedAt;
   std::string where;    // 'global pool+0x10 (/usr/bin/service)'; not escaped
   std::string missing;  // one clause without a full stop
 };

@@ -185,7 +185,7 @@ class ProcessScan {
         dead_stacks_.emplace_back(*dead, thread);
       }
     }
-    blocks_.emplace(WordAt(), AnonymousMemory(), LibcWords());
+    blocks_.emplace(WordAt(), AnonymousMemory(), LibcWords(), ThreadWords());
     return {};
   }
 
@@ -238,6 +238,18 @@ class ProcessScan {
       }
     }
     std::sort(words.begin(), words.end());
+    return words;
+  }
+
+  std::vector<uint64_t> ThreadWords() {
+    const uint64_t size = ThreadLocalSize(view_.images);
+    std::vector<uint64_t> words;
+    for (const ThreadArea& area : view_.areas) {
+      for (uint64_t at = area.descriptor - std::min(size, area.descriptor) / 8 * 8;
+           at < area.descriptor; at += 8) {
+        if (const uint64_t word = memory_.WordOrZero(at)) words.push_back(word);
+      }
+    }
     return words;
   }
 
@@ -418,15 +430,19 @@ class ProcessScan {
       std::vector<uint64_t> from_objects;
       for (const Pending& pending : candidate.pending) {
         if (candidate.held) break;
+        if (OutOfTime()) return;
         if (pending.dead_on != 0) {
           if (!StoodStill(pending.dead_on, threads)) {
             Hold(&candidate, Place::kStack, pending.address);
           }
           continue;
         }
+        // What was freed first: a stale pointer in the PGconn may lead there, too, and then the
+        // allocator's own pointer to the free block would count as the program's.
+        if (blocks_->IsFree(pending.address)) continue;
         if (!pending.to_object && IsOwn(&candidate, pending.address)) {
           from_objects.push_back(pending.address);
-        } else if (!blocks_->IsFree(pending.address)) {
+        } else {
           Hold(&candidate, Place::kHeap, pending.address);
         }
       }
@@ -550,8 +566,9 @@ class ProcessScan {
     const Snapshot& now = std::get<Snapshot>(again);
 
     ScanResult result;
-    result.reachability = {std::vector<ConnectionReach>(snapshot_.connections.size()), bytes_,
-                           passes_, reader_.bytes_read(), ns_};
+    result.reachability = {
+        std::vector<ConnectionReach>(snapshot_.connections.size(), {Reach::kNotJudged, {}, {}}),
+        bytes_, passes_, reader_.bytes_read(), ns_};
     uint64_t unfinished = 0;
     for (const Candidate& candidate : candidates_) {
       const Connection& before = snapshot_.connections[candidate.connection];

@@ -85,17 +85,20 @@ Json ToJson(const std::optional<Inheritance>& inheritance) {
           {"finished_here", inheritance->finished_here}};
 }
 
-// Only where the process's memory was looked at.
-void AddReach(const ConnectionReach& reach, Json* json) {
-  if (reach.reach == Reach::kNotJudged) return;
-  (*json)["held_by"] = IsLost(reach) ? Json(nullptr) : Json(reach.where);
-  (*json)["lost"] = IsLost(reach) ? Json(NameOf(reach.reach)) : Json(nullptr);
-  if (!reach.missing.empty()) (*json)["lost_note"] = reach.missing;
+// null: the process's memory was not looked at.
+Json ToJson(const ConnectionReach& reach) {
+  if (reach.reach == Reach::kNotLookedAt) return nullptr;
+  return {{"verdict", NameOf(reach.reach)},
+          {"confidence", IsLost(reach)
+                             ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
+                             : Json(nullptr)},
+          {"where", reach.where.empty() ? Json(nullptr) : Json(reach.where)},
+          {"note", reach.missing.empty() ? Json(nullptr) : Json(reach.missing)}};
 }
 
 Json ToJson(const ReportConnection& connection) {
   const Target& target = connection.target;
-  Json json = {{"conn", HandleName(connection.handle)},
+  return {{"conn", HandleName(connection.handle)},
                {"pid", connection.pid},
                {"tid", connection.tid},
                {"thread_name", connection.thread_name},
@@ -114,9 +117,8 @@ Json ToJson(const ReportConnection& connection) {
                {"idle_s", Seconds(connection.idle_ns)},
                {"queries", connection.commands},
                {"resets", connection.resets},
-               {"inherited", ToJson(connection.inheritance)}};
-  AddReach(connection.reach, &json);
-  return json;
+               {"inherited", ToJson(connection.inheritance)},
+               {"reference", ToJson(connection.reach)}};
 }
 
 Json ToJson(const ReportCallSite& site);

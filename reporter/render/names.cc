@@ -99,13 +99,13 @@ std::string_view NameOf(Reach reach) {
     case Reach::kHeld:
       return "held";
     case Reach::kLostLikely:
-      return "likely";
     case Reach::kLostProven:
-      return "proven";
+      return "lost";
+    case Reach::kNotLookedAt:
     case Reach::kNotJudged:
       break;
   }
-  return "not judged";
+  return "unknown";
 }
 
 std::vector<std::string> NamesOf(const LibpqWays& ways) {

@@ -2,6 +2,8 @@
 
 #include "shim/tracker/exit.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -12,6 +14,11 @@
 #include "shim/tracker/clock.h"
 #include "shim/tracker/exit_report.h"
 #include "shim/tracker/process.h"
+
+// glibc's, for destructors of thread_local objects; since 2.18.
+extern "C" int __cxa_thread_atexit_impl(void (*destroy)(void*), void* object,  // NOLINT
+                                        void* library) __attribute__((weak));
+extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;  // NOLINT
 
 namespace pqleash::tracker {
 
@@ -85,6 +92,12 @@ void WatchHolders(const Process& process) noexcept {
   if (hold_handlers.fetch_add(1, std::memory_order_relaxed) >= kMaxHoldHandlers) return;
   const ErrnoKeeper errno_keeper;
   atexit(HoldForExaminer);
+  // exit() runs the destructors of its thread's thread_local objects before all handlers: what was
+  // constructed after the latest of ours is seen, too, where the first thread ends the process. Other
+  // threads come and go.
+  if (gettid() == getpid() && __cxa_thread_atexit_impl != nullptr) {
+    __cxa_thread_atexit_impl([](void*) { HoldForExaminer(); }, nullptr, &__dso_handle);
+  }
 }
 
 }  // namespace pqleash::tracker

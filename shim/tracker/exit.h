@@ -17,8 +17,8 @@ void WatchExit(const char* report_at_exit) noexcept;
 
 // A connection was made, or used for the first time. Where the process is to wait for an examiner
 // at its end (Settings::hold_at_exit_ms), registers the handler that waits, up to a bound: exit
-// handlers and static destructors run in the reverse order of their registration, and the memory is
-// to be seen before the destructor of an object that was there already takes it apart.
+// handlers and destructors run in the reverse order of their registration, and the memory is to be
+// seen before the destructor of an object that was there already takes it apart.
 void WatchHolders(const Process& process) noexcept;
 
 }  // namespace pqleash::tracker

@@ -7,6 +7,7 @@
 // It says 'ready', and lives until its stdin ends. What it keeps it keeps until then.
 
 #include <libpq-fe.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -58,6 +59,30 @@ void Ready() {
 [[gnu::noinline]] void ClearStack() {
   volatile char bytes[64 << 10];
   for (volatile char& byte : bytes) byte = 0;
+#if defined(__x86_64__)
+  // The same for the registers that calls may change.
+  asm volatile(
+      "xor %%eax, %%eax\n\t"
+      "xor %%ecx, %%ecx\n\t"
+      "xor %%edx, %%edx\n\t"
+      "xor %%esi, %%esi\n\t"
+      "xor %%edi, %%edi\n\t"
+      "xor %%r8d, %%r8d\n\t"
+      "xor %%r9d, %%r9d\n\t"
+      "xor %%r10d, %%r10d\n\t"
+      "xor %%r11d, %%r11d\n\t"
+      "pxor %%xmm0, %%xmm0\n\tpxor %%xmm1, %%xmm1\n\tpxor %%xmm2, %%xmm2\n\t"
+      "pxor %%xmm3, %%xmm3\n\tpxor %%xmm4, %%xmm4\n\tpxor %%xmm5, %%xmm5\n\t"
+      "pxor %%xmm6, %%xmm6\n\tpxor %%xmm7, %%xmm7\n\tpxor %%xmm8, %%xmm8\n\t"
+      "pxor %%xmm9, %%xmm9\n\tpxor %%xmm10, %%xmm10\n\tpxor %%xmm11, %%xmm11\n\t"
+      "pxor %%xmm12, %%xmm12\n\tpxor %%xmm13, %%xmm13\n\tpxor %%xmm14, %%xmm14\n\t"
+      "pxor %%xmm15, %%xmm15"
+      :
+      :
+      : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3",
+        "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+        "xmm15");
+#endif
 }
 
 // --- Kept ----------------------------------------------------------------------------------------
@@ -90,6 +115,12 @@ uintptr_t tagged;
 [[gnu::noinline]] void KeepSharedPointer() {
   session = new Session{7, std::shared_ptr<PGconn>(Connect(), PQfinish)};
 }
+// In the control structure alone, which finishes it in the end; the pointer is to something else.
+int unrelated;
+std::shared_ptr<int> aliased;
+[[gnu::noinline]] void KeepAliased() {
+  aliased = std::shared_ptr<int>(std::shared_ptr<PGconn>(Connect(), PQfinish), &unrelated);
+}
 [[gnu::noinline]] void KeepMap() { map["reports"] = Connect(); }
 [[gnu::noinline]] void KeepHash() { hash[17] = Connect(); }
 [[gnu::noinline]] void KeepDeque() { deque.push_back(Connect()); }
@@ -104,6 +135,27 @@ uintptr_t tagged;
 [[gnu::noinline]] void KeepMapping() {
   mapped = mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   static_cast<PGconn**>(mapped)[1234] = Connect();
+}
+// In memory that a thread had freed, and that was handed out again without being cleared: its blocks
+// bear the marks of the thread's cache, which the allocator leaves in them when the thread ends.
+void* reused[2];
+[[gnu::noinline]] void KeepReused() {
+  mallopt(M_ARENA_MAX, 1);
+  constexpr size_t kBlocks = 7;  // of one size that a cache holds
+  PGconn* conns[] = {Connect(), Connect()};
+  std::thread([] {
+    void* small[kBlocks];
+    void* large[kBlocks];
+    for (void*& block : small) block = malloc(104);
+    for (void*& block : large) block = malloc(1'000);
+    for (void* block : small) free(block);
+    for (void* block : large) free(block);
+  }).join();
+  reused[0] = malloc(104);
+  memcpy(reused[0], &conns[0], sizeof conns[0]);
+  // Over several of the large ones, and behind what was a block's begin.
+  reused[1] = malloc(6'000);
+  memcpy(static_cast<char*>(reused[1]) + 1'008 + 32, &conns[1], sizeof conns[1]);
 }
 // At the very end of a piece of memory, and across the borders of pages.
 [[gnu::noinline]] void KeepAtBorders() {
@@ -275,12 +327,14 @@ constexpr Way kWays[] = {
     {"global", KeepGlobal},
     {"packed", KeepPacked},
     {"shared-pointer", KeepSharedPointer},
+    {"aliased", KeepAliased},
     {"map", KeepMap},
     {"hash", KeepHash},
     {"deque", KeepDeque},
     {"closure", KeepClosure},
     {"pool", KeepPool},
     {"mapping", KeepMapping},
+    {"reused", KeepReused},
     {"borders", KeepAtBorders},
     {"tagged", KeepTagged},
     {"epoll", KeepInEpoll},
