@@ -88,9 +88,10 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
                 "Do not search the memory of living processes for connections that are lost");
   AddDurationOption(app, "--scan-time", "Search a process no longer than this (default: 5s)",
                     &options->scan_ns);
-  app->add_flag("--registers", options->all_registers,
-                "Look also at the registers of threads whose system call then begins anew, with its "
-                "time-out (epoll_wait, sigtimedwait, semop)");
+  app->add_flag(
+      "--registers", options->all_registers,
+      "Look also at the registers of threads whose system call then begins anew, with its "
+      "time-out (epoll_wait, sigtimedwait, semop)");
   AddFailOnOption(app, &options->fail_on);
   AddFormatOption(app, &options->format);
 }

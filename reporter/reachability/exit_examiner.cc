@@ -61,8 +61,8 @@ class OpenFile {
 std::optional<ledger::Header> ReadHeader(const std::string& path) {
   const OpenFile file(path, O_RDONLY);
   ledger::Header header;
-  if (!file.IsRegular() || pread(file.descriptor(), &header, sizeof header, 0) !=
-                               static_cast<ssize_t>(sizeof header)) {
+  if (!file.IsRegular() ||
+      pread(file.descriptor(), &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) {
     return std::nullopt;
   }
   const bool known = std::memcmp(header.magic, ledger::kMagic, sizeof header.magic) == 0 &&
@@ -121,8 +121,8 @@ int ExitExaminer::LetGoThoseThatWait() {
 std::optional<uint64_t> ExitExaminer::WaitsUntil(const std::string& path) {
   const auto header = ReadHeader(path);
   if (!header) return std::nullopt;
-  const bool over = header->exit_hold > ledger::kHoldWaiting ||
-                    header->process_state == ledger::kProcessEnded;
+  const bool over =
+      header->exit_hold > ledger::kHoldWaiting || header->process_state == ledger::kProcessEnded;
   if (header->run_id != run_id_ || over) {
     done_.insert(path);
     return std::nullopt;

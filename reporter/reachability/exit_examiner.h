@@ -6,8 +6,8 @@
 // report that is made after its end.
 //
 // For `pqleash audit`: set PQLEASH_HOLD_AT_EXIT in the child's environment beside PQLEASH_RUN, call
-// WaitForHeld in a loop while the child or any of its descendants may run, from a thread of its own,
-// and after that AddExitVerdicts (reporter/commands/collect.h):
+// WaitForHeld in a loop while the child or any of its descendants may run, from a thread of its
+// own, and after that AddExitVerdicts (reporter/commands/collect.h):
 //
 //   ExitExaminer examiner(directory, run_id, {});
 //   std::thread thread([&] { while (!done) examiner.WaitForHeld(100ms); });
@@ -42,8 +42,9 @@ class ExitExaminer {
   ExitExaminer(std::string directory, uint64_t run_id, const ScanOptions& options);
 
   // Looks for processes that wait, examines each one once and lets it go on, examined or not.
-  // Returns as soon as one was, or when `timeout` is over; the number that were let go. The ledgers'
-  // headers are read some hundred times a second: that is how long a process waits for nothing.
+  // Returns as soon as one was, or when `timeout` is over; the number that were let go. The
+  // ledgers' headers are read some hundred times a second: that is how long a process waits for
+  // nothing.
   int WaitForHeld(std::chrono::milliseconds timeout);
 
   // The verdicts for the connections of a ledger that was read later; those that have been opened

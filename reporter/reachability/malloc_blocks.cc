@@ -132,8 +132,7 @@ void MallocBlocks::AddThreadCache(uint64_t pointer) const {
 
 // Whether `chunk` is one in a bin, and contains `address`: a free chunk is in a list of both
 // directions, and its size stands behind it.
-bool MallocBlocks::IsFreeChunk(const AddressRange& region, uint64_t chunk,
-                               uint64_t address) const {
+bool MallocBlocks::IsFreeChunk(const AddressRange& region, uint64_t chunk, uint64_t address) const {
   const uint64_t size = SizeOf(Word(chunk + 8));
   const uint64_t next = chunk + size;
   if (size < kMinChunk || size % kAlignment != 0 || size > region.end - chunk ||

@@ -4,8 +4,9 @@
 // (malloc.c, "struct malloc_chunk"): how long one is, and whether an address lies in one that was
 // freed. A chunk counts as free only where it is found in the list that the allocator would take it
 // from: freed memory that was handed out again keeps the marks of free chunks for as long as the
-// program does not write over them. All answers are of memory that changes meanwhile, and of processes that may use another
-// allocator: each needs several words to fit together, and 'no' is always a safe answer.
+// program does not write over them. All answers are of memory that changes meanwhile, and of
+// processes that may use another allocator: each needs several words to fit together, and 'no' is
+// always a safe answer.
 
 #ifndef PQLEASH_REPORTER_REACHABILITY_MALLOC_BLOCKS_H_
 #define PQLEASH_REPORTER_REACHABILITY_MALLOC_BLOCKS_H_
@@ -24,8 +25,8 @@ class MallocBlocks {
   using WordAt = std::function<std::optional<uint64_t>(uint64_t address)>;
 
   // `regions`: where blocks may lie. `libc_words`: the words of the data of libc.so, where the
-  // allocator keeps its own; in order. `thread_words`: those of the threads' own storage, where each
-  // has the address of its cache.
+  // allocator keeps its own; in order. `thread_words`: those of the threads' own storage, where
+  // each has the address of its cache.
   MallocBlocks(WordAt word_at, std::vector<AddressRange> regions, std::vector<uint64_t> libc_words,
                std::vector<uint64_t> thread_words = {});
 

@@ -13,10 +13,10 @@ namespace pqleash::reporter {
 
 enum class Reach {
   kNotLookedAt,  // nothing of the process was
-  kNotJudged,   // in a call, connecting, inherited, or used while it was looked for
-  kHeld,        // a reference was found: `where`
-  kLostLikely,  // none was found, but not everything could be looked at: `missing`
-  kLostProven,  // none was found, and nothing was left out
+  kNotJudged,    // in a call, connecting, inherited, or used while it was looked for
+  kHeld,         // a reference was found: `where`
+  kLostLikely,   // none was found, but not everything could be looked at: `missing`
+  kLostProven,   // none was found, and nothing was left out
 };
 
 struct ConnectionReach {

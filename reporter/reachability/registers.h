@@ -27,7 +27,8 @@ struct StopOutcome {
 };
 
 // Stops the threads, calls `look` with them, and lets them go on: some tens of microseconds a
-// thread, plus what `look` takes. `look` runs in another thread, and must not call back.
+// thread, plus what `look` takes, which is a second at most. Forks: a process that has other
+// threads and waits for children should wait for each by its id.
 //
 // Threads in a system call that would not survive it (StopsUnnoticed) are left alone, unless
 // `all_threads`: they then begin the call anew, and with it its time-out. That is also done with a

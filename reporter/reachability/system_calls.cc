@@ -15,9 +15,9 @@
 namespace pqleash::reporter {
 namespace {
 
-// Calls that the kernel begins anew, or goes on with, after a stop without a signal: they leave with
-// ERESTARTSYS, ERESTARTNOHAND, ERESTARTNOINTR or ERESTART_RESTARTBLOCK. Of those on a socket with a
-// time-out, which leave with EINTR, see registers.cc.
+// Calls that the kernel begins anew, or goes on with, after a stop without a signal: they leave
+// with ERESTARTSYS, ERESTARTNOHAND, ERESTARTNOINTR or ERESTART_RESTARTBLOCK. Of those on a socket
+// with a time-out, which leave with EINTR, see registers.cc.
 constexpr long kRestarted[] = {
 #ifdef SYS_poll
     SYS_poll,
@@ -31,20 +31,11 @@ constexpr long kRestarted[] = {
 #ifdef SYS_accept
     SYS_accept,
 #endif
-    SYS_accept4,
-    SYS_clock_nanosleep,
-    SYS_futex,
-    SYS_nanosleep,
-    SYS_ppoll,
-    SYS_pselect6,
-    SYS_read,
-    SYS_readv,
-    SYS_recvfrom,
-    SYS_recvmsg,
-    SYS_restart_syscall,
-    SYS_rt_sigsuspend,
-    SYS_wait4,
-    SYS_waitid,
+    SYS_accept4,   SYS_clock_nanosleep, SYS_futex,
+    SYS_nanosleep, SYS_ppoll,           SYS_pselect6,
+    SYS_read,      SYS_readv,           SYS_recvfrom,
+    SYS_recvmsg,   SYS_restart_syscall, SYS_rt_sigsuspend,
+    SYS_wait4,     SYS_waitid,
 };
 
 struct Named {
@@ -105,7 +96,8 @@ std::optional<uint64_t> ParseHex(std::string_view word) {
 
 }  // namespace
 
-// 'running', or the number and six arguments of the call, the stack pointer and the program counter;
+// 'running', or the number and six arguments of the call, the stack pointer and the program
+// counter;
 // '-1 0x7ffc… 0x7f…' outside of a call.
 Activity ParseActivity(std::string_view text) {
   constexpr size_t kOutsideWords = 3;

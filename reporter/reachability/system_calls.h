@@ -21,18 +21,18 @@ struct Activity {
     kInCall,   // waits in a system call
   };
   Kind kind = Kind::kUnknown;
-  int64_t call = -1;                      // number of the system call, of kInCall
+  int64_t call = -1;                       // number of the system call, of kInCall
   std::array<uint64_t, 6> arguments = {};  // of kInCall
-  uint64_t stack_pointer = 0;             // 0: not known
+  uint64_t stack_pointer = 0;              // 0: not known
 };
 
 // Of the content of that file.
 Activity ParseActivity(std::string_view text);
 
-// Whether the thread can be stopped and let go without the program seeing it. Most system calls that
-// wait go on afterwards; some end with EINTR, or with less than was asked for, even though there was
-// no signal (signal(7), 'Interruption of system calls and library functions by stop signals').
-// Whatever is not known to go on is taken for one of these.
+// Whether the thread can be stopped and let go without the program seeing it. Most system calls
+// that wait go on afterwards; some end with EINTR, or with less than was asked for, even though
+// there was no signal (signal(7), 'Interruption of system calls and library functions by stop
+// signals'). Whatever is not known to go on is taken for one of these.
 bool StopsUnnoticed(const Activity& activity);
 
 // 'epoll_wait', or 'system call 17'.

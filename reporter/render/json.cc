@@ -88,37 +88,37 @@ Json ToJson(const std::optional<Inheritance>& inheritance) {
 // null: the process's memory was not looked at.
 Json ToJson(const ConnectionReach& reach) {
   if (reach.reach == Reach::kNotLookedAt) return nullptr;
-  return {{"verdict", NameOf(reach.reach)},
-          {"confidence", IsLost(reach)
-                             ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
-                             : Json(nullptr)},
-          {"where", reach.where.empty() ? Json(nullptr) : Json(reach.where)},
-          {"note", reach.missing.empty() ? Json(nullptr) : Json(reach.missing)}};
+  return {
+      {"verdict", NameOf(reach.reach)},
+      {"confidence", IsLost(reach) ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
+                                   : Json(nullptr)},
+      {"where", reach.where.empty() ? Json(nullptr) : Json(reach.where)},
+      {"note", reach.missing.empty() ? Json(nullptr) : Json(reach.missing)}};
 }
 
 Json ToJson(const ReportConnection& connection) {
   const Target& target = connection.target;
   return {{"conn", HandleName(connection.handle)},
-               {"pid", connection.pid},
-               {"tid", connection.tid},
-               {"thread_name", connection.thread_name},
-               {"host", target.host},
-               {"port", Known(target.port)},
-               {"dbname", target.dbname},
-               {"user", target.user},
-               {"application_name", target.application_name},
-               {"backend_pid", Known(connection.backend_pid)},
-               {"state", NameOf(connection.state)},
-               {"transaction", NameOf(connection.transaction)},
-               {"in_call", connection.in_call.empty() ? Json(nullptr) : Json(connection.in_call)},
-               {"in_call_s",
-                connection.in_call.empty() ? Json(nullptr) : Json(Seconds(connection.in_call_ns))},
-               {"age_s", Seconds(connection.age_ns)},
-               {"idle_s", Seconds(connection.idle_ns)},
-               {"queries", connection.commands},
-               {"resets", connection.resets},
-               {"inherited", ToJson(connection.inheritance)},
-               {"reference", ToJson(connection.reach)}};
+          {"pid", connection.pid},
+          {"tid", connection.tid},
+          {"thread_name", connection.thread_name},
+          {"host", target.host},
+          {"port", Known(target.port)},
+          {"dbname", target.dbname},
+          {"user", target.user},
+          {"application_name", target.application_name},
+          {"backend_pid", Known(connection.backend_pid)},
+          {"state", NameOf(connection.state)},
+          {"transaction", NameOf(connection.transaction)},
+          {"in_call", connection.in_call.empty() ? Json(nullptr) : Json(connection.in_call)},
+          {"in_call_s",
+           connection.in_call.empty() ? Json(nullptr) : Json(Seconds(connection.in_call_ns))},
+          {"age_s", Seconds(connection.age_ns)},
+          {"idle_s", Seconds(connection.idle_ns)},
+          {"queries", connection.commands},
+          {"resets", connection.resets},
+          {"inherited", ToJson(connection.inheritance)},
+          {"reference", ToJson(connection.reach)}};
 }
 
 Json ToJson(const ReportCallSite& site);

@@ -30,7 +30,7 @@ struct Config {
   bool script_frames = true;  // take the frames of interpreted programs
   std::string log = "off";    // off, stderr, syslog, or the path of a file
   LogLevel log_level = LogLevel::kInfo;
-  std::string report_at_exit;    // stderr, or the path of a file; empty: none
+  std::string report_at_exit;  // stderr, or the path of a file; empty: none
   // How long the process waits at its end for somebody to look at its memory, if connections are
   // open then; in milliseconds, at most kMaxHoldAtExitMs; 0: not at all. Of the environment alone,
   // which `pqleash audit` sets: in a file it would hold up every end of a service.

@@ -2,6 +2,7 @@
 
 #include "shim/tracker/exit.h"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -56,12 +57,15 @@ void HoldForExaminer() {
   if (ledger::Load(header.open) == 0 || held.exchange(true)) return;
   const HostStateKeeper keeper;
   BeginToEnd();
+  // Where only ancestors may look (kernel.yama.ptrace_scope), the examiner is let in.
+  prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
   const uint64_t until = Now() + uint64_t{process->settings.hold_at_exit_ms} * 1'000'000;
   ledger::Store(header.exit_hold_until_ns, until);
   ledger::StoreRelease<uint32_t>(header.exit_hold, ledger::kHoldWaiting);
   while (ledger::LoadAcquire(header.exit_hold) == ledger::kHoldWaiting && Now() < until) {
     FutexWait(&header.exit_hold, ledger::kHoldWaiting, until);
   }
+  prctl(PR_SET_PTRACER, 0, 0, 0, 0);
   uint32_t waiting = ledger::kHoldWaiting;
   ledger::Atomic(header.exit_hold).compare_exchange_strong(waiting, ledger::kHoldOver);
 }
@@ -93,8 +97,8 @@ void WatchHolders(const Process& process) noexcept {
   const ErrnoKeeper errno_keeper;
   atexit(HoldForExaminer);
   // exit() runs the destructors of its thread's thread_local objects before all handlers: what was
-  // constructed after the latest of ours is seen, too, where the first thread ends the process. Other
-  // threads come and go.
+  // constructed after the latest of ours is seen, too, where the first thread ends the process.
+  // Other threads come and go.
   if (gettid() == getpid() && __cxa_thread_atexit_impl != nullptr) {
     __cxa_thread_atexit_impl([](void*) { HoldForExaminer(); }, nullptr, &__dso_handle);
   }

@@ -20,10 +20,10 @@
 namespace pqleash::reporter {
 namespace {
 
-using testing::Command;
-using testing::Subprocess;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using testing::Command;
+using testing::Subprocess;
 
 constexpr uint64_t kRun = 0xabcd1234;
 

@@ -135,8 +135,8 @@ struct Kept {
 };
 
 // Where the address lies on the heap, the block that it lies in may be known by the variable that
-// leads there: stale pointers in a PGconn can make such a block look like one of its own objects, and
-// then what points to the block is looked for.
+// leads there: stale pointers in a PGconn can make such a block look like one of its own objects,
+// and then what points to the block is looked for.
 constexpr Kept kKept[] = {
     {"global", 1, "global holder::global (holder)"},
     {"packed", 1, "global holder::packed+0x1 (holder)"},

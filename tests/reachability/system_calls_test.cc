@@ -46,10 +46,18 @@ TEST(SystemCalls, OnlyWhatIsKnownToGoOnIsStopped) {
     bool unnoticed;
   };
   const Case cases[] = {
-      {SYS_read, true},         {SYS_ppoll, true},          {SYS_futex, true},
-      {SYS_accept4, true},      {SYS_clock_nanosleep, true}, {SYS_pselect6, true},
-      {SYS_epoll_pwait, false}, {SYS_rt_sigtimedwait, false}, {SYS_semop, false},
-      {SYS_write, false},       {SYS_sendto, false},        {SYS_io_getevents, false},
+      {SYS_read, true},
+      {SYS_ppoll, true},
+      {SYS_futex, true},
+      {SYS_accept4, true},
+      {SYS_clock_nanosleep, true},
+      {SYS_pselect6, true},
+      {SYS_epoll_pwait, false},
+      {SYS_rt_sigtimedwait, false},
+      {SYS_semop, false},
+      {SYS_write, false},
+      {SYS_sendto, false},
+      {SYS_io_getevents, false},
       {100'000, false},
   };
   for (const Case& test : cases) {

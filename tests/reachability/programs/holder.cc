@@ -136,8 +136,9 @@ std::shared_ptr<int> aliased;
   mapped = mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   static_cast<PGconn**>(mapped)[1234] = Connect();
 }
-// In memory that a thread had freed, and that was handed out again without being cleared: its blocks
-// bear the marks of the thread's cache, which the allocator leaves in them when the thread ends.
+// In memory that a thread had freed, and that was handed out again without being cleared: its
+// blocks bear the marks of the thread's cache, which the allocator leaves in them when the thread
+// ends.
 void* reused[2];
 [[gnu::noinline]] void KeepReused() {
   mallopt(M_ARENA_MAX, 1);

@@ -4,7 +4,8 @@
 //
 //   waiter
 //
-// It says 'ready', and when its stdin ends which of its waits were interrupted: 'poll=0 select=0 …'.
+// It says 'ready', and when its stdin ends which of its waits were interrupted: 'poll=0 select=0
+// …'.
 
 #include <libpq-fe.h>
 #include <netinet/in.h>
@@ -110,10 +111,17 @@ struct Wait {
   Wait(const char* its_name, long (*its_wait)()) : name(its_name), wait(its_wait) {}
 };
 Wait waits[] = {
-    {"poll", Poll},       {"select", Select},           {"nanosleep", Sleep},
-    {"cond", Condition},  {"read", Read},               {"accept", Accept},
-    {"recv", Receive},    {"epoll_wait", Epoll},        {"quick_epoll_wait", QuickEpoll},
-    {"semop", Semaphore}, {"sigtimedwait", SignalWait},
+    {"poll", Poll},
+    {"select", Select},
+    {"nanosleep", Sleep},
+    {"cond", Condition},
+    {"read", Read},
+    {"accept", Accept},
+    {"recv", Receive},
+    {"epoll_wait", Epoll},
+    {"quick_epoll_wait", QuickEpoll},
+    {"semop", Semaphore},
+    {"sigtimedwait", SignalWait},
 };
 
 bool WaitsNow(const Wait& wait) {
