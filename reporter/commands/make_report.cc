@@ -23,7 +23,7 @@ Report MakeReport(Collected collected, const Filter& filter) {
         without));
   }
   return BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
-                     CurrentOccasion(), collected.caps);
+                     CurrentOccasion(), collected.reachability, collected.caps);
 }
 
 }  // namespace pqleash::reporter

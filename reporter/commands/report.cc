@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <optional>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
+#include "reporter/duration.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
 
@@ -25,6 +27,9 @@ struct ReportOptions {
   Filter filter;
   Format format = Format::kText;
   bool native_frames = false;
+  bool no_scan = false;
+  std::optional<uint64_t> scan_ns;
+  bool all_registers = false;
   std::optional<Confidence> fail_on;
 };
 
@@ -79,6 +84,14 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
       ->type_name("GLOB")
       ->expected(1)
       ->take_all();
+  app->add_flag("--no-scan", options->no_scan,
+                "Do not search the memory of living processes for connections that are lost");
+  AddDurationOption(app, "--scan-time", "Search a process no longer than this (default: 5s)",
+                    &options->scan_ns);
+  app->add_flag(
+      "--registers", options->all_registers,
+      "Look also at the registers of threads whose system call then begins anew, with its "
+      "time-out (epoll_wait, sigtimedwait, semop)");
   AddFailOnOption(app, &options->fail_on);
   AddFormatOption(app, &options->format);
 }
@@ -105,6 +118,14 @@ int RunReport(const Arguments& arguments) {
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
+  // A search that is not permitted is said in the report; what was asked for can be read all the
+  // same.
+  if (!options.no_scan) {
+    ScanOptions scan;
+    if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
+    scan.all_registers = options.all_registers;
+    LookForLost(scan, &collected);
+  }
   const Report report = MakeReport(std::move(collected), options.filter);
   if (options.format == Format::kJson) {
     RenderReportJson(report, std::cout);

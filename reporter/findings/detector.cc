@@ -16,6 +16,7 @@ namespace {
 // before what costs only memory.
 constexpr DetectorEntry kDetectors[] = {
     {"fork-shared", FindForkShared},
+    {"lost-handle", FindLostHandles},
     {"idle-in-transaction", FindIdleInTransaction},
     {"leak-suspect", FindLeakSuspects},
     {"server-closed", FindServerClosed},

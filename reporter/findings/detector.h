@@ -15,6 +15,7 @@
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/duration.h"
 #include "reporter/findings/finding.h"
+#include "reporter/reachability/reachability.h"
 #include "reporter/report/caps_report.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/snapshot.h"
@@ -32,8 +33,19 @@ struct Observation {
   const std::vector<CallSiteGroup>& call_sites;
   Thresholds thresholds;
   std::vector<std::string> library_paths = {};  // globs of the user's: see HeadlineFrame
-  std::vector<CapsPolicy> caps = {};            // that hold for the processes
+  // As `snapshots`; may be shorter: the others' memory was not looked at.
+  std::span<const Reachability> reachability = {};
+  std::vector<CapsPolicy> caps = {};  // that hold for the processes
 };
+
+// Of the connection at `place`.
+inline const ConnectionReach& ReachAt(const Observation& observation,
+                                      const GroupedConnection& place) {
+  static const ConnectionReach none;
+  return place.snapshot < observation.reachability.size()
+             ? ReachOf(observation.reachability[place.snapshot], place.connection)
+             : none;
+}
 
 // One kind of finding.
 struct DetectorEntry {
@@ -52,6 +64,7 @@ std::vector<Finding> FindCapHits(const Observation& observation);
 std::vector<Finding> FindForkShared(const Observation& observation);
 std::vector<Finding> FindIdleInTransaction(const Observation& observation);
 std::vector<Finding> FindLeakSuspects(const Observation& observation);
+std::vector<Finding> FindLostHandles(const Observation& observation);
 std::vector<Finding> FindServerClosed(const Observation& observation);
 std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation);
 std::vector<Finding> FindNeverUsed(const Observation& observation);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -92,10 +93,12 @@ std::vector<Finding> FindLeakSuspects(const Observation& observation) {
   for (const CallSiteGroup& group : observation.call_sites) {
     if (group.id == 0) continue;         // many places at once: says nothing about any of them
     std::map<size_t, Connections> open;  // by snapshot
+    std::set<const Connection*> lost;    // in a finding of their own
     for (const GroupedConnection& place : group.connections) {
       const Connection& connection =
           observation.snapshots[place.snapshot].connections[place.connection];
       if (IsOpen(connection)) open[place.snapshot].push_back(&connection);
+      if (IsLost(ReachAt(observation, place))) lost.insert(&connection);
     }
     Picked suspects;
     uint64_t left_behind = 0;
@@ -109,6 +112,8 @@ std::vector<Finding> FindLeakSuspects(const Observation& observation) {
       const Connections& held = open[member.snapshot];
       Connections leaked = NeverClosed(snapshot, site, held, threshold);
       if (leaked.empty()) leaked = Outlived(snapshot, site, held, threshold);
+      std::erase_if(leaked,
+                    [&](const Connection* connection) { return lost.contains(connection); });
       if (leaked.empty()) continue;
       ++processes;
       opened += site.opened;

@@ -129,6 +129,17 @@ Json ToJson(const std::optional<Inheritance>& inheritance) {
           {"finished_here", inheritance->finished_here}};
 }
 
+// null: the process's memory was not looked at.
+Json ToJson(const ConnectionReach& reach) {
+  if (reach.reach == Reach::kNotLookedAt) return nullptr;
+  return {
+      {"verdict", NameOf(reach.reach)},
+      {"confidence", IsLost(reach) ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
+                                   : Json(nullptr)},
+      {"where", reach.where.empty() ? Json(nullptr) : Json(reach.where)},
+      {"note", reach.missing.empty() ? Json(nullptr) : Json(reach.missing)}};
+}
+
 Json ToJson(const ReportConnection& connection) {
   const Target& target = connection.target;
   return {{"conn", HandleName(connection.handle)},
@@ -150,7 +161,8 @@ Json ToJson(const ReportConnection& connection) {
           {"idle_s", Seconds(connection.idle_ns)},
           {"queries", connection.commands},
           {"resets", connection.resets},
-          {"inherited", ToJson(connection.inheritance)}};
+          {"inherited", ToJson(connection.inheritance)},
+          {"reference", ToJson(connection.reach)}};
 }
 
 Json ToJson(const ReportCallSite& site);

@@ -94,6 +94,20 @@ std::string_view NameOf(Confidence confidence) {
   return confidence == Confidence::kProven ? "proven" : "likely";
 }
 
+std::string_view NameOf(Reach reach) {
+  switch (reach) {
+    case Reach::kHeld:
+      return "held";
+    case Reach::kLostLikely:
+    case Reach::kLostProven:
+      return "lost";
+    case Reach::kNotLookedAt:
+    case Reach::kNotJudged:
+      break;
+  }
+  return "unknown";
+}
+
 std::vector<std::string> NamesOf(const LibpqWays& ways) {
   std::vector<std::string> names;
   if (ways.bound) names.emplace_back("bound");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "reporter/findings/finding.h"
+#include "reporter/reachability/reachability.h"
 #include "reporter/report/coverage.h"
 #include "reporter/snapshot/snapshot.h"
 #include "reporter/symbols/source_frame.h"
@@ -65,6 +66,7 @@ struct ReportConnection {
   uint64_t commands = 0;
   uint32_t resets = 0;
   std::optional<Inheritance> inheritance;  // of state kInherited alone
+  ConnectionReach reach;
 };
 
 struct ReportCallSite {
