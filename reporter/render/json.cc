@@ -168,17 +168,20 @@ Json ToJson(const Filter& filter) {
 
 }  // namespace
 
+Json ReportJson(const Report& report) {
+  return {{"schema", "pqleash.report/1"},
+          {"generated_at", Timestamp(report.generated_realtime_ns)},
+          {"host", report.host},
+          {"incomplete", report.incomplete},
+          {"processes", ToJsonArray(report.processes)},
+          {"findings", ToJsonArray(report.findings)},
+          {"call_sites", ToJsonArray(report.call_sites)},
+          {"filter", ToJson(report.filter)},
+          {"call_sites_left_out", report.call_sites_left_out}};
+}
+
 void RenderReportJson(const Report& report, std::ostream& out) {
-  WriteJson({{"schema", "pqleash.report/1"},
-             {"generated_at", Timestamp(report.generated_realtime_ns)},
-             {"host", report.host},
-             {"incomplete", report.incomplete},
-             {"processes", ToJsonArray(report.processes)},
-             {"findings", ToJsonArray(report.findings)},
-             {"call_sites", ToJsonArray(report.call_sites)},
-             {"filter", ToJson(report.filter)},
-             {"call_sites_left_out", report.call_sites_left_out}},
-            out);
+  WriteJson(ReportJson(report), out);
 }
 
 void RenderProcessListJson(const ProcessList& list, std::ostream& out) {
