@@ -12,6 +12,7 @@
 #include "reporter/commands/collect.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
+#include "reporter/commands/fail_on.h"
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
@@ -32,20 +33,6 @@ struct ReportOptions {
   bool all_registers = false;
   std::optional<Confidence> fail_on;
 };
-
-void AddFailOnOption(CLI::App* app, std::optional<Confidence>* fail_on) {
-  app->add_option_function<std::string>(
-         "--fail-on",
-         [fail_on](const std::string& text) {
-           if (text != "proven" && text != "likely") {
-             throw CLI::ValidationError(
-                 "--fail-on", fmt::format("'{}' is no level, expected proven or likely", text));
-           }
-           *fail_on = text == "proven" ? Confidence::kProven : Confidence::kLikely;
-         },
-         "Exit with 3 where there are findings that are proven, or at least likely")
-      ->type_name("LEVEL");
-}
 
 void AddOptions(CLI::App* app, ReportOptions* options) {
   Selection& selection = options->selection;
@@ -92,7 +79,8 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
       "--registers", options->all_registers,
       "Look also at the registers of threads whose system call then begins anew, with its "
       "time-out (epoll_wait, sigtimedwait, semop)");
-  AddFailOnOption(app, &options->fail_on);
+  AddFailOnOption(app, "Exit with 3 where there are findings that are proven, or at least likely",
+                  &options->fail_on);
   AddFormatOption(app, &options->format);
 }
 

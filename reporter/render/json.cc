@@ -230,7 +230,7 @@ Json ToJson(const Filter& filter) {
 
 }  // namespace
 
-void RenderReportJson(const Report& report, std::ostream& out) {
+Json ReportJson(const Report& report) {
   Json processes = ToJsonArray(report.processes);
   for (size_t i = 0; i < report.processes.size(); ++i) {
     const ReportProcess& process = report.processes[i];
@@ -239,16 +239,19 @@ void RenderReportJson(const Report& report, std::ostream& out) {
                              {"use", ToJson(process.times.use)}};
     processes[i]["history"] = ToJsonArray(process.history);
   }
-  WriteJson({{"schema", "pqleash.report/1"},
-             {"generated_at", Timestamp(report.generated_realtime_ns)},
-             {"host", report.host},
-             {"incomplete", report.incomplete},
-             {"processes", std::move(processes)},
-             {"findings", ToJsonArray(report.findings)},
-             {"call_sites", ToJsonArray(report.call_sites)},
-             {"filter", ToJson(report.filter)},
-             {"call_sites_left_out", report.call_sites_left_out}},
-            out);
+  return {{"schema", "pqleash.report/1"},
+          {"generated_at", Timestamp(report.generated_realtime_ns)},
+          {"host", report.host},
+          {"incomplete", report.incomplete},
+          {"processes", std::move(processes)},
+          {"findings", ToJsonArray(report.findings)},
+          {"call_sites", ToJsonArray(report.call_sites)},
+          {"filter", ToJson(report.filter)},
+          {"call_sites_left_out", report.call_sites_left_out}};
+}
+
+void RenderReportJson(const Report& report, std::ostream& out) {
+  WriteJson(ReportJson(report), out);
 }
 
 void RenderProcessListJson(const ProcessList& list, std::ostream& out) {

@@ -179,6 +179,11 @@ void WriteCoverage(const std::vector<ReportProcess>& processes, const Style& sty
 
 }  // namespace
 
+void RenderFindingText(size_t number, const Finding& finding, const TextOptions& options,
+                       std::ostream& out) {
+  WriteFinding(number, finding, options.native_frames, Style(options.colour), out);
+}
+
 void RenderReportText(const Report& report, const TextOptions& options, std::ostream& out) {
   const Style style(options.colour);
   out << style.Bold(HeadLine(report)) << '\n';

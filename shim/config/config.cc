@@ -137,7 +137,7 @@ const Setting kSettings[] = {
      SetCount<&Config::connections, 16, 1'048'576>, ShowCount<&Config::connections>},
     {"ledger.call_sites", nullptr, "a number from 16 to 65536",
      SetCount<&Config::call_sites, 16, 65'536>, ShowCount<&Config::call_sites>},
-    {"ledger.keep_dead", nullptr, "a number from 0 to 100000",
+    {"ledger.keep_dead", "PQLEASH_KEEP_DEAD", "a number from 0 to 100000",
      SetCount<&Config::keep_dead, 0, 100'000>, ShowCount<&Config::keep_dead>},
 };
 constexpr size_t kSettingCount = sizeof(kSettings) / sizeof(kSettings[0]);

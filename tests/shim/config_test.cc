@@ -130,6 +130,7 @@ TEST_F(ConfigTest, BadVariablesAreNamedAndLeaveTheDefault) {
                         Case{"PQLEASH_WAIT_TIMEOUT", "5", "a time with its unit"},
                         Case{"PQLEASH_WAIT_TIMEOUT", "0s", "from 1ms to 24h"},
                         Case{"PQLEASH_STACK_DEPTH", "257", "from 1 to 256"},
+                        Case{"PQLEASH_KEEP_DEAD", "100001", "from 0 to 100000"},
                         Case{"PQLEASH_LOG", "stdout", "off, stderr, syslog"},
                         Case{"PQLEASH_LOG_LEVEL", "loud", "debug, info"},
                         Case{"PQLEASH_REPORT_AT_EXIT", "x", "stderr or the absolute path"}}) {

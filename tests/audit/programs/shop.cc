@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A program that does with its connections what its words say, in their order:
+//
+//   leak           opens one and forgets it
+//   leak-elsewhere the same, from another place in the same file
+//   close          opens one and closes it
+//   fail           connects to nothing and forgets the handle
+//   begin          opens one, begins a transaction, and forgets it
+//   ready          says so on stdout
+//   wait           waits until its stdin ends
+//   interrupted    waits for SIGINT, and ends with exit code 7
+//   orphaned=PID   waits until its parent, PID, has ended
+//   abort, _exit   ends so, with what it has
+//   exit=N         ends with this code
+
+#include <libpq-fe.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace shop {
+
+void MustBeOpen(PGconn* conn) {
+  if (PQstatus(conn) == CONNECTION_OK) return;
+  fputs(PQerrorMessage(conn), stderr);
+  exit(1);
+}
+
+[[gnu::noinline]] void OpenAuditLog() { MustBeOpen(PQconnectdb("application_name=shop")); }
+
+[[gnu::noinline]] void OpenPriceList() { MustBeOpen(PQconnectdb("application_name=shop")); }
+
+[[gnu::noinline]] void ReadPrice() {
+  PGconn* conn = PQconnectdb("application_name=shop");
+  MustBeOpen(conn);
+  PQfinish(conn);
+}
+
+[[gnu::noinline]] void ConnectToNothing() { PQconnectdb("dbname=no_such_database"); }
+
+[[gnu::noinline]] void ReserveStock() {
+  PGconn* conn = PQconnectdb("application_name=shop");
+  MustBeOpen(conn);
+  PQclear(PQexec(conn, "BEGIN"));
+}
+
+void WaitForInputsEnd() {
+  char byte;
+  while (read(STDIN_FILENO, &byte, 1) > 0) {
+  }
+}
+
+void WaitForInterrupt() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  puts("ready");
+  fflush(stdout);
+  int signal = 0;
+  sigwait(&set, &signal);
+  exit(7);
+}
+
+void WaitUntilOrphaned(pid_t parent) {
+  constexpr useconds_t kPause = 5'000;
+  while (getppid() == parent) usleep(kPause);
+}
+
+void Do(std::string_view word) {
+  if (word == "leak") OpenAuditLog();
+  if (word == "leak-elsewhere") OpenPriceList();
+  if (word == "close") ReadPrice();
+  if (word == "fail") ConnectToNothing();
+  if (word == "begin") ReserveStock();
+  if (word == "wait") WaitForInputsEnd();
+  if (word == "interrupted") WaitForInterrupt();
+  if (word.starts_with("orphaned="))
+    WaitUntilOrphaned(atoi(word.data() + 9));  // NOLINT(cert-err34-c)
+  if (word == "abort") abort();
+  if (word == "_exit") _exit(0);
+  if (word.starts_with("exit=")) exit(atoi(word.data() + 5));  // NOLINT(cert-err34-c)
+  if (word != "ready") return;
+  puts("ready");
+  fflush(stdout);
+}
+
+}  // namespace shop
+
+int main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) shop::Do(argv[i]);
+}
