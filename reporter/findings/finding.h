@@ -32,6 +32,21 @@ struct FindingStack {
   std::vector<SourceFrame> frames;
 };
 
+// To 'is it a leak, or is the limit too small?'
+struct Answer {
+  enum class Verdict {
+    kNone,  // nothing is wrong
+    kLeak,
+    kTooSmall,
+    kTooLarge,
+    kDemand,
+    kChurn,
+    kServer,  // it is full, and no fault of what is watched is seen
+  };
+  Verdict verdict = Verdict::kNone;
+  std::string sentence;  // with the numbers; without a full stop
+};
+
 // One fault of the observed programs. Strings may hold bytes from those programs: escape them
 // before showing.
 struct Finding {
@@ -42,8 +57,9 @@ struct Finding {
   std::vector<Evidence> evidence;
   std::string advice;                // what to do, one sentence
   std::vector<FindingStack> stacks;  // where it takes more than one to see the fault
-  // Connections that it is about; ranks findings of one kind.
+  // Connections that it is about: ranks findings, see FindAll.
   uint64_t connections = 0;
+  std::optional<Answer> answer;  // of the kinds that answer that question
 };
 
 }  // namespace pqleash::reporter
