@@ -22,7 +22,7 @@ enum class Confidence {
 struct Evidence {
   std::string name;
   double number = 0;
-  std::string unit;  // 'connections', 'commands', 's'; empty: none
+  std::string unit;  // 'connections', 'commands', 's', '%'; empty: none
 };
 
 // A stack that a finding is about. Without frames it is to be looked up by its id.

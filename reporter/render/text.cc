@@ -106,7 +106,7 @@ std::string EvidenceText(const Evidence& evidence) {
                        HumanDuration(static_cast<uint64_t>(std::max(0.0, evidence.number) *
                                                            static_cast<double>(kSecond))));
   }
-  return fmt::format("{} {}", Escape(name), evidence.number);
+  return fmt::format("{} {}{}", Escape(name), evidence.number, evidence.unit == "%" ? " %" : "");
 }
 
 void WriteFinding(size_t number, const Finding& finding, bool native_frames, const Style& style,
