@@ -15,6 +15,7 @@ namespace {
 struct Lost {
   Picked picked;
   std::set<size_t> snapshots;
+  std::set<std::string> services;
   uint64_t bytes = 0;
   uint64_t passes = 0;  // the fewest
   std::string missing;
@@ -36,6 +37,7 @@ Lost LostOf(const Observation& observation, const CallSiteGroup& group, Reach re
     picked.oldest_age_ns = std::max(picked.oldest_age_ns, AgeNs(connection, snapshot.as_of_ns));
     if (lost.missing.empty()) lost.missing = found.missing;
     if (!lost.snapshots.insert(place.snapshot).second) continue;
+    lost.services.insert(snapshot.process.service);
     const Reachability& reachability = observation.reachability[place.snapshot];
     lost.bytes += reachability.bytes;
     lost.passes =
@@ -68,6 +70,11 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group, Re
       "overwritten or goes out of scope before PQfinish: an early return, an exception, a second "
       "connect into the same variable, a container that is emptied";
   finding.connections = count;
+  finding.answer = {Answer::Verdict::kLeak,
+                    fmt::format("Leak, not a small limit: nothing in {} leads to {} any more, {}",
+                                lost.services.size() == 1 ? *lost.services.begin()
+                                                          : Count(lost.services.size(), "service"),
+                                Count(count, "connection"), OpenedBy(observation, group))};
   return finding;
 }
 

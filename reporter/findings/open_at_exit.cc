@@ -108,12 +108,11 @@ std::vector<Finding> ForEachSite(const Observation& observation, const AtExit& a
                                  const Describe& describe) {
   std::vector<Finding> findings;
   for (const CallSiteGroup& group : observation.call_sites) {
-    const OpenAtEnd open =
-        PickOpen(observation, group,
-                 [&](const Snapshot& snapshot, const Connection& connection,
-                     const ConnectionReach& reach) {
-                   return IsJudged(snapshot, at_exit) && !IsLost(reach) && chosen(connection);
-                 });
+    const OpenAtEnd open = PickOpen(
+        observation, group,
+        [&](const Snapshot& snapshot, const Connection& connection, const ConnectionReach& reach) {
+          return IsJudged(snapshot, at_exit) && !IsLost(reach) && chosen(connection);
+        });
     if (open.count == 0) continue;
     Finding finding = ToFinding(observation, group, open);
     describe(fmt::format("{} {}", Count(open.count, "connection"), OpenedBy(observation, group)),
@@ -130,8 +129,7 @@ std::string WereOrWas(uint64_t count) { return count == 1 ? "was" : "were"; }
 std::vector<Finding> FindInTransactionAtExit(const Observation& observation,
                                              const AtExit& at_exit) {
   return ForEachSite(
-      observation, at_exit,
-      [](const Connection& connection) { return InTransaction(connection); },
+      observation, at_exit, [](const Connection& connection) { return InTransaction(connection); },
       [](const std::string& subject, const OpenAtEnd& open, Finding* finding) {
         finding->confidence = Confidence::kLikely;
         finding->summary = fmt::format(
@@ -146,8 +144,7 @@ std::vector<Finding> FindInTransactionAtExit(const Observation& observation,
 
 std::vector<Finding> FindOpenAtExit(const Observation& observation, const AtExit& at_exit) {
   return ForEachSite(
-      observation, at_exit,
-      [](const Connection& connection) { return !InTransaction(connection); },
+      observation, at_exit, [](const Connection& connection) { return !InTransaction(connection); },
       [](const std::string& subject, const OpenAtEnd& open, Finding* finding) {
         finding->confidence = Confidence::kLikely;
         finding->summary =
@@ -165,11 +162,9 @@ std::vector<std::string> NotJudgedAtExit(const Observation& observation, const A
   std::vector<std::string> sentences;
   if (at_exit.judge_killed) return sentences;
   for (const CallSiteGroup& group : observation.call_sites) {
-    const OpenAtEnd open =
-        PickOpen(observation, group,
-                 [](const Snapshot& snapshot, const Connection&, const ConnectionReach&) {
-                   return HadNoChance(snapshot);
-                 });
+    const OpenAtEnd open = PickOpen(observation, group,
+                                    [](const Snapshot& snapshot, const Connection&,
+                                       const ConnectionReach&) { return HadNoChance(snapshot); });
     if (open.count == 0) continue;
     const bool one = open.processes.size() == 1;
     sentences.push_back(fmt::format(

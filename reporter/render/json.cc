@@ -244,6 +244,8 @@ Json ReportJson(const Report& report) {
           {"host", report.host},
           {"incomplete", report.incomplete},
           {"processes", std::move(processes)},
+          {"answer",
+           {{"verdict", NameOf(report.answer.verdict)}, {"sentence", report.answer.sentence}}},
           {"findings", ToJsonArray(report.findings)},
           {"call_sites", ToJsonArray(report.call_sites)},
           {"filter", ToJson(report.filter)},
