@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <iostream>
 #include <optional>
+#include <string>
 #include <utility>
+#include <variant>
 
 #include "reporter/commands/collect.h"
 #include "reporter/commands/collect_caps.h"
@@ -16,6 +18,7 @@
 #include "reporter/commands/output.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
+#include "reporter/server/server_query.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -26,6 +29,7 @@ struct ReportOptions {
   Format format = Format::kText;
   bool native_frames = false;
   std::optional<Confidence> fail_on;
+  std::optional<std::string> dsn;
 };
 
 void AddFailOnOption(CLI::App* app, std::optional<Confidence>* fail_on) {
@@ -80,6 +84,9 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
       ->expected(1)
       ->take_all();
   AddFailOnOption(app, &options->fail_on);
+  AddDsnOption(app,
+               "Show the server's side, too: slots, and backends with the code that opened them",
+               &options->dsn);
   AddFormatOption(app, &options->format);
 }
 
@@ -96,16 +103,30 @@ int RunReport(const Arguments& arguments) {
   AddOptions(&app, &options);
   if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
 
+  // The server first: what is opened in between is in the ledgers with its time.
+  std::optional<ServerView> server;
+  std::optional<std::string> server_problem;
+  if (options.dsn) {
+    auto answer = QueryServer(*options.dsn);
+    if (auto* view = std::get_if<ServerView>(&answer)) server = std::move(*view);
+    if (auto* error = std::get_if<ServerError>(&answer))
+      server_problem = ServerSentence(error->sentence);
+  }
   Collected collected = Collect(options.selection);
+  if (server_problem) collected.incomplete.push_back(*server_problem);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
   const bool complete = collected.incomplete.empty();
   // The sentences on stderr say it all.
-  const bool nothing_read = !complete && collected.snapshots.empty();
+  const bool nothing_read = !complete && collected.snapshots.empty() && !server;
   if (nothing_read && options.format == Format::kText) return kFailed;
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
-  const Report report = MakeReport(std::move(collected), options.filter);
+  const Selection& selection = options.selection;
+  const bool some_processes =
+      !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
+  const Report report =
+      MakeReport(std::move(collected), options.filter, server ? &*server : nullptr, some_processes);
   if (options.format == Format::kJson) {
     RenderReportJson(report, std::cout);
   } else {

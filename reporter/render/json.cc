@@ -10,6 +10,7 @@
 #include "reporter/duration.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/names.h"
+#include "reporter/render/server_json.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -177,7 +178,8 @@ void RenderReportJson(const Report& report, std::ostream& out) {
              {"findings", ToJsonArray(report.findings)},
              {"call_sites", ToJsonArray(report.call_sites)},
              {"filter", ToJson(report.filter)},
-             {"call_sites_left_out", report.call_sites_left_out}},
+             {"call_sites_left_out", report.call_sites_left_out},
+             {"server", ServerJson(report.server)}},
             out);
 }
 
