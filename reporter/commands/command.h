@@ -36,6 +36,7 @@ int RunTool(const Arguments& arguments);
 int RunRun(const Arguments& arguments);
 int RunPs(const Arguments& arguments);
 int RunReport(const Arguments& arguments);
+int RunWhois(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
 int RunCaps(const Arguments& arguments);
 int RunDoctor(const Arguments& arguments);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "reporter/duration.h"
+#include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/names.h"
 #include "reporter/render/server_json.h"
@@ -168,6 +169,10 @@ Json ToJson(const Filter& filter) {
 }
 
 }  // namespace
+
+Json ProcessJson(const ReportProcess& process) { return ToJson(process); }
+Json ConnectionJson(const ReportConnection& connection) { return ToJson(connection); }
+Json FrameJson(const SourceFrame& frame) { return ToJson(frame); }
 
 void RenderReportJson(const Report& report, std::ostream& out) {
   WriteJson({{"schema", "pqleash.report/1"},
