@@ -45,9 +45,8 @@ std::optional<int> ParseWhois(const Arguments& arguments, WhoisOptions* options)
            const auto pid = config::ParseCount(text, 1, kHighest);
            if (!pid) {
              throw CLI::ValidationError(
-                 "BACKEND_PID",
-                 fmt::format("'{}' is no process id, expected a number from 1 to {}", text,
-                             kHighest));
+                 "BACKEND_PID", fmt::format("'{}' is no process id, expected a number from 1 to {}",
+                                            text, kHighest));
            }
            options->backend_pid = static_cast<int32_t>(*pid);
          },
