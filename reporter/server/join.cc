@@ -119,6 +119,10 @@ class Joiner {
            FitOf(view_, *backend->second, snapshot, connection) != Fit::kNo;
   }
 
+  bool IsSameAddress(const std::string& host, uint32_t port) const {
+    return host == view_.address.host && PortIs(view_.address.port, port);
+  }
+
   void FindUnlisted() {
     std::map<std::pair<std::string, uint32_t>, uint64_t> counts;
     for (const Snapshot& snapshot : snapshots_) {
@@ -131,13 +135,15 @@ class Joiner {
         }
         const Target& target = snapshot.targets[connection.target];
         ++counts[{target.host, target.port}];
-        served_elsewhere_.insert({target.dbname, target.user});
+        // At this very address no pooler is in between: the session is over.
+        if (view_.settings.through_pooler || !IsSameAddress(target.host, target.port)) {
+          served_elsewhere_.insert({target.dbname, target.user});
+        }
       }
     }
     for (const auto& [place, count] : counts) {
       const auto& [host, port] = place;
-      unlisted_.push_back(
-          {host, port, count, host == view_.address.host && PortIs(view_.address.port, port)});
+      unlisted_.push_back({host, port, count, IsSameAddress(host, port)});
     }
     std::stable_sort(unlisted_.begin(), unlisted_.end(), [](const Unlisted& a, const Unlisted& b) {
       return a.connections > b.connections;

@@ -15,8 +15,9 @@
 //   own      the one that asks: it is there for as long as the question takes;
 //   unknown  one that may belong to a connection of ours, but cannot be checked: it fits one by
 //            pid, database and user, but hides its start, and the port is another (a proxy?); or no
-//            ledger names it, but a connection of ours as the same user to the same database has
-//            no backend here, as behind a pooler, whose backends serve whoever comes;
+//            ledger names it, but a connection of ours as the same user to the same database, by
+//            another address or through a pooler, has no backend here: a pooler's backends serve
+//            whoever comes;
 //   others'  every other one: of another host, another user, or a program that is not observed.
 // What takes no slot (the server's own processes, WAL senders) is none of these.
 

@@ -88,9 +88,10 @@ void AddUnlistedNotes(const ServerReport& report, std::vector<std::string>* note
     const bool one = place.connections == 1;
     if (place.same_address) {
       notes->push_back(
-          fmt::format("{} of the observed processes to this address {} no backend here: a pooler "
-                      "holds the session, or the server has closed it",
-                      connections, one ? "has" : "have"));
+          fmt::format("{} of the observed processes to this address {} no backend here: {}",
+                      connections, one ? "has" : "have",
+                      report.settings.through_pooler ? "the pooler's serve whoever comes"
+                                                     : "the server has ended the session"));
     } else {
       notes->push_back(fmt::format(
           "{} of the observed processes to {}{} {} no backend here: another server, or a pooler in "
