@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -20,7 +21,6 @@
 #include "reporter/report/whois.h"
 #include "reporter/server/server_query.h"
 #include "reporter/symbols/symboliser.h"
-#include "shim/config/values.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -33,6 +33,16 @@ struct WhoisOptions {
   bool native_frames = false;
 };
 
+// Not 0, which stands for 'not known'. A server's are positive; those that PgBouncer makes up for
+// its clients need not be.
+std::optional<int32_t> ParsePid(const std::string& text) {
+  int32_t pid = 0;
+  const char* end = text.data() + text.size();
+  const auto [parsed, error] = std::from_chars(text.data(), end, pid);
+  if (error != std::errc() || parsed != end || pid == 0) return std::nullopt;
+  return pid;
+}
+
 std::optional<int> ParseWhois(const Arguments& arguments, WhoisOptions* options) {
   CLI::App app(
       "Say which process, thread and line of code opened the connection that a server's backend "
@@ -41,14 +51,14 @@ std::optional<int> ParseWhois(const Arguments& arguments, WhoisOptions* options)
   app.add_option_function<std::string>(
          "BACKEND_PID",
          [options](const std::string& text) {
-           constexpr uint32_t kHighest = 2'147'483'647;
-           const auto pid = config::ParseCount(text, 1, kHighest);
+           const auto pid = ParsePid(text);
            if (!pid) {
              throw CLI::ValidationError(
-                 "BACKEND_PID", fmt::format("'{}' is no process id, expected a number from 1 to {}",
-                                            text, kHighest));
+                 "BACKEND_PID", fmt::format("'{}' is no process id, expected a number as 'pid' of "
+                                            "pg_stat_activity has it",
+                                            text));
            }
-           options->backend_pid = static_cast<int32_t>(*pid);
+           options->backend_pid = *pid;
          },
          "The backend")
       ->type_name("")

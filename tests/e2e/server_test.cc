@@ -222,7 +222,7 @@ TEST_F(Server, ADsnThatFailsIsNamedAndTheRestIsReported) {
       {"no_such", "database \"no_such\" does not exist"},
       {"passwort=wr0ng-w0rd", "has an option that libpq does not know, most like 'password'"},
       {"password=a wr0ng-w0rd", "the connection string cannot be understood"},
-      {"port=none", "invalid port number"},
+      {"port=none", "invalid integer value \"none\" for connection option \"port\""},
       {"host=127.0.0.1 port=" + silent.port() + " connect_timeout=1",
        "no connection to host '127.0.0.1'"},
       {tcp + "password=wr0ng-w0rd", "password authentication failed for user \"guarded\""},

@@ -5,10 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "reporter/duration.h"
+#include "reporter/render/server_text.h"
 #include "reporter/server/join.h"
 #include "reporter/server/server_report.h"
 
@@ -351,6 +353,53 @@ TEST(ServerReportTest, NotesSayWhatIsMissing) {
   view.backends.clear();
   EXPECT_THAT(Build(view, {snapshot}).notes,
               ::testing::Not(Contains(HasSubstr("of the observed processes"))));
+}
+
+// --- Its text
+// -------------------------------------------------------------------------------------
+
+std::string Text(const ServerReport& report) {
+  std::ostringstream out;
+  WriteServerText(report, Style(/*colour=*/false), out);
+  return out.str();
+}
+
+TEST(ServerTextTest, WhatTheServerSaysIsEscaped) {
+  ServerView view = View();
+  view.backends = {Client(17, 1), Client(18, 1)};
+  Backend& first = view.backends[0];
+  first.user = "\x1b[31mapp";
+  first.application_name = "\x1b]0;x\x07";
+  first.state = "\x1b[2J";
+  first.wait_event_type = "\x1b[3J";
+  first.wait_event = "\xff";
+  first.client_addr = "\x1b[4J";
+  view.backends[1].takes_slot = false;
+  view.backends[1].type = "\x1b[5J";
+  view.backends[1].blocked_by = {17, 0, 3, 4, 5};
+  view.address.user = "\x1b[6J";
+  view.missing = {"\x1b[7J"};
+  const std::string text = Text(Build(view, {}));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("\x1b")));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("\x07")));
+  EXPECT_THAT(text, HasSubstr("\\x1b[3J/\\xff"));
+  EXPECT_THAT(text, HasSubstr("blocked by 17, a prepared transaction, 3 and 2 more"));
+}
+
+TEST(ServerTextTest, NoMoreThanATablesLengthUnlessAskedFor) {
+  ServerView view = View();
+  for (int32_t pid = 1; pid <= 25; ++pid) view.backends.push_back(Client(pid, 1));
+  EXPECT_THAT(Text(Build(view, {})), HasSubstr("and 5 more; see --top"));
+  const std::string all = Text(Build(view, {}, {24, {}, false}));
+  EXPECT_THAT(all, HasSubstr("and 1 more, left out as asked"));
+}
+
+TEST(ServerTextTest, WithoutAListOfBackendsNothingIsMadeUp) {
+  ServerView view = View();
+  view.backends_known = false;
+  const std::string text = Text(Build(view, {}));
+  EXPECT_THAT(text, HasSubstr("in use: not known"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("free")));
 }
 
 }  // namespace
