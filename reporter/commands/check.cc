@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "reporter/commands/ask_server.h"
 #include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
@@ -19,7 +19,6 @@
 #include "reporter/render/configuration.h"
 #include "reporter/server/budget.h"
 #include "reporter/server/measured_need.h"
-#include "reporter/server/server_query.h"
 #include "shim/config/config.h"
 #include "shim/config/file.h"
 #include "shim/config/values.h"
@@ -121,20 +120,14 @@ std::vector<MeasuredNeed> NeedsOn(const ServerView& view, const config::Loaded& 
   return MeasureNeed(collected.snapshots, service, view.address.dbname, view.address.user);
 }
 
-// Asks the server of --dsn. No value: it was not asked for, or `problem` says why not.
+// No value: no server was asked, or `problem` says why it told nothing.
 std::optional<CheckedServer> CheckServer(const config::Loaded& loaded, const CheckOptions& options,
                                          std::optional<std::string>* problem) {
-  if (!options.dsn) return std::nullopt;
-  auto answer = QueryServer(*options.dsn);
-  if (const auto* error = std::get_if<ServerError>(&answer)) {
-    *problem = ServerSentence(error->sentence);
-    return std::nullopt;
-  }
-  CheckedServer server;
-  server.view = std::move(std::get<ServerView>(answer));
-  server.budget = MakeBudget(server.view, loaded.config.policies, options.deploy,
-                             NeedsOn(server.view, loaded, options));
-  return server;
+  std::optional<ServerView> view = AskServer(options.dsn, problem);
+  if (!view) return std::nullopt;
+  Budget budget =
+      MakeBudget(*view, loaded.config.policies, options.deploy, NeedsOn(*view, loaded, options));
+  return CheckedServer{std::move(*view), std::move(budget)};
 }
 
 }  // namespace

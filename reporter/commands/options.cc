@@ -58,19 +58,6 @@ void AddDirectoryOption(CLI::App* app, std::string* directory) {
       ->type_name("DIR");
 }
 
-void AddDsnOption(CLI::App* app, const std::string& help, std::optional<std::string>* dsn) {
-  app->add_option_function<std::string>(
-         "--dsn", [dsn](const std::string& text) { *dsn = text; },
-         help +
-             ": a connection string as of libpq, or '' for the defaults and PG variables. Keep "
-             "the password in ~/.pgpass: everybody can see the arguments of a command")
-      ->type_name("CONNINFO");
-}
-
-std::string ServerSentence(const std::string& sentence) {
-  return "the server of --dsn could not be asked: " + sentence;
-}
-
 std::optional<int> ParseArguments(const std::string& name, const Arguments& arguments,
                                   CLI::App* app) {
   app->name("pqleash " + name);

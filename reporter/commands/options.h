@@ -26,12 +26,6 @@ void AddDurationOption(CLI::App* app, const std::string& name, const std::string
 // Adds --dir, the directory of the ledgers; the default is PQLEASH_DIR.
 void AddDirectoryOption(CLI::App* app, std::string* directory);
 
-// Adds --dsn, the connection string of a server to ask. No value: not given.
-void AddDsnOption(CLI::App* app, const std::string& help, std::optional<std::string>* dsn);
-
-// 'server: SENTENCE', for what a server could not be asked. As Diagnose takes it.
-std::string ServerSentence(const std::string& sentence);
-
 // Reads the arguments of command `name`. A value is the exit code to leave with: help was asked
 // for, or usage is wrong.
 std::optional<int> ParseArguments(const std::string& name, const Arguments& arguments,

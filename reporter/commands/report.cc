@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 
+#include "reporter/commands/ask_server.h"
 #include "reporter/commands/collect.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
@@ -18,7 +18,6 @@
 #include "reporter/commands/output.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
-#include "reporter/server/server_query.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -104,14 +103,8 @@ int RunReport(const Arguments& arguments) {
   if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
 
   // The server first: what is opened in between is in the ledgers with its time.
-  std::optional<ServerView> server;
   std::optional<std::string> server_problem;
-  if (options.dsn) {
-    auto answer = QueryServer(*options.dsn);
-    if (auto* view = std::get_if<ServerView>(&answer)) server = std::move(*view);
-    if (auto* error = std::get_if<ServerError>(&answer))
-      server_problem = ServerSentence(error->sentence);
-  }
+  const std::optional<ServerView> server = AskServer(options.dsn, &server_problem);
   Collected collected = Collect(options.selection);
   if (server_problem) collected.incomplete.push_back(*server_problem);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);

@@ -10,16 +10,14 @@
 #include <iostream>
 #include <optional>
 #include <string>
-#include <utility>
-#include <variant>
 
+#include "reporter/commands/ask_server.h"
 #include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/report/whois.h"
-#include "reporter/server/server_query.h"
 #include "reporter/symbols/symboliser.h"
 
 namespace pqleash::reporter {
@@ -88,13 +86,9 @@ int RunWhois(const Arguments& arguments) {
   if (const auto exit_code = ParseWhois(arguments, &options)) return *exit_code;
   Whois whois;
   whois.backend_pid = options.backend_pid;
-  std::optional<ServerView> view;
-  if (options.dsn) {
-    auto answer = QueryServer(*options.dsn);
-    if (auto* found = std::get_if<ServerView>(&answer)) view = std::move(*found);
-    if (auto* error = std::get_if<ServerError>(&answer))
-      whois.incomplete.push_back(ServerSentence(error->sentence));
-  }
+  std::optional<std::string> problem;
+  const std::optional<ServerView> view = AskServer(options.dsn, &problem);
+  if (problem) whois.incomplete.push_back(*problem);
   Collected collected = Collect(options.selection);
   whois.ledgers = collected.snapshots.size();
   whois.connections = KeepBackend(options.backend_pid, &collected.snapshots);

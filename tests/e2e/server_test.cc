@@ -164,6 +164,23 @@ TEST_F(Server, WhatARoleMayNotSeeIsSaid) {
   EXPECT_EQ(seen["notes"], Json::array());
 }
 
+TEST_F(Server, WhatTheServerRefusesToListIsNamedAndTheRestIsShown) {
+  Psql("CREATE ROLE viewer LOGIN");
+  Psql("REVOKE SELECT ON pg_stat_activity FROM PUBLIC");
+  const auto orders = Orders({"1", "0"});
+  const std::string sentence =
+      "the server does not list its backends: permission denied for view pg_stat_activity";
+  const Outcome report = observed_.Tool({"report", "--dsn", "user=viewer"});
+  EXPECT_EQ(report.exit_code, 1);
+  EXPECT_THAT(report.err, HasSubstr(sentence));
+  EXPECT_THAT(report.out, HasSubstr("max_connections 12, reserved for superusers 3, in use: not"));
+  EXPECT_THAT(report.out, HasSubstr("WriteAuditRecord"));
+  const Outcome check = observed_.Tool({"check", WriteCaps(""), "--dsn", "user=viewer"});
+  EXPECT_EQ(check.exit_code, 1);
+  EXPECT_THAT(check.err, HasSubstr(sentence));
+  EXPECT_THAT(check.out, HasSubstr("available: 9 (max_connections 12 − 3 reserved"));
+}
+
 TEST_F(Server, NothingIsChangedAndNoQueryIsRead) {
   const auto other = Session("other", /*preloaded=*/false);
   ASSERT_TRUE(Says(other.get(), "SELECT 's3cr3t query'"));
