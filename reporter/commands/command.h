@@ -38,6 +38,7 @@ int RunAudit(const Arguments& arguments);
 int RunPs(const Arguments& arguments);
 int RunReport(const Arguments& arguments);
 int RunDiff(const Arguments& arguments);
+int RunWhois(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
 int RunCaps(const Arguments& arguments);
 int RunDoctor(const Arguments& arguments);

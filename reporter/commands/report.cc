@@ -7,8 +7,10 @@
 #include <chrono>
 #include <iostream>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "reporter/commands/ask_server.h"
 #include "reporter/commands/collect.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
@@ -32,6 +34,7 @@ struct ReportOptions {
   std::optional<uint64_t> scan_ns;
   bool all_registers = false;
   std::optional<Confidence> fail_on;
+  std::optional<std::string> dsn;
 };
 
 void AddOptions(CLI::App* app, ReportOptions* options) {
@@ -81,6 +84,9 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
       "time-out (epoll_wait, sigtimedwait, semop)");
   AddFailOnOption(app, "Exit with 3 where there are findings that are proven, or at least likely",
                   &options->fail_on);
+  AddDsnOption(app,
+               "Show the server's side, too: slots, and backends with the code that opened them",
+               &options->dsn);
   AddFormatOption(app, &options->format);
 }
 
@@ -97,11 +103,15 @@ int RunReport(const Arguments& arguments) {
   AddOptions(&app, &options);
   if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
 
+  // The server first: what is opened in between is in the ledgers with its time.
+  std::optional<std::string> server_problem;
+  const std::optional<ServerView> server = AskServer(options.dsn, &server_problem);
   Collected collected = Collect(options.selection);
+  if (server_problem) collected.incomplete.push_back(*server_problem);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
   const bool complete = collected.incomplete.empty();
   // The sentences on stderr say it all.
-  const bool nothing_read = !complete && collected.snapshots.empty();
+  const bool nothing_read = !complete && collected.snapshots.empty() && !server;
   if (nothing_read && options.format == Format::kText) return kFailed;
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
@@ -114,7 +124,11 @@ int RunReport(const Arguments& arguments) {
     scan.all_registers = options.all_registers;
     LookForLost(scan, &collected);
   }
-  const Report report = MakeReport(std::move(collected), options.filter);
+  const Selection& selection = options.selection;
+  const bool some_processes =
+      !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
+  const Report report =
+      MakeReport(std::move(collected), options.filter, server ? &*server : nullptr, some_processes);
   if (options.format == Format::kJson) {
     RenderReportJson(report, std::cout);
   } else {

@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "reporter/duration.h"
+#include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/names.h"
+#include "reporter/render/server_json.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -230,6 +232,10 @@ Json ToJson(const Filter& filter) {
 
 }  // namespace
 
+Json ProcessJson(const ReportProcess& process) { return ToJson(process); }
+Json ConnectionJson(const ReportConnection& connection) { return ToJson(connection); }
+Json FrameJson(const SourceFrame& frame) { return ToJson(frame); }
+
 Json ReportJson(const Report& report) {
   Json processes = ToJsonArray(report.processes);
   for (size_t i = 0; i < report.processes.size(); ++i) {
@@ -249,7 +255,8 @@ Json ReportJson(const Report& report) {
           {"findings", ToJsonArray(report.findings)},
           {"call_sites", ToJsonArray(report.call_sites)},
           {"filter", ToJson(report.filter)},
-          {"call_sites_left_out", report.call_sites_left_out}};
+          {"call_sites_left_out", report.call_sites_left_out},
+          {"server", ServerJson(report.server)}};
 }
 
 void RenderReportJson(const Report& report, std::ostream& out) {

@@ -15,6 +15,7 @@
 #include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
 #include "reporter/render/names.h"
+#include "reporter/render/server_text.h"
 #include "reporter/render/text_call_site.h"
 #include "reporter/render/text_stack.h"
 
@@ -197,6 +198,7 @@ void RenderReportText(const Report& report, const TextOptions& options, std::ost
     WriteWrapped("", Escape(report.answer.sentence) + ".", out);
   }
   WriteFindings(report, options.native_frames, style, out);
+  if (report.server) WriteServerText(*report.server, style, out);
   WriteCallSites(report, options.native_frames, style, out);
   if (!report.processes.empty()) {
     out << '\n' << style.Bold("Processes") << '\n';

@@ -163,6 +163,10 @@ void WriteConnections(const ReportCallSite& site, std::ostream& out) {
 
 }  // namespace
 
+std::string ActivityText(const ReportConnection& connection) { return Activity(connection); }
+
+std::string TargetText(const Target& target) { return ServerName(target); }
+
 void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_frames,
                        const Style& style, std::ostream& out) {
   const std::string title = site.headline ? Escape(DescribeFrame(&site.frames[*site.headline]))
