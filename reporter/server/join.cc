@@ -128,8 +128,8 @@ class Joiner {
     for (const Snapshot& snapshot : snapshots_) {
       if (!MayLive(snapshot)) continue;
       for (const Connection& connection : snapshot.connections) {
-        const bool asked_before = connection.established_ns > view_.clock.local_monotonic_ns;
-        if (connection.state != ConnectionState::kEstablished || asked_before ||
+        const bool made_since = connection.established_ns > view_.clock.local_monotonic_ns;
+        if (connection.state != ConnectionState::kEstablished || made_since ||
             IsListed(snapshot, connection)) {
           continue;
         }
