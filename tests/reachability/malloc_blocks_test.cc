@@ -142,8 +142,11 @@ class Copy {
 // The head of a large chunk may lie far before what is asked for.
 TEST_F(OwnHeap, KnowsTheMiddleOfALargeChunk) {
   const Copy copy([] {
-    const std::vector<void*> blocks = {malloc(24), malloc(120'000), malloc(24)};
-    const std::vector<uint64_t> addresses = {AddressOf(blocks[1]) + 100'000};
+    // Of one size, so that they lie one behind the other: what borders on unused memory is given
+    // back.
+    const std::vector<void*> blocks = {malloc(120'000), malloc(120'000), malloc(120'000)};
+    std::vector<uint64_t> addresses = {AddressOf(blocks[1]) + 100'000};
+    addresses.reserve(2);
     free(blocks[1]);
     return addresses;
   });
