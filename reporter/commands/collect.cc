@@ -206,7 +206,7 @@ void AddExitVerdicts(const ExitExaminer& examiner, Collected* collected) {
     Reachability verdicts = examiner.VerdictsFor(collected->snapshots[i]);
     if (!verdicts.connections.empty()) collected->reachability[i] = std::move(verdicts);
   }
-  const std::vector<std::string> incomplete = examiner.incomplete();
+  const std::vector<std::string>& incomplete = examiner.incomplete();
   collected->incomplete.insert(collected->incomplete.end(), incomplete.begin(), incomplete.end());
 }
 

@@ -26,9 +26,10 @@ namespace pqleash::reporter {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kPatience = std::chrono::milliseconds(100);  // for all threads to stop
+constexpr auto kPatience = std::chrono::milliseconds(200);  // for all threads to stop
 constexpr int kMaxRounds = 100;  // of listing threads: they may start threads until all stand still
 constexpr size_t kRegisterBytes = 1024;
+constexpr std::string_view kNotStopped = " does not stop";
 
 #if defined(__x86_64__)
 constexpr bool kCanBeginAnew = true;
@@ -69,7 +70,7 @@ class Seized {
       }
       for (size_t i = before; i < entries_.size(); ++i) {
         if (!WaitFor(&entries_[i], limit)) {
-          return fmt::format("thread {} does not stop", entries_[i].thread.tid);
+          return fmt::format("thread {}{}", entries_[i].thread.tid, kNotStopped);
         }
       }
     }
@@ -316,12 +317,10 @@ struct Pipe {
   }
 };
 
-}  // namespace
-
 // By a process of its own: where the program that is looked at is our child (`pqleash audit`), its
 // stops would otherwise be ours to wait for, and whoever waits for its end would be told of them.
-StopOutcome WithThreadsStopped(int32_t pid, bool all_threads,
-                               const std::function<void(const std::vector<StoppedThread>&)>& look) {
+StopOutcome StopOnce(int32_t pid, bool all_threads,
+                     const std::function<void(const std::vector<StoppedThread>&)>& look) {
   StopOutcome outcome;
   Pipe told;
   Pipe go_on;
@@ -363,6 +362,19 @@ StopOutcome WithThreadsStopped(int32_t pid, bool all_threads,
   }
   go_on.CloseWriteEnd();
   while (waitpid(helper, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return outcome;
+}
+
+}  // namespace
+
+StopOutcome WithThreadsStopped(int32_t pid, bool all_threads,
+                               const std::function<void(const std::vector<StoppedThread>&)>& look) {
+  constexpr int kTries = 3;  // on a machine that is busy, a thread may not be there in time
+  StopOutcome outcome;
+  for (int i = 0; i < kTries; ++i) {
+    outcome = StopOnce(pid, all_threads, look);
+    if (!outcome.error.ends_with(kNotStopped)) break;
   }
   return outcome;
 }

@@ -7,7 +7,8 @@
 //
 // Every doubt is to the connection's favour: what looks like a reference is one, and no connection
 // is called lost that was used meanwhile. What cannot be found: an address that the program keeps
-// masked (mixed with another number), in parts, in a file, or in another process.
+// masked (mixed with another number), in parts, in a file, in bytes that wait in a pipe or socket,
+// or in another process.
 
 #ifndef PQLEASH_REPORTER_REACHABILITY_SCAN_H_
 #define PQLEASH_REPORTER_REACHABILITY_SCAN_H_

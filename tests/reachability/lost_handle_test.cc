@@ -424,7 +424,7 @@ TEST_F(PostgresLostHandle, Python) {
   Subprocess python(Python(script));
   ASSERT_TRUE(python.WaitForOutput("ready"));
   const Verdicts verdicts = Judge(python);
-  EXPECT_EQ(verdicts.held + verdicts.proven, 15u) << verdicts;
+  EXPECT_EQ(verdicts.held + verdicts.proven, 15u) << verdicts << verdicts.report["call_sites"];
   // Not all of them: the interpreter does not clear memory that it keeps for later.
   EXPECT_GE(verdicts.proven, 1u) << verdicts;
   const Json lost = CallSiteIn(verdicts.report, "lose");

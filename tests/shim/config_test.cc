@@ -62,8 +62,8 @@ TEST_F(ConfigTest, HoldAtExit) {
     uint32_t milliseconds;
     size_t problems;
   };
-  const Case cases[] = {{"5s", 5'000, 0}, {"10s", 10'000, 0}, {"10001ms", 0, 1}, {"0s", 0, 0},
-                        {"5", 0, 1},      {"", 0, 0}};
+  const Case cases[] = {{"5s", 5'000, 0}, {"10s", 10'000, 0}, {"10001ms", 0, 1},
+                        {"0s", 0, 0},     {"5", 0, 1},        {"", 0, 0}};
   for (const Case& test : cases) {
     environment_["PQLEASH_HOLD_AT_EXIT"] = test.text;
     const Loaded loaded = Run();

@@ -153,10 +153,10 @@ void* reused[2];
     for (void* block : large) free(block);
   }).join();
   reused[0] = malloc(104);
-  memcpy(reused[0], &conns[0], sizeof conns[0]);
+  memcpy(reused[0], &conns[0], sizeof(void*));
   // Over several of the large ones, and behind what was a block's begin.
   reused[1] = malloc(6'000);
-  memcpy(static_cast<char*>(reused[1]) + 1'008 + 32, &conns[1], sizeof conns[1]);
+  memcpy(static_cast<char*>(reused[1]) + 1'008 + 32, &conns[1], sizeof(void*));
 }
 // At the very end of a piece of memory, and across the borders of pages.
 [[gnu::noinline]] void KeepAtBorders() {
@@ -166,7 +166,7 @@ void* reused[2];
                            2 << 20, (3 << 20) - 1, (4 << 20) - 8};
   for (const size_t place : places) {
     PGconn* conn = Connect();
-    memcpy(memory + place, &conn, sizeof conn);
+    memcpy(memory + place, &conn, sizeof(void*));
   }
 }
 [[gnu::noinline]] void KeepTagged() {
