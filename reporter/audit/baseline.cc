@@ -7,6 +7,7 @@
 #include <functional>
 #include <utility>
 
+#include "reporter/audit/fingerprint.h"
 #include "reporter/render/names.h"
 
 namespace pqleash::reporter {
@@ -22,7 +23,9 @@ void MatchBy(const Same& same, Baseline* baseline, std::vector<AuditFinding>* fi
   for (AuditFinding& finding : *findings) {
     if (finding.standing == Standing::kSuppressed || finding.standing == Standing::kKnown) continue;
     for (BaselineEntry& entry : baseline->entries) {
-      if (entry.seen || entry.kind != finding.finding.kind || !same(entry, finding)) continue;
+      if (entry.seen || KnownAs(entry.kind) != KnownAs(finding.finding.kind) ||
+          !same(entry, finding))
+        continue;
       entry.seen = true;
       finding.standing = Standing::kKnown;
       finding.known_connections = entry.connections;

@@ -30,11 +30,15 @@ std::string_view FileName(std::string_view path) { return path.substr(path.rfind
 
 }  // namespace
 
+std::string_view KnownAs(std::string_view kind) {
+  return kind == "lost-handle" ? "leak-suspect" : kind;
+}
+
 std::optional<std::string> Fingerprint(std::string_view kind,
                                        const std::vector<SourceFrame>& frames,
                                        const std::vector<std::string>& library_paths) {
   Fnv hash;
-  hash.Add(kind);
+  hash.Add(KnownAs(kind));
   bool named = false;
   for (const SourceFrame* frame : ApplicationFrames(frames, library_paths)) {
     hash.Add(frame->function);

@@ -78,9 +78,9 @@ void Append(std::string_view kind, std::vector<Finding> found, std::vector<Findi
 std::vector<Finding> FindAllKinds(const Observation& observation, const AtExit& at_exit,
                                   const std::vector<std::string>& kinds) {
   const std::vector<CallSiteGroup> living_groups = OfTheLiving(observation);
-  const Observation living = {observation.snapshots, living_groups, observation.thresholds,
-                              observation.library_paths, observation.reachability,
-                              observation.caps};
+  const Observation living = {observation.snapshots,    living_groups,
+                              observation.thresholds,   observation.library_paths,
+                              observation.reachability, observation.caps};
   std::vector<Finding> findings;
   for (const std::string_view kind : AuditKinds()) {
     if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) continue;
@@ -99,6 +99,7 @@ std::vector<Finding> FindAllKinds(const Observation& observation, const AtExit& 
     });
     std::move(found.begin(), found.end(), std::back_inserter(findings));
   }
+  FoldLeaks(&findings);
   return findings;
 }
 
@@ -159,9 +160,10 @@ void FindPart(const Observation& observation, const Judgement& judgement,
         return SuppressedByDbname(judgement.suppressions,
                                   snapshot.targets[connection.target].dbname) == by_dbname;
       });
-  const Observation part = {observation.snapshots, groups, observation.thresholds,
-                            observation.library_paths, observation.reachability,
-                            by_dbname ? std::vector<CapsPolicy>() : observation.caps};
+  const Observation part = {
+      observation.snapshots,    groups,
+      observation.thresholds,   observation.library_paths,
+      observation.reachability, by_dbname ? std::vector<CapsPolicy>() : observation.caps};
   for (Finding& found : FindAllKinds(part, judgement.at_exit, judgement.kinds)) {
     AuditFinding finding = ToAuditFinding(observation, std::move(found));
     const auto suppression =

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "reporter/findings/service.h"
@@ -73,6 +74,7 @@ std::vector<Finding> FindAll(const Observation& observation) {
     });
     std::move(found.begin(), found.end(), std::back_inserter(findings));
   }
+  FoldLeaks(&findings);
   const auto rank = [&](const Finding& finding) {
     const Tier tier = TierOf(finding, server_is_full);
     return std::pair(tier, tier == kTakes ? -Magnitude(finding.connections) : 0);
@@ -94,6 +96,28 @@ std::set<uint64_t> LeakSites(const Observation& observation) {
   std::set<uint64_t> sites = SitesOf(FindLeakSuspects(observation));
   sites.merge(SitesOf(FindLostHandles(observation)));
   return sites;
+}
+
+void FoldLeaks(std::vector<Finding>* findings) {
+  std::map<uint64_t, Finding*> lost;  // by call site
+  for (Finding& finding : *findings) {
+    // The proven come first.
+    if (finding.kind == "lost-handle" && finding.call_site)
+      lost.try_emplace(*finding.call_site, &finding);
+  }
+  std::set<const Finding*> folded;
+  for (const Finding& finding : *findings) {
+    if (finding.kind != "leak-suspect" || !finding.call_site) continue;
+    const auto with = lost.find(*finding.call_site);
+    if (with == lost.end()) continue;
+    Finding& whole = *with->second;
+    whole.summary += fmt::format("; {} more of this place {} suspected to leak",
+                                 finding.connections, finding.connections == 1 ? "is" : "are");
+    whole.evidence.push_back(InConnections("suspected_to_leak", finding.connections));
+    whole.connections += finding.connections;
+    folded.insert(&finding);
+  }
+  std::erase_if(*findings, [&](const Finding& finding) { return folded.contains(&finding); });
 }
 
 Picked Pick(const Observation& observation, const CallSiteGroup& group,

@@ -135,6 +135,10 @@ std::set<uint64_t> SitesOf(const std::vector<Finding>& findings);
 // Those of leaks, suspected or proven.
 std::set<uint64_t> LeakSites(const Observation& observation);
 
+// One defect, one finding: where some of a place's connections are known to be lost, the others of
+// it that are suspected to leak are counted with these. Takes kinds leak-suspect and lost-handle.
+void FoldLeaks(std::vector<Finding>* findings);
+
 // What detectors share.
 
 // The connections of one call site that a predicate picks, in numbers.

@@ -53,10 +53,10 @@ void WriteBudgetText(const ServerView& view, const Budget& budget, const Style& 
                  out);
   }
   for (const MeasuredNeed& need : budget.needs) {
-    WriteWrapped("  measured:  ",
-                 fmt::format("{} (process {}) uses {} {}", Escape(need.service), need.pid,
-                             need.in_use, need.at_peak ? "at its peak" : "at this moment"),
-                 out);
+    std::string uses = fmt::format("{} (process {}) uses {} at this moment", Escape(need.service),
+                                   need.pid, need.in_use);
+    if (need.peak != 0) uses += fmt::format(", {} at its peak", need.peak);
+    WriteWrapped("  measured:  ", uses, out);
   }
   for (const std::string& problem : budget.problems) {
     WriteWrapped("  does not fit: ", Escape(problem) + ".", out);
@@ -75,7 +75,7 @@ Json BudgetJson(const ServerView& view, const Budget& budget) {
     needs.push_back({{"service", need.service},
                      {"pid", need.pid},
                      {"in_use", need.in_use},
-                     {"at_peak", need.at_peak}});
+                     {"in_use_peak", need.peak == 0 ? Json(nullptr) : Json(need.peak)}});
   }
   Json json = ServerSettingsJson(view.address, view.settings);
   json["max_connections"] = view.settings.max_connections;

@@ -146,43 +146,45 @@ void JudgeAgainstServer(const ServerView& view, Budget* budget) {
   }
 }
 
-std::string AtOnce(bool at_peak) { return at_peak ? "at its peak" : "at this moment"; }
+// 'uses at once: 7 at its peak'; now, where that is as much.
+std::string UsesAtOnce(uint64_t in_use, uint64_t peak) {
+  return peak > in_use ? fmt::format("uses at once: {} at its peak", peak)
+                       : fmt::format("uses at once: {} at this moment", in_use);
+}
 
 void JudgeProcesses(const CapDemand& cap, Budget* budget) {
   for (const MeasuredNeed& need : budget->needs) {
-    if (need.in_use <= cap.limit) continue;
+    if (std::max(need.in_use, need.peak) <= cap.limit) continue;
     budget->problems.push_back(fmt::format(
-        "cap \"{}\": a limit of {} for each process is below what {} (process {}) "
-        "uses at once: {} {}",
-        cap.name, cap.limit, need.service, need.pid, need.in_use, AtOnce(need.at_peak)));
+        "cap \"{}\": a limit of {} for each process is below what {} (process {}) {}", cap.name,
+        cap.limit, need.service, need.pid, UsesAtOnce(need.in_use, need.peak)));
   }
 }
 
-// Peaks of several processes need not have come together: their sum is the most that it can be, and
-// only the largest of them is certain.
+// Peaks of several processes need not have come together: of these only the largest is certain.
 void JudgeTogether(const CapDemand& cap, Budget* budget) {
   struct Sum {
     uint64_t in_use = 0;
+    uint64_t largest_peak = 0;
     uint64_t processes = 0;
-    bool at_peak = false;
   };
   std::map<std::string, Sum> sums;
   for (const MeasuredNeed& need : budget->needs) {
     const bool service = cap.scope == caps::kScopeService;
     Sum& sum = sums[service ? need.service : fmt::format("user {}", need.uid)];
-    sum.in_use = need.at_peak ? std::max(sum.in_use, need.in_use) : sum.in_use + need.in_use;
-    sum.at_peak |= need.at_peak;
+    sum.in_use += need.in_use;
+    sum.largest_peak = std::max(sum.largest_peak, need.peak);
     ++sum.processes;
   }
   for (const auto& [whose, sum] : sums) {
-    if (sum.in_use <= cap.limit) continue;
-    const std::string whom = sum.at_peak ? fmt::format("one process of {}", whose)
-                                         : fmt::format("{} ({} process{})", whose, sum.processes,
-                                                       sum.processes == 1 ? "" : "es");
+    if (std::max(sum.in_use, sum.largest_peak) <= cap.limit) continue;
+    const std::string whom = sum.largest_peak > sum.in_use
+                                 ? fmt::format("one process of {}", whose)
+                                 : fmt::format("{} ({} process{})", whose, sum.processes,
+                                               sum.processes == 1 ? "" : "es");
     budget->problems.push_back(
-        fmt::format("cap \"{}\": a limit of {} for all processes together is below what {} uses at "
-                    "once: {} {}",
-                    cap.name, cap.limit, whom, sum.in_use, AtOnce(sum.at_peak)));
+        fmt::format("cap \"{}\": a limit of {} for all processes together is below what {} {}",
+                    cap.name, cap.limit, whom, UsesAtOnce(sum.in_use, sum.largest_peak)));
   }
 }
 

@@ -37,10 +37,7 @@ std::vector<MeasuredNeed> MeasureNeed(const std::vector<Snapshot>& snapshots,
       need.in_use += InUse(connection);
     }
     // The ledger keeps the peak of the process, whatever its connections lead to.
-    if (!holds_others) {
-      need.in_use = snapshot.totals.in_use_peak;
-      need.at_peak = true;
-    }
+    if (!holds_others) need.peak = snapshot.totals.in_use_peak;
     if (holds) needs.push_back(need);
   }
   return needs;

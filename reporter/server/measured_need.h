@@ -18,8 +18,8 @@ struct MeasuredNeed {
   std::string service;
   int32_t pid = 0;
   uint32_t uid = 0;
-  uint64_t in_use = 0;   // connections with a command or inside of a transaction, at once
-  bool at_peak = false;  // the most since it began; false: at the moment of reading
+  uint64_t in_use = 0;  // connections with a command or inside of a transaction, now
+  uint64_t peak = 0;    // the most at once since it began; 0: not known of that target alone
 };
 
 // Of the living processes that hold connections as `user` to `dbname`, those of `service` alone

@@ -48,6 +48,38 @@ void BeginToEnd() {
   ledger::Store<uint32_t>(header.process_state, ledger::kProcessEnding);
 }
 
+// What a call need not keep (System V ABI, 3.2.1) is dead here, and the address of a connection
+// that is left in it would be taken for a reference.
+void ClearDeadRegisters() {
+#if defined(__x86_64__)
+  asm volatile(
+      "pxor %%xmm0, %%xmm0\n\t"
+      "pxor %%xmm1, %%xmm1\n\t"
+      "pxor %%xmm2, %%xmm2\n\t"
+      "pxor %%xmm3, %%xmm3\n\t"
+      "pxor %%xmm4, %%xmm4\n\t"
+      "pxor %%xmm5, %%xmm5\n\t"
+      "pxor %%xmm6, %%xmm6\n\t"
+      "pxor %%xmm7, %%xmm7\n\t"
+      "pxor %%xmm8, %%xmm8\n\t"
+      "pxor %%xmm9, %%xmm9\n\t"
+      "pxor %%xmm10, %%xmm10\n\t"
+      "pxor %%xmm11, %%xmm11\n\t"
+      "pxor %%xmm12, %%xmm12\n\t"
+      "pxor %%xmm13, %%xmm13\n\t"
+      "pxor %%xmm14, %%xmm14\n\t"
+      "pxor %%xmm15, %%xmm15\n\t"
+      "xorl %%r8d, %%r8d\n\t"
+      "xorl %%r9d, %%r9d\n\t"
+      "xorl %%r10d, %%r10d\n\t"
+      "xorl %%r11d, %%r11d"
+      :
+      :
+      : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+        "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "r8", "r9", "r10", "r11", "cc");
+#endif
+}
+
 // Waits until somebody has looked at the process's memory, or the time is over. Of several handlers
 // the first one that finds a connection open. Other threads may still be at work.
 void HoldForExaminer() {
@@ -63,6 +95,7 @@ void HoldForExaminer() {
   ledger::Store(header.exit_hold_until_ns, until);
   ledger::StoreRelease<uint32_t>(header.exit_hold, ledger::kHoldWaiting);
   while (ledger::LoadAcquire(header.exit_hold) == ledger::kHoldWaiting && Now() < until) {
+    ClearDeadRegisters();
     FutexWait(&header.exit_hold, ledger::kHoldWaiting, until);
   }
   prctl(PR_SET_PTRACER, 0, 0, 0, 0);

@@ -101,9 +101,28 @@ TEST_F(AuditEndToEnd, LeakFailsWithTheStackThatOpenedIt) {
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_EQ(outcome.out, "");
   EXPECT_THAT(Said(outcome), HasSubstr("leak-suspect (likely)"));
-  EXPECT_THAT(Said(outcome), HasSubstr("2 connections opened by shop::OpenAuditLog()"));
-  EXPECT_THAT(outcome.err, ContainsRegex("#0 shop::OpenAuditLog\\(\\) +[^ ]*shop\\.cc:[0-9]+"));
+  EXPECT_THAT(Said(outcome), HasSubstr("2 connections opened by shop::OpenAuditLog(bool)"));
+  EXPECT_THAT(outcome.err, ContainsRegex("#0 shop::OpenAuditLog\\(bool\\) +[^ ]*shop\\.cc:[0-9]+"));
   EXPECT_THAT(outcome.err, ContainsRegex("#[0-9] main +[^ ]*shop\\.cc:[0-9]+"));
+}
+
+TEST_F(AuditEndToEnd, LostIsProvenAndOneFindingWithTheRestOfItsPlace) {
+  const Outcome lost = RunShop({"lose", "leak", "lose"}, {"--fail-on", "proven"});
+  EXPECT_EQ(lost.exit_code, 3) << lost.err;
+  EXPECT_THAT(Said(lost), HasSubstr("1 finding fails"));
+  EXPECT_THAT(Said(lost), HasSubstr("lost-handle (proven)"));
+  EXPECT_THAT(Said(lost), HasSubstr("2 connections opened by shop::OpenAuditLog(bool)"));
+  EXPECT_THAT(Said(lost), HasSubstr("1 more of this place is suspected to leak"));
+  const Outcome reachable = RunShop({"leak"});
+  EXPECT_THAT(Said(reachable), HasSubstr("a reference was left in"));
+}
+
+TEST_F(AuditEndToEnd, AKnownLeakIsKnownHoweverMuchIsProven) {
+  const std::string baseline = directory_ / "baseline.json";
+  RunShop({"leak"}, {"--write-baseline", baseline});
+  const Outcome lost = RunShop({"lose"}, {"--baseline", baseline});
+  EXPECT_EQ(lost.exit_code, 0) << lost.err;
+  EXPECT_THAT(Said(lost), HasSubstr("no finding fails, 1 known"));
 }
 
 TEST_F(AuditEndToEnd, FailOnProvenLeavesTheLikelyAsANote) {
@@ -162,7 +181,7 @@ TEST_F(AuditEndToEnd, ProgramsOwnFailureComesFirst) {
 TEST_F(AuditEndToEnd, KilledProcessIsNotedAndJudgedOnlyWhereAsked) {
   const Outcome noted = RunShell("$SHOP leak _exit; $SHOP close");
   EXPECT_EQ(noted.exit_code, 0) << noted.err;
-  EXPECT_THAT(Said(noted), HasSubstr("1 connection opened by shop::OpenAuditLog()"));
+  EXPECT_THAT(Said(noted), HasSubstr("1 connection opened by shop::OpenAuditLog(bool)"));
   EXPECT_THAT(Said(noted), HasSubstr("did not come to exit()"));
   const Outcome judged = RunShell("$SHOP leak _exit; $SHOP close", {"--judge-killed"});
   EXPECT_EQ(judged.exit_code, 3) << judged.err;
@@ -182,7 +201,7 @@ TEST_F(AuditEndToEnd, WaitsForWhatOutlivesTheProgram) {
   // The second is left to the audit when the shell is gone, and leaks only then.
   const Outcome outcome = RunShell("$SHOP orphaned=$$ leak & exit 0", {"--linger", "30s"});
   EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
-  EXPECT_THAT(Said(outcome), HasSubstr("1 connection opened by shop::OpenAuditLog()"));
+  EXPECT_THAT(Said(outcome), HasSubstr("1 connection opened by shop::OpenAuditLog(bool)"));
   EXPECT_THAT(Said(outcome), Not(HasSubstr("still running")));
 }
 

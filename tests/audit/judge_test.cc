@@ -111,9 +111,18 @@ TEST(JudgeTest, EachConnectionIsInOneFinding) {
       {Make(Life::kEnded,
             {{.transaction = Transaction::kOpen}, {}, {}, {.transaction = Transaction::kFailed}})},
       DefaultJudgement(), {reachability});
-  EXPECT_THAT(Findings(audit), ElementsAre("lost-handle 1 fails", "idle-in-transaction 1 fails",
-                                           "leak-suspect 2 fails"));
-  EXPECT_THAT(audit.findings[2].finding.summary, HasSubstr("a reference was left in a global"));
+  EXPECT_THAT(Findings(audit), ElementsAre("lost-handle 3 fails", "idle-in-transaction 1 fails"));
+  EXPECT_THAT(audit.findings[0].finding.summary,
+              HasSubstr("2 more of this place are suspected to leak"));
+}
+
+TEST(JudgeTest, WhatIsStillReachableSaysWhere) {
+  Reachability reachability;
+  reachability.connections = {{Reach::kHeld, "a global", ""}};
+  const AuditReport audit =
+      JudgeAll({Make(Life::kEnded, {{}})}, DefaultJudgement(), {reachability});
+  EXPECT_THAT(Findings(audit), ElementsAre("leak-suspect 1 fails"));
+  EXPECT_THAT(audit.findings[0].finding.summary, HasSubstr("a reference was left in a global"));
 }
 
 TEST(JudgeTest, OfSeveralProcessesOnce) {

@@ -147,11 +147,19 @@ TEST(FindingsTest, LostHandlesAreNoSuspects) {
   for (const Finding& finding : FindWith(site, {proven, proven, proven})) {
     EXPECT_NE(finding.kind, "leak-suspect");
   }
-  uint64_t suspects = 0;
-  for (const Finding& finding : FindWith(site, {proven, held, {}})) {
-    if (finding.kind == "leak-suspect") suspects += finding.connections;
-  }
-  EXPECT_EQ(suspects, 2u);
+}
+
+TEST(FindingsTest, OnePlaceThatLeaksIsOneFinding) {
+  const ConnectionReach held = {Reach::kHeld, "heap at 0x10", {}};
+  const ConnectionReach proven = {Reach::kLostProven, {}, {}};
+  const Site site = {{{900, 899}, {800, 799}, {700, 699}}};
+  const std::vector<Finding> findings = FindWith(site, {proven, held, {}});
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].kind, "lost-handle");
+  EXPECT_EQ(findings[0].connections, 3u);
+  EXPECT_NE(findings[0].summary.find("2 more of this place are suspected to leak"),
+            std::string::npos)
+      << findings[0].summary;
 }
 
 // A place that closes as a rule and leaves some behind.

@@ -231,11 +231,11 @@ TEST(BudgetTest, TooSmallForTheMeasuredNeed) {
     std::vector<MeasuredNeed> needs;
     std::vector<const char*> problems;
   };
-  const MeasuredNeed orders = {"orders", 11, 1000, 7, false};
-  const MeasuredNeed second = {"orders", 12, 1000, 6, false};
-  const MeasuredNeed stock = {"stock", 13, 1000, 2, false};
-  const MeasuredNeed peak = {"orders", 14, 1000, 9, true};
-  const MeasuredNeed peak2 = {"orders", 15, 1000, 8, true};
+  const MeasuredNeed orders = {"orders", 11, 1000, 7, 0};
+  const MeasuredNeed second = {"orders", 12, 1000, 6, 6};
+  const MeasuredNeed stock = {"stock", 13, 1000, 2, 2};
+  const MeasuredNeed peak = {"orders", 14, 1000, 1, 9};
+  const MeasuredNeed peak2 = {"orders", 15, 1000, 2, 8};
   const Case cases[] = {
       {caps::kScopeProcess, 7, {orders, second}, {}},
       {caps::kScopeProcess,
@@ -314,15 +314,15 @@ TEST(MeasuredNeedTest, WhatIsInUseOfThatTargetCounts) {
   ASSERT_EQ(needs.size(), 1u);
   EXPECT_EQ(needs[0].in_use, 4u);
   EXPECT_EQ(needs[0].pid, 11);
-  EXPECT_FALSE(needs[0].at_peak);
+  EXPECT_EQ(needs[0].peak, 0u) << "not that of this target alone";
   EXPECT_EQ(MeasureNeed({snapshot}, "orders", "stock", "app").at(0).in_use, 1u);
   EXPECT_THAT(MeasureNeed({snapshot}, "stock", "orders", "app"), IsEmpty());
   EXPECT_THAT(MeasureNeed({snapshot}, "", "orders", "cron"), IsEmpty());
   // Where all lead there, the most that the process ever used at once is known.
   snapshot.connections.pop_back();
   snapshot.totals.in_use_peak = 7;
-  EXPECT_EQ(MeasureNeed({snapshot}, "", "orders", "app").at(0).in_use, 7u);
-  EXPECT_TRUE(MeasureNeed({snapshot}, "", "orders", "app").at(0).at_peak);
+  EXPECT_EQ(MeasureNeed({snapshot}, "", "orders", "app").at(0).in_use, 4u);
+  EXPECT_EQ(MeasureNeed({snapshot}, "", "orders", "app").at(0).peak, 7u);
   snapshot.process.life = Life::kKilled;
   EXPECT_THAT(MeasureNeed({snapshot}, "", "orders", "app"), IsEmpty());
 }

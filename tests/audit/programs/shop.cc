@@ -2,11 +2,12 @@
 //
 // A program that does with its connections what its words say, in their order:
 //
-//   leak           opens one and forgets it
+//   leak           opens one and keeps it in a list
+//   lose           the same place opens one, and nothing leads to it any more
 //   leak-elsewhere the same, from another place in the same file
 //   close          opens one and closes it
 //   fail           connects to nothing and forgets the handle
-//   begin          opens one, begins a transaction, and forgets it
+//   begin          opens one, begins a transaction, and keeps it
 //   ready          says so on stdout
 //   wait           waits until its stdin ends
 //   interrupted    waits for SIGINT, and ends with exit code 7
@@ -21,8 +22,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
 namespace shop {
+
+std::vector<PGconn*> kept;
 
 void MustBeOpen(PGconn* conn) {
   if (PQstatus(conn) == CONNECTION_OK) return;
@@ -30,9 +34,24 @@ void MustBeOpen(PGconn* conn) {
   exit(1);
 }
 
-[[gnu::noinline]] void OpenAuditLog() { MustBeOpen(PQconnectdb("application_name=shop")); }
+// One call in the code, one call site, whatever becomes of the connection.
+[[gnu::noinline]] void OpenAuditLog(bool keep) {
+  PGconn* conn = PQconnectdb("application_name=shop");
+  MustBeOpen(conn);
+  if (keep) kept.push_back(conn);
+}
 
-[[gnu::noinline]] void OpenPriceList() { MustBeOpen(PQconnectdb("application_name=shop")); }
+[[gnu::noinline]] void OpenPriceList() {
+  kept.push_back(PQconnectdb("application_name=shop"));
+  MustBeOpen(kept.back());
+}
+
+// Writes over what earlier calls have left in registers and on the stack.
+[[gnu::noinline]] void Forget() {
+  volatile char dead[64 * 1024];
+  for (volatile char& byte : dead) byte = 0;
+  asm volatile("" ::: "rbx", "r12", "r13", "r14", "r15", "memory");
+}
 
 [[gnu::noinline]] void ReadPrice() {
   PGconn* conn = PQconnectdb("application_name=shop");
@@ -43,9 +62,9 @@ void MustBeOpen(PGconn* conn) {
 [[gnu::noinline]] void ConnectToNothing() { PQconnectdb("dbname=no_such_database"); }
 
 [[gnu::noinline]] void ReserveStock() {
-  PGconn* conn = PQconnectdb("application_name=shop");
-  MustBeOpen(conn);
-  PQclear(PQexec(conn, "BEGIN"));
+  kept.push_back(PQconnectdb("application_name=shop"));
+  MustBeOpen(kept.back());
+  PQclear(PQexec(kept.back(), "BEGIN"));
 }
 
 void WaitForInputsEnd() {
@@ -72,7 +91,7 @@ void WaitUntilOrphaned(pid_t parent) {
 }
 
 void Do(std::string_view word) {
-  if (word == "leak") OpenAuditLog();
+  if (word == "leak" || word == "lose") OpenAuditLog(word == "leak");
   if (word == "leak-elsewhere") OpenPriceList();
   if (word == "close") ReadPrice();
   if (word == "fail") ConnectToNothing();
@@ -92,5 +111,8 @@ void Do(std::string_view word) {
 }  // namespace shop
 
 int main(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) shop::Do(argv[i]);
+  for (int i = 1; i < argc; ++i) {
+    shop::Do(argv[i]);
+    shop::Forget();
+  }
 }
