@@ -50,8 +50,12 @@ TEST(BaselineTest, MatchesByCallSite) {
                     {Found(0xaa, ""), Found(0xcc, "")}, &gone),
               ElementsAre(kKnown, kFails));
   EXPECT_EQ(gone, 1u);
+  EXPECT_THAT(
+      Match({Entry("00000000000000aa", "")}, {Found(0xaa, "", 1, "unfinished-failed-connect")}),
+      ElementsAre(kFails));
   EXPECT_THAT(Match({Entry("00000000000000aa", "")}, {Found(0xaa, "", 1, "lost-handle")}),
-              ElementsAre(kFails));
+              ElementsAre(kKnown))
+      << "the same leak, and now proven";
 }
 
 TEST(BaselineTest, MatchesByFingerprintWhatHasMoved) {

@@ -44,7 +44,8 @@ TEST(FingerprintTest, IsTheSameWhereCodeHasMoved) {
 
 TEST(FingerprintTest, IsAnotherForAnotherPlace) {
   const auto fingerprint = Fingerprint("leak-suspect", kStack, {});
-  EXPECT_NE(fingerprint, Fingerprint("lost-handle", kStack, {}));
+  EXPECT_NE(fingerprint, Fingerprint("unfinished-failed-connect", kStack, {}));
+  EXPECT_EQ(fingerprint, Fingerprint("lost-handle", kStack, {})) << "the same leak, and proven";
   EXPECT_NE(fingerprint,
             Fingerprint("leak-suspect", {Native("Read", "/src/a/db.cc", 10), kStack[1]}, {}));
   EXPECT_NE(fingerprint,

@@ -89,10 +89,10 @@ class BoardProcesses : public ::testing::Test {
     member_ = Join();
   }
 
-  uint32_t Cap(uint32_t limit, OnLimit on_limit) {
+  uint32_t Cap(uint32_t limit, OnLimit on_limit, uint64_t stamp = 1) {
     bool differs;
     return board_.Install(CapOf("cap" + std::to_string(++names_), limit, on_limit), "", kFromConfig,
-                          0, 1, Now(), &differs);
+                          0, stamp, Now(), &differs);
   }
   uint32_t Join() { return board_.Join(IdentityOf(getpid()), Now()); }
   Request Ask(uint64_t policies, uint32_t member) const {
@@ -379,8 +379,10 @@ TEST_F(BoardProcesses, PlacesAreGivenInTheOrderOfArrival) {
 }
 
 TEST_F(BoardProcesses, KillsInTheMiddleOfChangesLeaveABoardThatAddsUp) {
-  const uint32_t cap = Cap(2, kWait);
-  const uint32_t other = Cap(1, kReject);
+  // The newest: a board that is full gives the places of the oldest away, in the middle of which a
+  // process may die.
+  const uint32_t cap = Cap(2, kWait, UINT64_MAX);
+  const uint32_t other = Cap(1, kReject, UINT64_MAX);
   std::mt19937_64 random(3);
   for (int turn = 0; turn < 300; ++turn) {
     struct Values {
