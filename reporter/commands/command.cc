@@ -18,6 +18,7 @@ constexpr Command kCommands[] = {
     {"report", "Show who holds connections, what they do, and what is wrong", RunReport},
     {"check", "Check a configuration before it is deployed", RunCheck},
     {"caps", "Show and change caps on connections while services run", RunCaps},
+    {"advise", "Propose limits from what was measured, with the arithmetic", RunAdvise},
     {"doctor", "Check that pqleash works here, or for one program", RunDoctor},
 };
 

@@ -37,6 +37,7 @@ int RunRun(const Arguments& arguments);
 int RunPs(const Arguments& arguments);
 int RunReport(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
+int RunAdvise(const Arguments& arguments);
 int RunCaps(const Arguments& arguments);
 int RunDoctor(const Arguments& arguments);
 
