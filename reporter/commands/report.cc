@@ -59,7 +59,7 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
   AddDirectoryOption(app, &selection.directory);
   AddDurationOption(app, "--min-age",
                     "Show connections that are at least this old; judge none that is younger "
-                    "(default: show all, judge from 30s on)",
+                    "(default: show all, judge from 30s on, what was never used from 5m on)",
                     &options->filter.min_age_ns);
   AddDurationOption(app, "--min-idle",
                     "Show connections that were unused for at least this long; judge none that was "

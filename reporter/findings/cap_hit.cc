@@ -75,6 +75,13 @@ std::vector<Finding> FindCapHits(const Observation& observation) {
       finding.evidence.push_back(InConnections("biggest_holder", cap.holders.front().count));
     finding.advice = Advice(cap);
     finding.connections = held_back;
+    if (counters.waiting != 0 && counters.use >= cap.policy.rule.limit &&
+        cap.policy.filed.kind == caps::kCap) {
+      finding.answer = {
+          Answer::Verdict::kTooSmall,
+          fmt::format("No leak is seen: {} of {} is full, and {}", Subject(cap.policy),
+                      cap.policy.rule.limit, WhatHappened(counters))};
+    }
     findings.push_back(std::move(finding));
   }
   return findings;

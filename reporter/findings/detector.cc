@@ -5,8 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <utility>
+
+#include "reporter/findings/service.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -18,11 +21,41 @@ constexpr DetectorEntry kDetectors[] = {
     {"fork-shared", FindForkShared},
     {"idle-in-transaction", FindIdleInTransaction},
     {"leak-suspect", FindLeakSuspects},
+    {"demand-spike", FindDemandSpikes},
+    {"saturated", FindSaturated},
+    {"over-provisioned", FindOverProvisioned},
+    {"connection-churn", FindConnectionChurn},
+    {"server-full", FindServerFull},
     {"server-closed", FindServerClosed},
     {"unfinished-failed-connect", FindUnfinishedFailedConnects},
     {"never-used", FindNeverUsed},
     {"cap-hit", FindCapHits},
 };
+
+// See FindAll.
+enum Tier { kBreaksOthers, kTakes, kFollows, kCosts };
+
+// A victim of a full server may connect for each request, too: with a few at once it fills none.
+constexpr uint64_t kChurnThatFills = 16;
+
+Tier TierOf(const Finding& finding, bool server_is_full) {
+  const std::string_view kind = finding.kind;
+  if (kind == "fork-shared") return kBreaksOthers;
+  for (const std::string_view takes :
+       {"idle-in-transaction", "leak-suspect", "demand-spike", "saturated"}) {
+    if (kind == takes) return kTakes;
+  }
+  if (kind == "over-provisioned") return server_is_full ? kTakes : kCosts;
+  if (kind == "connection-churn") {
+    return server_is_full && finding.connections >= kChurnThatFills ? kTakes : kCosts;
+  }
+  return kind == "server-full" ? kFollows : kCosts;
+}
+
+// 1 to 3 are 0, 4 to 15 are 1, and so on.
+int Magnitude(uint64_t connections) {
+  return connections == 0 ? 0 : (std::bit_width(connections) - 1) / 2;
+}
 
 }  // namespace
 
@@ -30,6 +63,7 @@ std::span<const DetectorEntry> Detectors() { return kDetectors; }
 
 std::vector<Finding> FindAll(const Observation& observation) {
   std::vector<Finding> findings;
+  const bool server_is_full = ServerIsFull(observation);
   for (const DetectorEntry& detector : Detectors()) {
     std::vector<Finding> found = detector.find(observation);
     for (Finding& finding : found) finding.kind = detector.kind;
@@ -38,7 +72,21 @@ std::vector<Finding> FindAll(const Observation& observation) {
     });
     std::move(found.begin(), found.end(), std::back_inserter(findings));
   }
+  const auto rank = [&](const Finding& finding) {
+    const Tier tier = TierOf(finding, server_is_full);
+    return std::pair(tier, tier == kTakes ? -Magnitude(finding.connections) : 0);
+  };
+  std::stable_sort(findings.begin(), findings.end(),
+                   [&](const Finding& a, const Finding& b) { return rank(a) < rank(b); });
   return findings;
+}
+
+std::set<uint64_t> SitesOf(const std::vector<Finding>& findings) {
+  std::set<uint64_t> sites;
+  for (const Finding& finding : findings) {
+    if (finding.call_site) sites.insert(*finding.call_site);
+  }
+  return sites;
 }
 
 Picked Pick(const Observation& observation, const CallSiteGroup& group,
@@ -56,10 +104,14 @@ Picked Pick(const Observation& observation, const CallSiteGroup& group,
   return picked;
 }
 
-std::string OpenedBy(const Observation& observation, const CallSiteGroup& group) {
+std::string PlaceName(const Observation& observation, const CallSiteGroup& group) {
   const SourceFrame* headline = HeadlineFrame(group.frames, observation.library_paths);
-  if (headline == nullptr) return "opened at a place that was not recorded";
-  return "opened by " + DescribeFrame(headline);
+  return headline == nullptr ? "a place that was not recorded" : DescribeFrame(headline);
+}
+
+std::string OpenedBy(const Observation& observation, const CallSiteGroup& group) {
+  const bool known = HeadlineFrame(group.frames, observation.library_paths) != nullptr;
+  return (known ? "opened by " : "opened at ") + PlaceName(observation, group);
 }
 
 std::string Count(uint64_t count, std::string_view noun) {

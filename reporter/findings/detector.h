@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,10 +22,57 @@
 
 namespace pqleash::reporter {
 
+// Where a fault begins. The numbers are set so that a cause shows within 30 s of its onset (the
+// history's periods of 10 s allow for two whole ones by then), and that pools, listeners, bursts
+// and servers that warm up stay free; findings_test.cc has both sides of each.
 struct Thresholds {
   uint64_t min_age_ns = 30 * kSecond;      // younger connections are not judged
   uint64_t min_idle_ns = 5 * kMinute;      // unused for less than this is in use
   uint64_t transaction_idle_ns = kMinute;  // the same inside of a transaction
+  // The same where every connection of a place is so: nobody can work there any more.
+  uint64_t all_stuck_idle_ns = 10 * kSecond;
+  uint64_t all_stuck = 3;
+  // A reserve that nobody has needed for less than this is one. A pool opens its reserve in advance
+  // and may need it at noon.
+  uint64_t never_used_age_ns = 5 * kMinute;
+
+  // A leak that grows. 10 s: longer than a program holds a connection between two commands as a
+  // rule; 30 s: what has not grown since then has stopped (and is judged by min_idle_ns).
+  uint64_t left_behind_idle_ns = 10 * kSecond;
+  uint64_t growth_recent_ns = 30 * kSecond;
+  uint64_t growth_span_ns = 10 * kSecond;  // a pool that warms up is done in less
+  uint64_t growth_moments = 4;             // a second apart each: again and again
+  uint64_t left_behind = 4;
+  // Each opened by another thread: they may belong to their threads, of which there are a few.
+  uint64_t left_behind_of_threads = 16;
+  uint64_t left_behind_never_used = 10;  // most without a command: may be a pool's reserve
+
+  // Too many: four times what was ever in use at once, and 16 beyond that, one in six of the
+  // server's default max_connections (100). Where the server is full, any that could be spared
+  // count: twice, and 4 beyond.
+  uint64_t surplus_times = 4;
+  uint64_t surplus = 16;
+  uint64_t full_surplus_times = 2;
+  uint64_t full_surplus = 4;
+  uint64_t settled_ns = 15 * kSecond;  // since its latest connect a place holds what it wants to
+
+  // Saturated: nearly all the time is spent inside of uses. Of a queue in front of servers the wait
+  // explodes from about 80 % on; 90 % leaves room for what is measured at the edges.
+  double saturated_share = 0.9;
+  uint64_t saturated_connections = 2;  // one alone is a worker with its own connection
+  uint64_t uses_per_connection = 2;    // in the window: fewer are long transactions
+  uint64_t at_cap_ns = 20 * kSecond;   // a cap's queue that has not been empty for so long
+
+  // A spike: three times the median of the earlier history, in two of the last three periods.
+  uint64_t spike_times = 3;
+  uint64_t spike_uses = 20;   // a period at least
+  uint64_t spike_opens = 10;  // a period at least
+
+  // Churn: a connect a second that lasts no longer than a request does.
+  uint64_t churn_opens = 10;  // a period at least
+  uint64_t churn_life_ns = 5 * kSecond;
+
+  uint64_t young_ns = 10 * kMinute;  // a process that a deploy has started
 };
 
 struct Observation {
@@ -44,17 +92,32 @@ struct DetectorEntry {
 // All detectors, the most harmful kind first. A finding's kind is that of its detector.
 std::span<const DetectorEntry> Detectors();
 
-// Every finding, by kind in that order; of one kind proven before likely, then by the number of
-// connections.
+// Every finding, the cause before its consequences:
+//  1. what breaks the work of another process (fork-shared);
+//  2. what takes from others, or from the program itself, the connections that they need now
+//     (idle-in-transaction, leak-suspect, demand-spike, saturated; while the server is full
+//     over-provisioned, and connection-churn with 16 or more at once): by the order of magnitude of
+//     the number of connections (1 to 3, 4 to 15, 16 to 63, …), so that ninety that leak come
+//     before one that is stuck; then by kind;
+//  3. what these lead to (server-full), then whatever costs without hurting yet, by kind.
+// Of one kind proven before likely, then by the number of connections.
 std::vector<Finding> FindAll(const Observation& observation);
 
 std::vector<Finding> FindCapHits(const Observation& observation);
+std::vector<Finding> FindConnectionChurn(const Observation& observation);
+std::vector<Finding> FindDemandSpikes(const Observation& observation);
 std::vector<Finding> FindForkShared(const Observation& observation);
 std::vector<Finding> FindIdleInTransaction(const Observation& observation);
 std::vector<Finding> FindLeakSuspects(const Observation& observation);
 std::vector<Finding> FindServerClosed(const Observation& observation);
 std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation);
 std::vector<Finding> FindNeverUsed(const Observation& observation);
+std::vector<Finding> FindOverProvisioned(const Observation& observation);
+std::vector<Finding> FindSaturated(const Observation& observation);
+std::vector<Finding> FindServerFull(const Observation& observation);
+
+// The call sites that findings are about: what one detector has found, another leaves alone.
+std::set<uint64_t> SitesOf(const std::vector<Finding>& findings);
 
 // What detectors share.
 
@@ -66,6 +129,9 @@ struct Picked {
 };
 using Predicate = std::function<bool(const Snapshot&, const Connection&)>;
 Picked Pick(const Observation& observation, const CallSiteGroup& group, const Predicate& predicate);
+
+// 'function (file:line)', or a description in words where there is no stack.
+std::string PlaceName(const Observation& observation, const CallSiteGroup& group);
 
 // 'opened by function (file:line)', or a description in words where there is no stack.
 std::string OpenedBy(const Observation& observation, const CallSiteGroup& group);

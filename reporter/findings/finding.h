@@ -22,7 +22,7 @@ enum class Confidence {
 struct Evidence {
   std::string name;
   double number = 0;
-  std::string unit;  // 'connections', 'commands', 's'; empty: none
+  std::string unit;  // 'connections', 'commands', 's', '%'; empty: none
 };
 
 // A stack that a finding is about. Without frames it is to be looked up by its id.
@@ -30,6 +30,21 @@ struct FindingStack {
   std::string what;  // 'opened at'
   uint64_t call_site = 0;
   std::vector<SourceFrame> frames;
+};
+
+// To 'is it a leak, or is the limit too small?'
+struct Answer {
+  enum class Verdict {
+    kNone,  // nothing is wrong
+    kLeak,
+    kTooSmall,
+    kTooLarge,
+    kDemand,
+    kChurn,
+    kServer,  // it is full, and no fault of what is watched is seen
+  };
+  Verdict verdict = Verdict::kNone;
+  std::string sentence;  // with the numbers; without a full stop
 };
 
 // One fault of the observed programs. Strings may hold bytes from those programs: escape them
@@ -42,8 +57,9 @@ struct Finding {
   std::vector<Evidence> evidence;
   std::string advice;                // what to do, one sentence
   std::vector<FindingStack> stacks;  // where it takes more than one to see the fault
-  // Connections that it is about; ranks findings of one kind.
+  // Connections that it is about: ranks findings, see FindAll.
   uint64_t connections = 0;
+  std::optional<Answer> answer;  // of the kinds that answer that question
 };
 
 }  // namespace pqleash::reporter

@@ -11,12 +11,16 @@ namespace pqleash::reporter {
 // purpose.
 std::vector<Finding> FindNeverUsed(const Observation& observation) {
   std::vector<Finding> findings;
+  // The more telling finding says how many of its connections were never used.
+  const std::set<uint64_t> leaks = SitesOf(FindLeakSuspects(observation));
+  const std::set<uint64_t> too_many = SitesOf(FindOverProvisioned(observation));
   for (const CallSiteGroup& group : observation.call_sites) {
+    if (leaks.contains(group.id) || too_many.contains(group.id)) continue;
     const Picked picked =
         Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
           return connection.state == ConnectionState::kEstablished && connection.commands == 0 &&
                  connection.in_call.empty() &&
-                 AgeNs(connection, snapshot.as_of_ns) >= observation.thresholds.min_age_ns;
+                 AgeNs(connection, snapshot.as_of_ns) >= observation.thresholds.never_used_age_ns;
         });
     if (picked.count == 0) continue;
     Finding finding;

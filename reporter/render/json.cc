@@ -232,6 +232,8 @@ void RenderReportJson(const Report& report, std::ostream& out) {
              {"host", report.host},
              {"incomplete", report.incomplete},
              {"processes", std::move(processes)},
+             {"answer",
+              {{"verdict", NameOf(report.answer.verdict)}, {"sentence", report.answer.sentence}}},
              {"findings", ToJsonArray(report.findings)},
              {"call_sites", ToJsonArray(report.call_sites)},
              {"filter", ToJson(report.filter)},

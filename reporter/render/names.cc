@@ -94,6 +94,26 @@ std::string_view NameOf(Confidence confidence) {
   return confidence == Confidence::kProven ? "proven" : "likely";
 }
 
+std::string_view NameOf(Answer::Verdict verdict) {
+  switch (verdict) {
+    case Answer::Verdict::kLeak:
+      return "leak";
+    case Answer::Verdict::kTooSmall:
+      return "too-small";
+    case Answer::Verdict::kTooLarge:
+      return "too-large";
+    case Answer::Verdict::kDemand:
+      return "demand";
+    case Answer::Verdict::kChurn:
+      return "churn";
+    case Answer::Verdict::kServer:
+      return "server";
+    case Answer::Verdict::kNone:
+      break;
+  }
+  return "none";
+}
+
 std::vector<std::string> NamesOf(const LibpqWays& ways) {
   std::vector<std::string> names;
   if (ways.bound) names.emplace_back("bound");

@@ -21,6 +21,7 @@ std::string_view NameOf(Transaction transaction);
 std::string_view NameOf(Language language);
 std::string_view NameOf(Unwinder unwinder);
 std::string_view NameOf(Confidence confidence);
+std::string_view NameOf(Answer::Verdict verdict);
 
 // 'bound', 'looked_up', 'deep_bind'.
 std::vector<std::string> NamesOf(const LibpqWays& ways);

@@ -97,12 +97,16 @@ void WriteProcesses(const std::vector<ReportProcess>& processes, bool unrecorded
 std::string EvidenceText(const Evidence& evidence) {
   std::string name = evidence.name;
   std::replace(name.begin(), name.end(), '_', ' ');
+  // Of uses and short lives.
+  if (evidence.unit == "s" && evidence.number > 0 && evidence.number < 0.1) {
+    return fmt::format("{} {:.0f} ms", Escape(name), evidence.number * 1'000);
+  }
   if (evidence.unit == "s") {
     return fmt::format("{} {}", Escape(name),
                        HumanDuration(static_cast<uint64_t>(std::max(0.0, evidence.number) *
                                                            static_cast<double>(kSecond))));
   }
-  return fmt::format("{} {}", Escape(name), evidence.number);
+  return fmt::format("{} {}{}", Escape(name), evidence.number, evidence.unit == "%" ? " %" : "");
 }
 
 void WriteFinding(size_t number, const Finding& finding, bool native_frames, const Style& style,
@@ -183,6 +187,10 @@ void RenderReportText(const Report& report, const TextOptions& options, std::ost
   const Style style(options.colour);
   out << style.Bold(HeadLine(report)) << '\n';
   WriteIncomplete(report.incomplete, style, out);
+  if (!report.processes.empty()) {
+    out << '\n';
+    WriteWrapped("", Escape(report.answer.sentence) + ".", out);
+  }
   WriteFindings(report, options.native_frames, style, out);
   WriteCallSites(report, options.native_frames, style, out);
   if (!report.processes.empty()) {

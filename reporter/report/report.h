@@ -101,6 +101,7 @@ struct Report {
   std::string host;
   std::vector<ReportProcess> processes;
   std::vector<ReportCallSite> call_sites;  // most suspicious first
+  Answer answer;                           // is it a leak, or is the limit too small?
   std::vector<Finding> findings;           // most suspicious first
   std::vector<std::string> incomplete;     // a sentence each: what is missing
   Filter filter;

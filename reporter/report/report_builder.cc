@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "reporter/findings/answer.h"
 #include "reporter/snapshot/connection_times.h"
 
 namespace pqleash::reporter {
@@ -188,10 +189,16 @@ std::vector<std::string> WithWarnings(const std::vector<Snapshot>& snapshots,
 
 Thresholds ThresholdsFor(const Filter& filter) {
   Thresholds thresholds;
-  if (filter.min_age_ns) thresholds.min_age_ns = *filter.min_age_ns;
+  if (filter.min_age_ns) {
+    thresholds.min_age_ns = *filter.min_age_ns;
+    thresholds.never_used_age_ns = *filter.min_age_ns;
+  }
   if (filter.min_idle_ns) {
     thresholds.min_idle_ns = *filter.min_idle_ns;
     thresholds.transaction_idle_ns = *filter.min_idle_ns;
+    // Shorter than it takes to see that nothing comes back they do not become.
+    thresholds.left_behind_idle_ns = std::max(thresholds.left_behind_idle_ns, *filter.min_idle_ns);
+    thresholds.all_stuck_idle_ns = std::max(thresholds.all_stuck_idle_ns, *filter.min_idle_ns);
   }
   return thresholds;
 }
@@ -206,8 +213,10 @@ Report BuildReport(const std::vector<Snapshot>& snapshots,
   report.filter = filter;
   report.incomplete = WithWarnings(snapshots, std::move(incomplete));
   for (const Snapshot& snapshot : snapshots) report.processes.push_back(ToReportProcess(snapshot));
-  report.findings =
-      FindAll({snapshots, call_sites, ThresholdsFor(filter), filter.library_paths, caps});
+  const Observation observation = {snapshots, call_sites, ThresholdsFor(filter),
+                                   filter.library_paths, caps};
+  report.findings = FindAll(observation);
+  report.answer = AnswerOf(observation, report.findings);
   const bool filters_connections = filter.min_age_ns || filter.min_idle_ns;
   for (const CallSiteGroup& group : call_sites) {
     if (!HasConnects(group)) continue;

@@ -112,7 +112,7 @@ TEST(FindingsTest, IdleInTransaction) {
                                 {"several",
                                  {{{900, 100, 1, kEstablished, Transaction::kOpen},
                                    {900, 200, 1, kEstablished, Transaction::kFailed},
-                                   {900, 10, 1, kEstablished, Transaction::kOpen}}},
+                                   {900, 9, 1, kEstablished, Transaction::kOpen}}},
                                  2}});
 }
 
@@ -198,8 +198,9 @@ TEST(FindingsTest, UnfinishedFailedConnect) {
 }
 
 TEST(FindingsTest, NeverUsed) {
-  Check("never-used", {{"old enough", {{{30, 30, 0}}}, 1},
-                       {"young", {{{29, 29, 0}}}, 0},
+  Check("never-used", {{"old enough", {{{300, 300, 0}}}, 1},
+                       {"young", {{{299, 299, 0}}}, 0},
+                       {"of a place that leaks", {{{900, 899}, {800, 799}, {700, 699, 0}}}, 0},
                        {"used once", {{{900, 900, 1}}}, 0},
                        {"inside of its first call",
                         {{{900, 900, 0, kEstablished, Transaction::kIdle, "PQexec"}}},
@@ -301,7 +302,8 @@ TEST(FindingsTest, MostHarmfulFirst) {
   std::vector<std::string> kinds;
   for (const Finding& finding : Find({everything})) kinds.emplace_back(finding.kind);
   EXPECT_EQ(kinds, (std::vector<std::string>{"idle-in-transaction", "leak-suspect", "server-closed",
-                                             "unfinished-failed-connect", "never-used"}));
+                                             "unfinished-failed-connect"}))
+      << "what was never used is of the leak";
 }
 
 TEST(FindingsTest, HaveOneShape) {
@@ -392,11 +394,17 @@ TEST(ThresholdsTest, FilterIsTheMeasure) {
   EXPECT_EQ(ThresholdsFor(filter).min_age_ns, 30 * kSecond);
   EXPECT_EQ(ThresholdsFor(filter).min_idle_ns, 5 * kMinute);
   EXPECT_EQ(ThresholdsFor(filter).transaction_idle_ns, kMinute);
+  EXPECT_EQ(ThresholdsFor(filter).never_used_age_ns, 5 * kMinute);
   filter.min_age_ns = 1;
   filter.min_idle_ns = 2;
   EXPECT_EQ(ThresholdsFor(filter).min_age_ns, 1u);
+  EXPECT_EQ(ThresholdsFor(filter).never_used_age_ns, 1u);
   EXPECT_EQ(ThresholdsFor(filter).min_idle_ns, 2u);
   EXPECT_EQ(ThresholdsFor(filter).transaction_idle_ns, 2u);
+  EXPECT_EQ(ThresholdsFor(filter).left_behind_idle_ns, 10 * kSecond);
+  filter.min_idle_ns = kMinute;
+  EXPECT_EQ(ThresholdsFor(filter).left_behind_idle_ns, kMinute);
+  EXPECT_EQ(ThresholdsFor(filter).all_stuck_idle_ns, kMinute);
 }
 
 }  // namespace
