@@ -12,6 +12,7 @@
 
 #include "reporter/advice/shares.h"
 #include "reporter/duration.h"
+#include "reporter/findings/detector.h"
 #include "reporter/render/layout.h"
 #include "reporter/snapshot/connection_times.h"
 #include "shim/caps/policy.h"
@@ -149,6 +150,7 @@ class ServiceAdviser {
                  const AdviceOptions& options)
       : snapshots_(snapshots),
         processes_(std::move(processes)),
+        current_(CurrentOf(snapshots, processes_)),
         groups_(groups),
         caps_(caps),
         options_(options) {}
@@ -197,20 +199,20 @@ class ServiceAdviser {
       for (const GroupedConnection& place : group.connections) {
         const Snapshot& snapshot = snapshots_[place.snapshot];
         const Connection& connection = snapshot.connections[place.connection];
-        if (!Contains(place.snapshot) || !IsOpen(connection)) continue;
+        if (!IsIn(current_, place.snapshot) || !IsOpen(connection)) continue;
         busy_ns += InUseNs(connection, snapshot.as_of_ns);
         held_ns += Since(snapshot.as_of_ns, connection.established_ns);
         forgotten[place.snapshot] += IsForgotten(snapshot, connection);
       }
       uint64_t since_ns = 0;
       for (const CallSiteMember& member : group.members) {
-        if (!Contains(member.snapshot)) continue;
+        if (!IsIn(processes_, member.snapshot)) continue;
         const Snapshot& snapshot = snapshots_[member.snapshot];
         const CallSite& recorded = snapshot.call_sites[member.call_site];
         const uint64_t least = std::min<uint64_t>(recorded.in_use_peak, 1);
         const uint64_t needed =
             std::max(least, Since(recorded.in_use_peak, forgotten[member.snapshot]));
-        site.open += recorded.open;
+        if (IsIn(current_, member.snapshot)) site.open += recorded.open;
         site.peak += recorded.peak;
         site.opened += recorded.opened;
         site.in_use_peak += needed;
@@ -281,8 +283,8 @@ class ServiceAdviser {
     return sum;
   }
 
-  bool Contains(size_t snapshot) const {
-    return std::find(processes_.begin(), processes_.end(), snapshot) != processes_.end();
+  static bool IsIn(const std::vector<size_t>& processes, size_t snapshot) {
+    return std::find(processes.begin(), processes.end(), snapshot) != processes.end();
   }
 
   void AddServiceCaps() {
@@ -382,6 +384,7 @@ class ServiceAdviser {
           demand.forgotten, demand.in_use, demand.forgotten == 1 ? "is" : "are",
           HumanDuration(kForgottenInTransactionNs)));
     }
+    AddLeaks();
     if (demand.short_lived && demand.connects_per_s >= 1) {
       notes.push_back(fmt::format(
           "{:.1f} connects a second live for {} each: a pool of {} would do in their place",
@@ -402,8 +405,25 @@ class ServiceAdviser {
     }
   }
 
+  // Under a limit a leak hurts nobody else, and ends with the service's own standstill.
+  void AddLeaks() {
+    for (const Finding& finding :
+         FindLeakSuspects({snapshots_, groups_, Thresholds(), options_.library_paths, caps_})) {
+      for (const CallSiteAdvice& site : advice_.call_sites) {
+        if (!finding.call_site || site.id != *finding.call_site) continue;
+        advice_.notes.push_back(fmt::format(
+            "{} left behind at {} {} not counted as needed; a limit keeps a leak from others, and "
+            "the service itself stands still when it has leaked so many: mend it (`pqleash "
+            "report`)",
+            Connections(finding.connections), site.place.empty() ? "one place" : site.place,
+            finding.connections == 1 ? "is" : "are"));
+      }
+    }
+  }
+
   const std::vector<Snapshot>& snapshots_;
   const std::vector<size_t> processes_;
+  const std::vector<size_t> current_;  // of these
   const std::vector<CallSiteGroup>& groups_;
   const std::vector<CapsPolicy>& caps_;
   const AdviceOptions& options_;

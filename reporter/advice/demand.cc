@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -183,10 +184,8 @@ Sum Recent(const Sums& sums, const std::string& boot_id, uint64_t as_of_ns, uint
   return recent;
 }
 
-void AddProcess(const Snapshot& snapshot, TimeHistogram* use, TimeHistogram* wait,
-                uint64_t* closed_life_ns, std::set<int32_t>* threads, Demand* demand) {
-  demand->open += snapshot.totals.open;
-  demand->in_use += snapshot.totals.in_use;
+void AddPast(const Snapshot& snapshot, TimeHistogram* use, TimeHistogram* wait,
+             uint64_t* closed_life_ns, Demand* demand) {
   demand->observed_ns = std::max(demand->observed_ns,
                                  Since(snapshot.as_of_ns, snapshot.process.created_monotonic_ns));
   AddTimes(snapshot.times.use, use);
@@ -195,6 +194,11 @@ void AddProcess(const Snapshot& snapshot, TimeHistogram* use, TimeHistogram* wai
     demand->closed += site.closed;
     *closed_life_ns += site.closed_life_ns;
   }
+}
+
+void AddPresent(const Snapshot& snapshot, std::set<int32_t>* threads, Demand* demand) {
+  demand->open += snapshot.totals.open;
+  demand->in_use += snapshot.totals.in_use;
   for (const Connection& connection : snapshot.connections) {
     if (!IsOpen(connection)) continue;
     demand->forgotten += IsForgotten(snapshot, connection);
@@ -269,6 +273,19 @@ TimeSummary Summarise(const TimeHistogram& histogram) {
   return summary;
 }
 
+std::vector<size_t> CurrentOf(const std::vector<Snapshot>& snapshots,
+                              const std::vector<size_t>& processes) {
+  std::vector<size_t> living;
+  std::copy_if(processes.begin(), processes.end(), std::back_inserter(living), [&](size_t index) {
+    const Life life = snapshots[index].process.life;
+    return life == Life::kLive || life == Life::kUnknown;
+  });
+  if (!living.empty()) return living;
+  return {*std::max_element(processes.begin(), processes.end(), [&](size_t a, size_t b) {
+    return snapshots[a].process.created_realtime_ns < snapshots[b].process.created_realtime_ns;
+  })};
+}
+
 bool IsForgotten(const Snapshot& snapshot, const Connection& connection) {
   return IsOpen(connection) &&
          (connection.transaction == Transaction::kOpen ||
@@ -285,11 +302,13 @@ Demand DemandOf(const std::vector<Snapshot>& snapshots, const std::vector<size_t
   uint64_t closed_life_ns = 0;
   std::set<int32_t> threads;
   for (const size_t index : processes) {
-    AddProcess(snapshots[index], &use, &wait, &closed_life_ns, &threads, &demand);
+    AddPast(snapshots[index], &use, &wait, &closed_life_ns, &demand);
     const Peak peak = PeakOf(snapshots[index]);
     Raise(&demand.process_peak, peak.connections, peak.realtime_ns);
     demand.open_peak = std::max(demand.open_peak, snapshots[index].totals.peak);
   }
+  const std::vector<size_t> current = CurrentOf(snapshots, processes);
+  for (const size_t index : current) AddPresent(snapshots[index], &threads, &demand);
   demand.open_peak = std::max(demand.open_peak, demand.open);
   demand.use = Summarise(use);
   demand.wait = Summarise(wait);
@@ -301,7 +320,7 @@ Demand DemandOf(const std::vector<Snapshot>& snapshots, const std::vector<size_t
   ReadPeriods(sums, &demand);
   // Of one process the all-time peak reaches further back than the history.
   Raise(&demand.in_use_peak, demand.process_peak.connections, demand.process_peak.realtime_ns);
-  ReadWindow(snapshots, processes, sums, &demand);
+  ReadWindow(snapshots, current, sums, &demand);
   return demand;
 }
 

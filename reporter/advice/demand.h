@@ -70,6 +70,10 @@ struct Demand {
   bool one_each_thread = false;
 };
 
+// Those of `processes` that live; where none does, the newest. What is open 'now' is theirs.
+std::vector<size_t> CurrentOf(const std::vector<Snapshot>& snapshots,
+                              const std::vector<size_t>& processes);
+
 // `processes` are indexes into `snapshots`: of one service, at least one.
 Demand DemandOf(const std::vector<Snapshot>& snapshots, const std::vector<size_t>& processes);
 

@@ -28,10 +28,10 @@ void Lower(uint64_t max, uint64_t sum, ServiceAdvice* service) {
   ProposedCap& cap = service->caps.front();
   const uint64_t before = cap.limit;
   LimitTo(before * max / sum, service->demand.processes, &cap, ProcessCapOf(service));
+  const ProposedCap* of_process = ProcessCapOf(service);
   for (ProposedCap& other : service->caps) {
-    const ProposedCap* of_process = ProcessCapOf(service);
-    const uint64_t bound = other.scope == "process" ? of_process->limit : cap.limit;
-    other.limit = std::min(other.limit, bound);
+    const bool each = other.scope == "process" && of_process != nullptr;
+    other.limit = std::min(other.limit, each ? of_process->limit : cap.limit);
   }
   if (cap.limit == before) return;
   cap.arithmetic.push_back(

@@ -26,6 +26,7 @@ TEST(Incident, LimitTooLow) {
           .consequences = {},
           .verdicts = {"too-small"},
           .function = "LoginPool::Open",
+          .worst_bare = 0.8,  // there are connections for two in three
           .own_clients = true});
 }
 
@@ -46,12 +47,12 @@ TEST(Incident, LeakingPool) {
           .function = "JobPool::Open"});
 }
 
-// Until it is seen what the workers need of it, all that can be said is who holds the slots.
+// In the first seconds all that can be said is that the server is full, and who holds its slots.
 TEST(Incident, WrongMaximum) {
   Replay({.name = "wrong_maximum",
-          .kinds = {"over-provisioned", "server-full"},
-          .consequences = {},
-          .verdicts = {"too-large", "server"},
+          .kinds = {"over-provisioned"},
+          .consequences = {"server-full"},
+          .verdicts = {"too-large"},
           .function = "WorkerPool.open"});
 }
 

@@ -88,8 +88,9 @@ class Scene {
   Worker service_;
 };
 
-bool IsCause(const Incident& incident, const Json& report, const Json& finding) {
-  if (incident.kinds.count(finding["kind"].get<std::string>()) == 0) return false;
+// Whether a finding is of the right code. One without a call site accuses nobody.
+bool IsOfThePlace(const Incident& incident, const Json& report, const Json& finding) {
+  if (finding["call_site"].is_null()) return true;
   for (const Json& site : report["call_sites"]) {
     if (site["id"] == finding["call_site"]) return !FrameIn(site, incident.function).is_null();
   }
@@ -114,16 +115,23 @@ void LookForTheCause(const Incident& incident, const Observed& observed, Scene* 
   while (Clock::now() - onset < kFindingLimit) {
     report = observed.Report();
     if (!report.is_object()) return;
+    const double elapsed = Seconds(Clock::now() - onset).count();
     for (const Json& finding : report["findings"]) {
-      result->kinds_seen.insert(finding["kind"].get<std::string>());
+      const std::string kind = finding["kind"];
+      const bool right = IsOfThePlace(incident, report, finding);
+      result->kinds_seen.insert(right ? kind : kind + " elsewhere");
     }
-    const Json& findings = report["findings"];
-    if (!findings.empty() && IsCause(incident, report, findings[0])) {
-      result->kind = findings[0]["kind"];
-      result->seconds = Seconds(Clock::now() - onset).count();
-      result->verdict = report["answer"]["verdict"];
-      result->sentence = report["answer"]["sentence"];
-      break;
+    if (!report["findings"].empty()) {
+      const Json& first = report["findings"][0];
+      const bool right = !first["call_site"].is_null() && IsOfThePlace(incident, report, first);
+      if (right && result->line_seconds == 0) result->line_seconds = elapsed;
+      if (right && incident.kinds.count(first["kind"].get<std::string>()) != 0) {
+        result->kind = first["kind"];
+        result->seconds = elapsed;
+        result->verdict = report["answer"]["verdict"];
+        result->sentence = report["answer"]["sentence"];
+        break;
+      }
     }
     scene->Until([] { return false; }, milliseconds(800));
   }
@@ -207,6 +215,7 @@ void ReplayCapped(const Incident& incident, const Proposal& proposal, Result* re
   ASSERT_NO_FATAL_FAILURE(scene.Begin());
   scene.Until([&] { return scene.clients().tried() >= kCappedTries; }, seconds(60));
   result->capped = scene.clients().Share();
+  result->own_capped = scene.service().Share();
   EXPECT_EQ(scene.clients().failed(), 0)
       << incident.name << ": " << scene.clients().last_failure() << '\n'
       << proposal.toml;
@@ -254,7 +263,7 @@ Words ProgramOf(const std::string& name) {
 }
 
 void Record(const Json& json) {
-  if (const char* file = std::getenv("PQLEASH_INCIDENT_RESULTS")) {
+  if (const char* file = std::getenv("PQLEASH_TEST_RESULTS")) {
     std::ofstream(file, std::ios::app) << json.dump() << '\n';
   }
 }
@@ -263,7 +272,7 @@ Result Replay(const Incident& incident) {
   Result result;
   WaitForEmptyServer();
   ReplayBare(incident, &result);
-  EXPECT_LT(result.bare, 0.8) << incident.name << ": that is no outage";
+  EXPECT_LT(result.bare, incident.worst_bare) << incident.name << ": that is no outage";
   WaitForEmptyServer();
   const Proposal proposal = ReplayObserved(incident, &result);
   for (const std::string& kind : result.kinds_seen) {
@@ -277,6 +286,8 @@ Result Replay(const Incident& incident) {
           {"consequences", incident.consequences},
           {"kind", result.kind},
           {"seconds", result.seconds},
+          {"line_seconds", result.line_seconds},
+          {"own_capped", result.own_capped},
           {"verdict", result.verdict},
           {"sentence", result.sentence},
           {"seen", result.kinds_seen},

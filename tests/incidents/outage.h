@@ -52,20 +52,24 @@ struct Incident {
   std::set<std::string> verdicts;      // of the answer
   std::string function;                // that opens the connections, as a frame names it
   bool by_signal = false;    // the fault begins with SIGUSR1, after a while of normal work
+  double worst_bare = 0.5;   // share of tries that may succeed bare: more is no outage
   bool own_clients = false;  // it is the service's own clients that fail
 };
 
 // What came of it, for the table.
 struct Result {
-  double bare = 0;      // share of the clients' tries that succeeded, once the outage was there
-  double observed = 0;  // the same, with the library
-  double capped = 0;    // from the onset on, with what `advise` proposes
-  std::string kind;     // of the first finding in the report; empty: none was the right one in time
-  double seconds = 0;   // from the onset to that
+  double bare = 0;          // share of the clients' tries that succeeded, once the outage was there
+  double observed = 0;      // the same, with the library
+  double capped = 0;        // from the onset on, with what `advise` proposes
+  std::string kind;         // of the finding that names the cause, first in the report; empty: none
+  double seconds = 0;       // from the onset to that
+  double line_seconds = 0;  // to the first report that begins with the right call site
   std::string verdict;
   std::string sentence;
-  std::set<std::string> kinds_seen;  // at any moment
-  std::string limits;                // that were proposed
+  // At any moment; 'KIND elsewhere' where it was of another call site.
+  std::set<std::string> kinds_seen;
+  double own_capped = 0;  // share of the service's own work that succeeded with the caps
+  std::string limits;     // that were proposed
 };
 
 // The outage on an empty server: without the library, with it, and with its caps. Expects what is
@@ -75,7 +79,7 @@ Result Replay(const Incident& incident);
 // Programs by their name: compiled ones, or scripts.
 Words ProgramOf(const std::string& name);
 
-// Appends a line of JSON to the file that PQLEASH_INCIDENT_RESULTS names, if it does.
+// Appends a line of JSON to the file that PQLEASH_TEST_RESULTS names, if it does.
 void Record(const Json& json);
 
 // Reads what the workers say until `condition` holds or `limit` is over, and says which.

@@ -56,12 +56,13 @@ struct Proc {
   uint64_t age_s = 300;
   uint64_t uses = 1'000;  // of 8 ms each
   uint64_t in_use_peak = 0;
+  Life life = Life::kLive;
 };
 
 Snapshot Make(const Proc& proc) {
   Snapshot snapshot;
   snapshot.process.service = proc.service;
-  snapshot.process.life = Life::kLive;
+  snapshot.process.life = proc.life;
   snapshot.process.created_monotonic_ns = kNow - proc.age_s * kSecond;
   snapshot.process.created_realtime_ns = kRealtime - proc.age_s * kSecond;
   snapshot.as_of_ns = kNow;
@@ -315,6 +316,31 @@ TEST(AdviceTest, TooLittle) {
   const ServiceAdvice unused = Of({{.sites = {{.open = 4}}, .uses = 0}});
   EXPECT_TRUE(unused.caps.empty());
   EXPECT_THAT(unused.little_data, HasSubstr("no connection was used yet"));
+}
+
+// With --all: what a dead process had open nobody has now, and what it needed was needed.
+TEST(AdviceTest, TheDeadHoldNothing) {
+  const Proc dead{.sites = {{.open = 30, .in_use_peak = 8}}, .life = Life::kEnded};
+  const Proc living{.sites = {{.open = 5, .in_use_peak = 2}}};
+  const ServiceAdvice both = Of({dead, living});
+  EXPECT_EQ(both.demand.open, 5u);
+  EXPECT_EQ(both.call_sites.front().open, 5u);
+  EXPECT_EQ(both.demand.process_peak.connections, 8u);
+  EXPECT_EQ(Of({dead}).demand.open, 30u) << "as of its end";
+}
+
+// 20 connections that were used once each, one a second, while newer ones were opened.
+TEST(AdviceTest, ALeakIsNotNeeded) {
+  Snapshot snapshot = Make({.sites = {{.open = 20, .in_use_peak = 1}}});
+  for (size_t i = 0; i < snapshot.connections.size(); ++i) {
+    Connection& connection = snapshot.connections[i];
+    connection.opened_ns = connection.established_ns = kNow - (30 - i) * kSecond;
+    connection.last_activity_ns = connection.opened_ns + kMillisecond;
+  }
+  const std::vector<Snapshot> snapshots = {snapshot};
+  const Advice advice = Advise(snapshots, GroupCallSites(snapshots), {}, {}, {kRealtime, "host"});
+  EXPECT_EQ(Limit(advice.services[0]), 2u);
+  EXPECT_THAT(advice.services[0].notes, Contains(HasSubstr("are not counted as needed; a limit")));
 }
 
 TEST(AdviceTest, SlotsAreSharedOutInProportion) {

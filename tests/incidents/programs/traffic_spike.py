@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outage 3: a spike of traffic.
 
-A web service that connects for each request and holds the connection for 0.4 s. Four requests a second come in, until
-SIGUSR1: then it is sixty, of which 24 would be at work at once.
+A web service that connects for each request and holds the connection for 0.7 s. Four requests a second come in, until
+SIGUSR1: then it is sixty, of which 42 would be at work at once.
 """
 
 import concurrent.futures
@@ -30,7 +30,7 @@ def handle_request():
         return
     try:
         conn.autocommit = True
-        conn.cursor().execute("select pg_sleep(0.4)")
+        conn.cursor().execute("select pg_sleep(0.7)")
         say("done")
     finally:
         conn.close()
@@ -45,12 +45,12 @@ def main():
     signal.signal(signal.SIGUSR1, begin_spike)
     say("serving")
     due = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(max_workers=48) as requests:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=64) as requests:
         waiting = []
         while True:
             # Whoever finds the service's queue full goes away.
             waiting = [request for request in waiting if not request.done()]
-            if len(waiting) < 96:
+            if len(waiting) < 128:
                 waiting.append(requests.submit(handle_request))
             due += 1 / (SPIKE_PER_SECOND if spike.is_set() else USUAL_PER_SECOND)
             time.sleep(max(0.0, due - time.monotonic()))
