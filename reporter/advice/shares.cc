@@ -52,7 +52,12 @@ void LimitTo(uint64_t limit, uint64_t processes, ProposedCap* service, ProposedC
   service->limit = std::max({limit, processes, uint64_t{1}});
   if (process == nullptr) return;
   const uint64_t each = std::max<uint64_t>(1, service->limit / std::max<uint64_t>(processes, 1));
-  process->limit = std::min(process->limit, each);
+  if (process->limit <= each) return;
+  process->limit = each;
+  process->arithmetic.push_back(
+      fmt::format("lowered to {} = {} of the service / {} processes, "
+                  "rounded down",
+                  each, service->limit, processes));
 }
 
 void ShareOut(Advice* advice) {

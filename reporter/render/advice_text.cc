@@ -82,16 +82,25 @@ void WriteMeasured(const Demand& demand, std::ostream& out) {
   WriteItems("  since start  ", since, out);
 }
 
+// Without the directory of its file, which fills the line; the JSON has it.
+std::string ShortPlace(const std::string& place) {
+  if (place.empty()) return "not recorded";
+  const size_t open = place.rfind(" (");
+  const size_t slash = place.rfind('/');
+  if (open == std::string::npos || slash == std::string::npos || slash < open) return place;
+  return place.substr(0, open + 2) + place.substr(slash + 1);
+}
+
 void WriteCallSites(const ServiceAdvice& service, std::ostream& out) {
   if (service.call_sites.empty()) return;
   std::vector<std::vector<std::string>> rows;
   for (const CallSiteAdvice& site : service.call_sites) {
     if (rows.size() == kCallSitesShown) break;
-    rows.push_back(
-        {site.limit == 0 ? std::string("-") : std::to_string(site.limit), std::to_string(site.open),
-         std::to_string(site.peak), std::to_string(site.in_use_peak), Share(site.busy_share),
-         fmt::format("{:.1f}/s", site.connects_per_s), CallSiteName(site.id),
-         site.place.empty() ? std::string("not recorded") : CutEnd(Escape(site.place), 48)});
+    rows.push_back({site.limit == 0 ? std::string("-") : std::to_string(site.limit),
+                    std::to_string(site.open), std::to_string(site.peak),
+                    std::to_string(site.in_use_peak), Share(site.busy_share),
+                    fmt::format("{:.1f}/s", site.connects_per_s), CallSiteName(site.id),
+                    CutEnd(Escape(ShortPlace(site.place)), 48)});
   }
   WriteTable({{"limit", true},
               {"open", true},

@@ -124,8 +124,10 @@ void LookForTheCause(const Incident& incident, const Observed& observed, Scene* 
     if (!report["findings"].empty()) {
       const Json& first = report["findings"][0];
       const bool right = !first["call_site"].is_null() && IsOfThePlace(incident, report, first);
-      if (right && result->line_seconds == 0) result->line_seconds = elapsed;
-      if (right && incident.kinds.count(first["kind"].get<std::string>()) != 0) {
+      const bool cause = incident.kinds.count(first["kind"].get<std::string>()) != 0;
+      const bool alarm = right && (cause || first["kind"] == "server-full");
+      if (alarm && result->line_seconds == 0) result->line_seconds = elapsed;
+      if (right && cause) {
         result->kind = first["kind"];
         result->seconds = elapsed;
         result->verdict = report["answer"]["verdict"];

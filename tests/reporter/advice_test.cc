@@ -356,6 +356,12 @@ TEST(AdviceTest, SlotsAreSharedOutInProportion) {
   EXPECT_THAT(Arithmetic(lowered.services[0]),
               HasSubstr("lowered to 8 = 20 × 12 slots to share / 30"));
   EXPECT_THAT(lowered.services[0].notes, Contains(HasSubstr("16 were in use at once at the peak")));
+  const Advice workers = AdviceOn({a, a, a, a}, {.max = 43});
+  ASSERT_EQ(workers.services[0].caps.size(), 2u);
+  EXPECT_EQ(Limit(workers.services[0]), 43u);
+  EXPECT_EQ(workers.services[0].caps[1].limit, 10u);
+  EXPECT_THAT(Arithmetic(workers.services[0]),
+              HasSubstr("lowered to 10 = 43 of the service / 4 processes, rounded down"));
   const Advice hopeless = AdviceOn({a, b}, {.max = 1});
   EXPECT_EQ(hopeless.sum, 2u);
   EXPECT_THAT(hopeless.shares, Contains(HasSubstr("even with one connection for each process")));
