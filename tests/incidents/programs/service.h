@@ -60,7 +60,7 @@ class Beat {
 
 inline int Setting(const char* name, int otherwise) {
   const char* value = getenv(name);
-  return value == nullptr ? otherwise : atoi(value);
+  return value == nullptr ? otherwise : static_cast<int>(strtol(value, nullptr, 10));
 }
 
 }  // namespace shop

@@ -2,7 +2,7 @@
 """Outage 3: a spike of traffic.
 
 A web service that connects for each request and holds the connection for 0.7 s. Four requests a second come in, until
-SIGUSR1: then it is sixty, of which 42 would be at work at once.
+SIGUSR1: then it is 120, of which 84 would be at work at once.
 """
 
 import concurrent.futures
@@ -13,7 +13,7 @@ import time
 import psycopg2
 
 USUAL_PER_SECOND = 4
-SPIKE_PER_SECOND = 60
+SPIKE_PER_SECOND = 120
 
 spike = threading.Event()
 
