@@ -407,8 +407,12 @@ class ServiceAdviser {
 
   // Under a limit a leak hurts nobody else, and ends with the service's own standstill.
   void AddLeaks() {
-    for (const Finding& finding :
-         FindLeakSuspects({snapshots_, groups_, Thresholds(), options_.library_paths, caps_})) {
+    const Observation observation{.snapshots = snapshots_,
+                                  .call_sites = groups_,
+                                  .thresholds = {},
+                                  .library_paths = options_.library_paths,
+                                  .caps = caps_};
+    for (const Finding& finding : FindLeakSuspects(observation)) {
       for (const CallSiteAdvice& site : advice_.call_sites) {
         if (!finding.call_site || site.id != *finding.call_site) continue;
         advice_.notes.push_back(fmt::format(

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <string>
-#include <string_view>
 
+#include "reporter/call_sites/application_frame.h"
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/call_sites/library_paths.h"
 
@@ -13,15 +13,6 @@ namespace pqleash::reporter {
 namespace {
 
 constexpr size_t kShort = 60;
-
-bool IsSystemPath(std::string_view path) {
-  for (const std::string_view directory :
-       {"/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/bin/", "/usr/share/", "/usr/include/",
-        "/lib/", "/lib64/", "/bin/"}) {
-    if (path.starts_with(directory)) return true;
-  }
-  return false;
-}
 
 bool IsScript(const SourceFrame& frame) { return frame.language != Language::kNative; }
 

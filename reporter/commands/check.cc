@@ -8,13 +8,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "reporter/commands/ask_server.h"
+#include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
 #include "reporter/render/configuration.h"
+#include "reporter/server/budget.h"
+#include "reporter/server/measured_need.h"
 #include "shim/config/config.h"
 #include "shim/config/file.h"
+#include "shim/config/values.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -23,18 +30,53 @@ struct CheckOptions {
   std::string file;  // empty: that of PQLEASH_CONFIG
   bool no_environment = false;
   Format format = Format::kText;
+  std::optional<std::string> dsn;
+  Deploy deploy;
+  std::string directory;  // of the ledgers
 };
+
+CLI::Option* AddFactorOption(CLI::App* app, const std::string& name, const std::string& help,
+                             uint64_t* factor) {
+  return app
+      ->add_option_function<std::string>(
+          name,
+          [name, factor](const std::string& text) {
+            constexpr uint32_t kMost = 1'000'000;
+            const auto count = config::ParseCount(text, 1, kMost);
+            if (!count) {
+              throw CLI::ValidationError(
+                  name, fmt::format("'{}' is no number, expected a whole number from 1 to {}", text,
+                                    kMost));
+            }
+            *factor = *count;
+          },
+          help)
+      ->type_name("N");
+}
 
 std::optional<int> ParseCheck(const Arguments& arguments, CheckOptions* options) {
   CLI::App app(
       "Check a configuration before it is deployed: print what is wrong with it, or what would be "
       "in force. Checked are FILE, or the file that PQLEASH_CONFIG names, and the PQLEASH_ "
-      "variables of this environment.");
-  app.footer("Exits with 3 where there is a problem, and with 1 where the file cannot be read.");
+      "variables of this environment. With --dsn it is checked whether the caps fit the server, "
+      "and "
+      "whether they leave the programs that run here what they use.");
+  app.footer(
+      "Exits with 3 where there is a problem, and with 1 where the file cannot be read or the "
+      "server cannot be asked.");
   app.add_option("FILE", options->file, "The configuration file (default: PQLEASH_CONFIG)")
       ->type_name("");
   app.add_flag("--no-environment", options->no_environment,
                "Leave out the PQLEASH_ variables, but for PQLEASH_CONFIG where no FILE is given");
+  AddDsnOption(&app, "Check against this server, as the service's role", &options->dsn);
+  CLI::Option* dsn = app.get_option("--dsn");
+  AddFactorOption(&app, "--instances", "Hosts or containers that the service runs on (default: 1)",
+                  &options->deploy.instances)
+      ->needs(dsn);
+  AddFactorOption(&app, "--workers", "Processes of the service in each instance (default: 1)",
+                  &options->deploy.workers)
+      ->needs(dsn);
+  AddDirectoryOption(&app, &options->directory);
   AddFormatOption(&app, &options->format);
   return ParseArguments("check", arguments, &app);
 }
@@ -63,6 +105,31 @@ config::Loaded LoadConfiguration(const CheckOptions& options,
   return config::Load(surroundings);
 }
 
+// What the processes use that the configuration is for, as far as it says which service's these
+// are.
+std::vector<MeasuredNeed> NeedsOn(const ServerView& view, const config::Loaded& loaded,
+                                  const CheckOptions& options) {
+  std::string service;
+  for (const config::Effective& setting : loaded.effective) {
+    if (setting.name == "service" && setting.source != "default") service = loaded.config.service;
+  }
+  Selection selection;
+  selection.directory = options.directory;
+  const Collected collected = Collect(selection);
+  for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
+  return MeasureNeed(collected.snapshots, service, view.address.dbname, view.address.user);
+}
+
+// No value: no server was asked, or `problem` says why it told nothing.
+std::optional<CheckedServer> CheckServer(const config::Loaded& loaded, const CheckOptions& options,
+                                         std::optional<std::string>* problem) {
+  std::optional<ServerView> view = AskServer(options.dsn, problem);
+  if (!view) return std::nullopt;
+  Budget budget =
+      MakeBudget(*view, loaded.config.policies, options.deploy, NeedsOn(*view, loaded, options));
+  return CheckedServer{std::move(*view), std::move(budget)};
+}
+
 }  // namespace
 
 int RunCheck(const Arguments& arguments) {
@@ -75,13 +142,17 @@ int RunCheck(const Arguments& arguments) {
                          unreadable->path, unreadable->error));
     return kFailed;
   }
+  std::optional<std::string> server_problem;
+  const std::optional<CheckedServer> server = CheckServer(loaded, options, &server_problem);
   if (options.format == Format::kJson) {
-    RenderConfigurationJson(loaded, std::cout);
+    RenderConfigurationJson(loaded, server, std::cout);
   } else {
-    RenderConfigurationText(loaded, WantsColour(STDOUT_FILENO), std::cout);
+    RenderConfigurationText(loaded, server, WantsColour(STDOUT_FILENO), std::cout);
   }
-  if (FinishOutput() != kFine) return kFailed;
-  return loaded.problems.empty() ? kFine : kFindings;
+  if (server_problem) Diagnose("check: " + *server_problem);
+  if (FinishOutput() != kFine || server_problem) return kFailed;
+  const bool fits = !server || server->budget.problems.empty();
+  return loaded.problems.empty() && fits ? kFine : kFindings;
 }
 
 }  // namespace pqleash::reporter

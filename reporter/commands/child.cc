@@ -4,16 +4,20 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
 namespace pqleash::reporter {
 namespace {
 
+constexpr uint64_t kNsPerSecond = 1'000'000'000;
 constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
 
 // Holds the forwarded signals and SIGCHLD back for sigwaitinfo, and undoes that.
@@ -40,6 +44,12 @@ class SignalsHeld {
   }
 
   int Wait(siginfo_t* info) const { return sigwaitinfo(&set_, info); }
+  // Negative, with EAGAIN, when none came within `ns`.
+  int Wait(siginfo_t* info, uint64_t ns) const {
+    const struct timespec limit = {static_cast<time_t>(ns / kNsPerSecond),
+                                   static_cast<long>(ns % kNsPerSecond)};
+    return sigtimedwait(&set_, info, &limit);
+  }
 
  private:
   sigset_t set_;
@@ -65,6 +75,78 @@ int WaitFor(pid_t child, const SignalsHeld& signals) {
   }
 }
 
+uint64_t MonotonicNs() {
+  struct timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * kNsPerSecond + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// Waits for the program and then for what outlives it.
+class TreeWait {
+ public:
+  TreeWait(pid_t child, const SignalsHeld& signals, const Supervision& supervision)
+      : child_(child),
+        signals_(signals),
+        supervision_(supervision),
+        next_call_ns_(MonotonicNs() + supervision.period_ns) {}
+
+  int Wait() {
+    while (Reap() && !over_) {
+      siginfo_t info;
+      const int signal = signals_.Wait(&info, PauseNs());
+      if (signal > 0) OnSignal(signal, info);
+      if (signal < 0 && errno != EAGAIN && errno != EINTR) break;
+      if (MonotonicNs() < next_call_ns_) continue;
+      supervision_.meanwhile();
+      next_call_ns_ = MonotonicNs() + supervision_.period_ns;
+    }
+    return status_;
+  }
+
+ private:
+  bool Lingers() const { return deadline_ns_ != 0; }
+
+  // False: no process is left.
+  bool Reap() {
+    int status = 0;
+    pid_t ended = 0;
+    while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+      if (ended != child_) continue;
+      status_ = status;
+      deadline_ns_ = MonotonicNs() + supervision_.linger_ns;
+    }
+    if (Lingers() && MonotonicNs() >= deadline_ns_) over_ = true;
+    return ended == 0 || errno == EINTR;
+  }
+
+  uint64_t PauseNs() const {
+    const uint64_t now = MonotonicNs();
+    uint64_t until = next_call_ns_;
+    if (Lingers()) until = std::min(until, deadline_ns_);
+    return until > now ? until - now : 0;
+  }
+
+  void OnSignal(int signal, const siginfo_t& info) {
+    if (signal == SIGCHLD) return;
+    // The program may have ended since, and the signal is waiting's own business then.
+    Reap();
+    if (!Lingers()) {
+      if (!ReachedByTerminal(info, child_)) kill(child_, signal);
+    } else if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT) {
+      // The program that they are meant for has gone: what is left of the waiting is cut short.
+      over_ = true;
+    }
+  }
+
+  const pid_t child_;
+  const SignalsHeld& signals_;
+  const Supervision& supervision_;
+  uint64_t next_call_ns_;
+  uint64_t deadline_ns_ = 0;  // 0: the program runs
+  bool over_ = false;
+  int status_ = 0;
+};
+
 [[noreturn]] void Exec(const std::vector<char*>& arguments, const SignalsHeld& signals,
                        int error_pipe) {
   signals.Release();
@@ -75,11 +157,11 @@ int WaitFor(pid_t child, const SignalsHeld& signals) {
   _exit(error == ENOENT ? 127 : 126);
 }
 
-}  // namespace
+using Wait = std::function<int(pid_t child, const SignalsHeld& signals)>;
 
-ChildResult RunChild(const std::vector<std::string>& command,
-                     const std::vector<std::pair<std::string, std::string>>& variables,
-                     ChildOutput output) {
+ChildResult Start(const std::vector<std::string>& command,
+                  const std::vector<std::pair<std::string, std::string>>& variables,
+                  ChildOutput output, const Wait& wait) {
   std::vector<char*> arguments;
   for (const std::string& argument : command)
     arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -110,8 +192,31 @@ ChildResult RunChild(const std::vector<std::string>& command,
   } while (got < 0 && errno == EINTR);
   if (got != sizeof result.start_error) result.start_error = 0;
   close(error_pipe[0]);
-  result.wait_status = WaitFor(child, signals);
+  result.wait_status = wait(child, signals);
   return result;
+}
+
+}  // namespace
+
+ChildResult RunChild(const std::vector<std::string>& command,
+                     const std::vector<std::pair<std::string, std::string>>& variables,
+                     ChildOutput output) {
+  return Start(command, variables, output, WaitFor);
+}
+
+ChildResult RunChildTree(const std::vector<std::string>& command,
+                         const std::vector<std::pair<std::string, std::string>>& variables,
+                         const Supervision& supervision) {
+  // Without it (Linux before 3.4) orphans are not waited for; their ledgers are there all the same.
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  return Start(command, variables, {}, [&](pid_t child, const SignalsHeld& signals) {
+    const int status = TreeWait(child, signals, supervision).Wait();
+    supervision.afterwards();
+    siginfo_t info;
+    while (signals.Wait(&info, 0) > 0) {
+    }
+    return status;
+  });
 }
 
 int EndAs(int wait_status) {

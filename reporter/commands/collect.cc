@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -185,6 +186,29 @@ class Collector {
 }  // namespace
 
 Collected Collect(const Selection& selection) { return Collector(selection).Collect(); }
+
+void LookForLost(const ScanOptions& options, Collected* collected) {
+  Symboliser symboliser;
+  for (const Snapshot& snapshot : collected->snapshots) {
+    ScanResult result;
+    if (snapshot.process.life == Life::kLive && snapshot.process.visible_pid != 0) {
+      result = ScanProcess(snapshot, options, &symboliser);
+    }
+    collected->reachability.push_back(std::move(result.reachability));
+    std::move(result.incomplete.begin(), result.incomplete.end(),
+              std::back_inserter(collected->incomplete));
+  }
+}
+
+void AddExitVerdicts(const ExitExaminer& examiner, Collected* collected) {
+  collected->reachability.resize(collected->snapshots.size());
+  for (size_t i = 0; i < collected->snapshots.size(); ++i) {
+    Reachability verdicts = examiner.VerdictsFor(collected->snapshots[i]);
+    if (!verdicts.connections.empty()) collected->reachability[i] = std::move(verdicts);
+  }
+  const std::vector<std::string>& incomplete = examiner.incomplete();
+  collected->incomplete.insert(collected->incomplete.end(), incomplete.begin(), incomplete.end());
+}
 
 Occasion CurrentOccasion() {
   char host[256] = {};

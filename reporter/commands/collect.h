@@ -9,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "reporter/reachability/exit_examiner.h"
+#include "reporter/reachability/reachability.h"
+#include "reporter/reachability/scan.h"
 #include "reporter/report/caps_report.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/snapshot/snapshot.h"
@@ -29,10 +32,19 @@ struct Collected {
   std::vector<Snapshot> snapshots;      // by pid; with their lives looked up
   std::vector<std::string> incomplete;  // a sentence each: what was asked for and could not be read
   std::vector<CapsPolicy> caps;         // that hold for those processes; see CollectCapsOf
+  // As `snapshots`, after LookForLost; else empty.
+  std::vector<Reachability> reachability;
 };
 
 // Reads clocks, /proc and the ledgers.
 Collected Collect(const Selection& selection);
+
+// Looks in the memory of living processes for references to their connections. What could not be
+// done is added to `incomplete`.
+void LookForLost(const ScanOptions& options, Collected* collected);
+
+// Puts in what was found in processes of the run at their end. After LookForLost, or without it.
+void AddExitVerdicts(const ExitExaminer& examiner, Collected* collected);
 
 // Now and here.
 Occasion CurrentOccasion();

@@ -14,8 +14,11 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"run", "Run a program and record its connections", RunRun},
+    {"audit", "Run a program and fail when it leaves connections behind", RunAudit},
     {"ps", "List the processes that have a ledger", RunPs},
     {"report", "Show who holds connections, what they do, and what is wrong", RunReport},
+    {"diff", "Compare two saved reports", RunDiff},
+    {"whois", "Say which process and line of code a server's backend belongs to", RunWhois},
     {"check", "Check a configuration before it is deployed", RunCheck},
     {"caps", "Show and change caps on connections while services run", RunCaps},
     {"advise", "Propose limits from what was measured, with the arithmetic", RunAdvise},
@@ -39,7 +42,7 @@ std::string Usage() {
       "  --version      Print the version\n"
       "\n"
       "Exit codes: 0 fine, 1 the tool failed, 2 wrong usage, 3 findings at or above --fail-on\n"
-      "(check: problems); run: that of the program\n";
+      "(check: problems); run, audit: that of the program, where it is not 0\n";
   return text;
 }
 

@@ -34,8 +34,11 @@ std::span<const Command> Commands();
 int RunTool(const Arguments& arguments);
 
 int RunRun(const Arguments& arguments);
+int RunAudit(const Arguments& arguments);
 int RunPs(const Arguments& arguments);
 int RunReport(const Arguments& arguments);
+int RunDiff(const Arguments& arguments);
+int RunWhois(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
 int RunAdvise(const Arguments& arguments);
 int RunCaps(const Arguments& arguments);

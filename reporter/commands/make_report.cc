@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/server/server_report.h"
 #include "reporter/symbols/symboliser.h"
 
 namespace pqleash::reporter {
 
-Report MakeReport(Collected collected, const Filter& filter) {
+Report MakeReport(Collected collected, const Filter& filter, const ServerView* server,
+                  bool some_processes) {
   std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
   Symboliser symboliser;
   const uint64_t without = SymboliseCallSites(collected.snapshots, &symboliser, &call_sites);
@@ -22,8 +24,15 @@ Report MakeReport(Collected collected, const Filter& filter) {
         "one process with --pid",
         without));
   }
-  return BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
-                     CurrentOccasion(), collected.caps);
+  Report report = BuildReport(collected.snapshots, call_sites, filter,
+                              std::move(collected.incomplete), CurrentOccasion(),
+ collected.reachability, collected.caps);
+  if (server != nullptr) {
+    report.server = BuildServerReport(*server, collected.snapshots, call_sites,
+                                      {filter.top, filter.library_paths, some_processes});
+    AddWaitersAsEvidence(*report.server, &report.findings);
+  }
+  return report;
 }
 
 }  // namespace pqleash::reporter

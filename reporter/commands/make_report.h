@@ -8,8 +8,10 @@
 
 namespace pqleash::reporter {
 
-// snapshot → symbols → call sites → findings → report.
-Report MakeReport(Collected collected, const Filter& filter);
+// snapshot → symbols → call sites → findings → report. `server` is the view of a server to join
+// with it; nullptr: none. `some_processes`: the snapshots are not of all processes.
+Report MakeReport(Collected collected, const Filter& filter, const ServerView* server = nullptr,
+                  bool some_processes = false);
 
 }  // namespace pqleash::reporter
 

@@ -4,16 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "reporter/commands/ask_server.h"
 #include "reporter/commands/collect.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
+#include "reporter/commands/fail_on.h"
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
+#include "reporter/duration.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
 
@@ -25,22 +30,12 @@ struct ReportOptions {
   Filter filter;
   Format format = Format::kText;
   bool native_frames = false;
+  bool no_scan = false;
+  std::optional<uint64_t> scan_ns;
+  bool all_registers = false;
   std::optional<Confidence> fail_on;
+  std::optional<std::string> dsn;
 };
-
-void AddFailOnOption(CLI::App* app, std::optional<Confidence>* fail_on) {
-  app->add_option_function<std::string>(
-         "--fail-on",
-         [fail_on](const std::string& text) {
-           if (text != "proven" && text != "likely") {
-             throw CLI::ValidationError(
-                 "--fail-on", fmt::format("'{}' is no level, expected proven or likely", text));
-           }
-           *fail_on = text == "proven" ? Confidence::kProven : Confidence::kLikely;
-         },
-         "Exit with 3 where there are findings that are proven, or at least likely")
-      ->type_name("LEVEL");
-}
 
 void AddOptions(CLI::App* app, ReportOptions* options) {
   Selection& selection = options->selection;
@@ -79,7 +74,19 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
       ->type_name("GLOB")
       ->expected(1)
       ->take_all();
-  AddFailOnOption(app, &options->fail_on);
+  app->add_flag("--no-scan", options->no_scan,
+                "Do not search the memory of living processes for connections that are lost");
+  AddDurationOption(app, "--scan-time", "Search a process no longer than this (default: 5s)",
+                    &options->scan_ns);
+  app->add_flag(
+      "--registers", options->all_registers,
+      "Look also at the registers of threads whose system call then begins anew, with its "
+      "time-out (epoll_wait, sigtimedwait, semop)");
+  AddFailOnOption(app, "Exit with 3 where there are findings that are proven, or at least likely",
+                  &options->fail_on);
+  AddDsnOption(app,
+               "Show the server's side, too: slots, and backends with the code that opened them",
+               &options->dsn);
   AddFormatOption(app, &options->format);
 }
 
@@ -96,16 +103,32 @@ int RunReport(const Arguments& arguments) {
   AddOptions(&app, &options);
   if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
 
+  // The server first: what is opened in between is in the ledgers with its time.
+  std::optional<std::string> server_problem;
+  const std::optional<ServerView> server = AskServer(options.dsn, &server_problem);
   Collected collected = Collect(options.selection);
+  if (server_problem) collected.incomplete.push_back(*server_problem);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
   const bool complete = collected.incomplete.empty();
   // The sentences on stderr say it all.
-  const bool nothing_read = !complete && collected.snapshots.empty();
+  const bool nothing_read = !complete && collected.snapshots.empty() && !server;
   if (nothing_read && options.format == Format::kText) return kFailed;
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
-  const Report report = MakeReport(std::move(collected), options.filter);
+  // A search that is not permitted is said in the report; what was asked for can be read all the
+  // same.
+  if (!options.no_scan) {
+    ScanOptions scan;
+    if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
+    scan.all_registers = options.all_registers;
+    LookForLost(scan, &collected);
+  }
+  const Selection& selection = options.selection;
+  const bool some_processes =
+      !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
+  const Report report =
+      MakeReport(std::move(collected), options.filter, server ? &*server : nullptr, some_processes);
   if (options.format == Format::kJson) {
     RenderReportJson(report, std::cout);
   } else {

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -17,27 +14,21 @@
 #include "reporter/commands/collect.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
+#include "reporter/commands/launch.h"
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
-#include "reporter/commands/preload.h"
 #include "reporter/render/text.h"
 
 namespace pqleash::reporter {
 namespace {
 
-using Variables = std::vector<std::pair<std::string, std::string>>;
-
 constexpr char kToStderr[] = "stderr";
-constexpr size_t kMaxService = 63;  // bytes that a ledger has room for
 
 struct RunOptions {
   std::string report_at_exit;  // 'stderr' or the name of a file; empty: none
-  std::string directory;
-  bool directory_given = false;
-  std::string service;
-  std::string library;
-  Arguments command;
+  std::string directory;       // empty: the default
+  Launch launch;
 };
 
 std::optional<int> ParseRun(const Arguments& arguments, RunOptions* options) {
@@ -52,85 +43,29 @@ std::optional<int> ParseRun(const Arguments& arguments, RunOptions* options) {
                "--report-at-exit=FILE to a file");
   std::string directory;
   AddDirectoryOption(&app, &directory);
-  app.add_option_function<std::string>(
-         "--service",
-         [options](const std::string& name) {
-           if (name.empty() || name.size() > kMaxService) {
-             throw CLI::ValidationError(
-                 "--service", fmt::format("'{}' has {} bytes, expected 1 to {}", name, name.size(),
-                                          kMaxService));
-           }
-           options->service = name;
-         },
-         "Name of the service in reports (default: PQLEASH_SERVICE, else name of the executable)")
-      ->type_name("NAME");
-  app.add_option("--library", options->library, "Path of libpqleash.so (default: beside this tool)")
-      ->type_name("FILE");
-  const auto separator = std::find(arguments.begin(), arguments.end(), "--");
-  if (auto exit_code = ParseArguments("run", Arguments(arguments.begin(), separator), &app)) {
-    return exit_code;
-  }
-  if (separator != arguments.end()) options->command.assign(separator + 1, arguments.end());
-  if (options->command.empty()) {
-    Diagnose(
-        "run: no command given, expected `pqleash run [OPTIONS] -- COMMAND`; see `pqleash run "
-        "--help`");
-    return kUsage;
-  }
-  options->directory_given = app.count("--dir") != 0;
+  options->launch.name = "run";
+  AddLaunchOptions(&app, &options->launch);
+  if (auto exit_code = ParseLaunch(arguments, &app, &options->launch)) return exit_code;
   // The program may start elsewhere than we did.
   std::error_code error;
   if (!directory.empty()) options->directory = std::filesystem::absolute(directory, error);
+  if (app.count("--dir") != 0) options->launch.directory = options->directory;
   return std::nullopt;
-}
-
-uint64_t NewRunId() {
-  uint64_t id = 0;
-  while (id == 0) {
-    if (getrandom(&id, sizeof id, 0) != sizeof id) id = static_cast<uint64_t>(getpid());
-  }
-  return id;
 }
 
 // Says what will keep the program from being recorded. It is run all the same: whoever watches must
 // not be in the way.
-std::optional<std::string> UsableLibrary(const RunOptions& options) {
-  std::optional<std::string> library = FindLibrary();
-  if (!options.library.empty()) {
-    std::error_code error;
-    library = std::filesystem::absolute(options.library, error);
-  }
+std::optional<std::string> LibraryOrNone(const RunOptions& options) {
+  std::string problem;
+  auto library = UsableLibrary(options.launch, &problem);
   if (!library) {
-    Diagnose(
-        "run: libpqleash.so is not beside this tool, so that nothing will be recorded; name it "
-        "with --library");
+    Diagnose("run: " + problem);
     return std::nullopt;
   }
-  if (const auto problem = LibraryProblem(*library)) {
-    Diagnose(fmt::format("run: {}; nothing will be recorded", *problem));
-    return std::nullopt;
-  }
-  if (const auto problem = DirectoryProblem(options.directory)) {
-    Diagnose(fmt::format("run: {}; nothing will be recorded", *problem));
-  }
-  if (const char* disable = std::getenv("PQLEASH_DISABLE");
-      disable && std::strcmp(disable, "1") == 0) {
-    Diagnose("run: PQLEASH_DISABLE=1 is set, so that nothing will be recorded");
+  for (const std::string& sentence : RecordingProblems(options.directory)) {
+    Diagnose("run: " + sentence);
   }
   return library;
-}
-
-Variables ChildVariables(const RunOptions& options, const std::optional<std::string>& library,
-                         uint64_t run_id) {
-  Variables variables;
-  if (library) {
-    const char* existing = std::getenv("LD_PRELOAD");
-    variables.emplace_back("LD_PRELOAD", PreloadValue(*library, existing ? existing : ""));
-  }
-  variables.emplace_back("PQLEASH_RUN", fmt::format("{:016x}", run_id));
-  if (options.directory_given) variables.emplace_back("PQLEASH_DIR", options.directory);
-  if (!options.service.empty()) variables.emplace_back("PQLEASH_SERVICE", options.service);
-  return variables;
 }
 
 void ReportAtExit(const RunOptions& options, uint64_t run_id) {
@@ -159,13 +94,10 @@ int RunRun(const Arguments& arguments) {
   RunOptions options;
   if (const auto exit_code = ParseRun(arguments, &options)) return *exit_code;
   const uint64_t run_id = NewRunId();
-  const auto library = UsableLibrary(options);
-  const ChildResult result = RunChild(options.command, ChildVariables(options, library, run_id));
-  if (result.start_error != 0) {
-    Diagnose(fmt::format("run: {} cannot be run: {}", options.command.front(),
-                         std::strerror(result.start_error)));
-    return result.start_error == ENOENT ? kCommandNotFound : kCannotExecute;
-  }
+  const auto library = LibraryOrNone(options);
+  const ChildResult result =
+      RunChild(options.launch.command, LaunchVariables(options.launch, library, run_id));
+  if (result.start_error != 0) return DiagnoseStart(options.launch, result.start_error);
   try {
     if (!options.report_at_exit.empty()) ReportAtExit(options, run_id);
   } catch (const std::exception& error) {

@@ -92,7 +92,7 @@ bool ClosesAsMuch(const Service& service) {
 // was tried: a program that is refused tries again and again.
 std::vector<Finding> FindDemandSpikes(const Observation& observation) {
   const Thresholds& thresholds = observation.thresholds;
-  const std::set<uint64_t> leaks = SitesOf(FindLeakSuspects(observation));
+  const std::set<uint64_t> leaks = LeakSites(observation);
   std::vector<Finding> findings;
   for (const Service& service : ServicesOf(observation)) {
     const Level uses = LevelOf(service, &Activity::uses, thresholds.spike_uses, thresholds);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "reporter/findings/service.h"
@@ -19,6 +20,7 @@ namespace {
 // before what costs only memory.
 constexpr DetectorEntry kDetectors[] = {
     {"fork-shared", FindForkShared},
+    {"lost-handle", FindLostHandles},
     {"idle-in-transaction", FindIdleInTransaction},
     {"leak-suspect", FindLeakSuspects},
     {"demand-spike", FindDemandSpikes},
@@ -42,7 +44,7 @@ Tier TierOf(const Finding& finding, bool server_is_full) {
   const std::string_view kind = finding.kind;
   if (kind == "fork-shared") return kBreaksOthers;
   for (const std::string_view takes :
-       {"idle-in-transaction", "leak-suspect", "demand-spike", "saturated"}) {
+       {"lost-handle", "idle-in-transaction", "leak-suspect", "demand-spike", "saturated"}) {
     if (kind == takes) return kTakes;
   }
   if (kind == "over-provisioned") return server_is_full ? kTakes : kCosts;
@@ -72,6 +74,7 @@ std::vector<Finding> FindAll(const Observation& observation) {
     });
     std::move(found.begin(), found.end(), std::back_inserter(findings));
   }
+  FoldLeaks(&findings);
   const auto rank = [&](const Finding& finding) {
     const Tier tier = TierOf(finding, server_is_full);
     return std::pair(tier, tier == kTakes ? -Magnitude(finding.connections) : 0);
@@ -87,6 +90,34 @@ std::set<uint64_t> SitesOf(const std::vector<Finding>& findings) {
     if (finding.call_site) sites.insert(*finding.call_site);
   }
   return sites;
+}
+
+std::set<uint64_t> LeakSites(const Observation& observation) {
+  std::set<uint64_t> sites = SitesOf(FindLeakSuspects(observation));
+  sites.merge(SitesOf(FindLostHandles(observation)));
+  return sites;
+}
+
+void FoldLeaks(std::vector<Finding>* findings) {
+  std::map<uint64_t, Finding*> lost;  // by call site
+  for (Finding& finding : *findings) {
+    // The proven come first.
+    if (finding.kind == "lost-handle" && finding.call_site)
+      lost.try_emplace(*finding.call_site, &finding);
+  }
+  std::set<const Finding*> folded;
+  for (const Finding& finding : *findings) {
+    if (finding.kind != "leak-suspect" || !finding.call_site) continue;
+    const auto with = lost.find(*finding.call_site);
+    if (with == lost.end()) continue;
+    Finding& whole = *with->second;
+    whole.summary += fmt::format("; {} more of this place {} suspected to leak",
+                                 finding.connections, finding.connections == 1 ? "is" : "are");
+    whole.evidence.push_back(InConnections("suspected_to_leak", finding.connections));
+    whole.connections += finding.connections;
+    folded.insert(&finding);
+  }
+  std::erase_if(*findings, [&](const Finding& finding) { return folded.contains(&finding); });
 }
 
 Picked Pick(const Observation& observation, const CallSiteGroup& group,

@@ -16,6 +16,7 @@
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/duration.h"
 #include "reporter/findings/finding.h"
+#include "reporter/reachability/reachability.h"
 #include "reporter/report/caps_report.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/snapshot.h"
@@ -80,8 +81,19 @@ struct Observation {
   const std::vector<CallSiteGroup>& call_sites;
   Thresholds thresholds;
   std::vector<std::string> library_paths = {};  // globs of the user's: see HeadlineFrame
-  std::vector<CapsPolicy> caps = {};            // that hold for the processes
+  // As `snapshots`; may be shorter: the others' memory was not looked at.
+  std::span<const Reachability> reachability = {};
+  std::vector<CapsPolicy> caps = {};  // that hold for the processes
 };
+
+// Of the connection at `place`.
+inline const ConnectionReach& ReachAt(const Observation& observation,
+                                      const GroupedConnection& place) {
+  static const ConnectionReach none;
+  return place.snapshot < observation.reachability.size()
+             ? ReachOf(observation.reachability[place.snapshot], place.connection)
+             : none;
+}
 
 // One kind of finding.
 struct DetectorEntry {
@@ -95,10 +107,10 @@ std::span<const DetectorEntry> Detectors();
 // Every finding, the cause before its consequences:
 //  1. what breaks the work of another process (fork-shared);
 //  2. what takes from others, or from the program itself, the connections that they need now
-//     (idle-in-transaction, leak-suspect, demand-spike, saturated; while the server is full
-//     over-provisioned, and connection-churn with 16 or more at once): by the order of magnitude of
-//     the number of connections (1 to 3, 4 to 15, 16 to 63, …), so that ninety that leak come
-//     before one that is stuck; then by kind;
+//     (lost-handle, idle-in-transaction, leak-suspect, demand-spike, saturated; while the server is
+//     full over-provisioned, and connection-churn with 16 or more at once): by the order of
+//     magnitude of the number of connections (1 to 3, 4 to 15, 16 to 63, …), so that ninety that
+//     leak come before one that is stuck; then by kind;
 //  3. what these lead to (server-full), then whatever costs without hurting yet, by kind.
 // Of one kind proven before likely, then by the number of connections.
 std::vector<Finding> FindAll(const Observation& observation);
@@ -109,6 +121,7 @@ std::vector<Finding> FindDemandSpikes(const Observation& observation);
 std::vector<Finding> FindForkShared(const Observation& observation);
 std::vector<Finding> FindIdleInTransaction(const Observation& observation);
 std::vector<Finding> FindLeakSuspects(const Observation& observation);
+std::vector<Finding> FindLostHandles(const Observation& observation);
 std::vector<Finding> FindServerClosed(const Observation& observation);
 std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation);
 std::vector<Finding> FindNeverUsed(const Observation& observation);
@@ -118,6 +131,13 @@ std::vector<Finding> FindServerFull(const Observation& observation);
 
 // The call sites that findings are about: what one detector has found, another leaves alone.
 std::set<uint64_t> SitesOf(const std::vector<Finding>& findings);
+
+// Those of leaks, suspected or proven.
+std::set<uint64_t> LeakSites(const Observation& observation);
+
+// One defect, one finding: where some of a place's connections are known to be lost, the others of
+// it that are suspected to leak are counted with these. Takes kinds leak-suspect and lost-handle.
+void FoldLeaks(std::vector<Finding>* findings);
 
 // What detectors share.
 

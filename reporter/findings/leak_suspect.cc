@@ -207,11 +207,18 @@ void Add(const Snapshot& snapshot, const CallSite& site, const Connections& open
 Suspicion Suspect(const Observation& observation, const CallSiteGroup& group) {
   const Thresholds& thresholds = observation.thresholds;
   std::map<size_t, Connections> open;  // by snapshot
+  std::set<const Connection*> lost;    // in a finding of their own
   for (const GroupedConnection& place : group.connections) {
     const Connection& connection =
         observation.snapshots[place.snapshot].connections[place.connection];
     if (IsOpen(connection)) open[place.snapshot].push_back(&connection);
+    if (IsLost(ReachAt(observation, place))) lost.insert(&connection);
   }
+  const auto without_lost = [&](Connections connections) {
+    std::erase_if(connections,
+                  [&](const Connection* connection) { return lost.contains(connection); });
+    return connections;
+  };
   Suspicion idle;
   Suspicion growing;
   growing.grows = true;
@@ -223,8 +230,10 @@ Suspicion Suspect(const Observation& observation, const CallSiteGroup& group) {
     const Connections& held = open[member.snapshot];
     Connections leaked = NeverClosed(snapshot, site, held, thresholds.min_idle_ns);
     if (leaked.empty()) leaked = Outlived(snapshot, site, held, thresholds.min_idle_ns);
+    leaked = without_lost(std::move(leaked));
     if (!leaked.empty()) Add(snapshot, site, held, leaked, &idle);
-    const Growth growth = GrowthOf(snapshot, site, held, thresholds);
+    Growth growth = GrowthOf(snapshot, site, held, thresholds);
+    growth.left = without_lost(std::move(growth.left));
     if (growth.left.empty()) continue;
     Add(snapshot, site, held, growth.left, &growing);
     left.insert(left.end(), growth.left.begin(), growth.left.end());

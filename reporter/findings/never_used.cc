@@ -12,7 +12,7 @@ namespace pqleash::reporter {
 std::vector<Finding> FindNeverUsed(const Observation& observation) {
   std::vector<Finding> findings;
   // The more telling finding says how many of its connections were never used.
-  const std::set<uint64_t> leaks = SitesOf(FindLeakSuspects(observation));
+  const std::set<uint64_t> leaks = LeakSites(observation);
   const std::set<uint64_t> too_many = SitesOf(FindOverProvisioned(observation));
   for (const CallSiteGroup& group : observation.call_sites) {
     if (leaks.contains(group.id) || too_many.contains(group.id)) continue;

@@ -88,7 +88,7 @@ Finding Describe(const Observation& observation, const Service& service, const P
 // Slots of the server that others may need. A leak holds many as well: that grows, this does not.
 std::vector<Finding> FindOverProvisioned(const Observation& observation) {
   const bool server_is_full = ServerIsFull(observation);
-  const std::set<uint64_t> leaks = SitesOf(FindLeakSuspects(observation));
+  const std::set<uint64_t> leaks = LeakSites(observation);
   std::vector<Finding> findings;
   for (const Service& service : ServicesOf(observation)) {
     for (const Place& place : service.places) {

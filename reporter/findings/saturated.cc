@@ -176,7 +176,7 @@ void FindAtCaps(const Observation& observation, std::vector<Finding>* findings) 
 // to that finding.
 std::vector<Finding> FindSaturated(const Observation& observation) {
   std::vector<Finding> findings;
-  const std::set<uint64_t> leaks = SitesOf(FindLeakSuspects(observation));
+  const std::set<uint64_t> leaks = LeakSites(observation);
   const std::set<uint64_t> spikes = SitesOf(FindDemandSpikes(observation));
   for (const Service& service : ServicesOf(observation)) {
     for (const Place& place : service.places) {

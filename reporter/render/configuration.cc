@@ -4,11 +4,11 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "reporter/render/budget.h"
 #include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
 #include "reporter/render/names.h"
@@ -18,7 +18,6 @@
 namespace pqleash::reporter {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using caps::Policy;
 using caps::Rule;
 
@@ -148,10 +147,7 @@ Json ToJson(const Policy& policy, const std::string& source) {
   };
 }
 
-}  // namespace
-
-void RenderConfigurationText(const config::Loaded& loaded, bool colour, std::ostream& out) {
-  const Style style(colour);
+void WriteConfiguration(const config::Loaded& loaded, const Style& style, std::ostream& out) {
   if (!loaded.problems.empty()) {
     for (const std::string& problem : loaded.problems) out << Escape(problem) << '\n';
     return;
@@ -172,7 +168,18 @@ void RenderConfigurationText(const config::Loaded& loaded, bool colour, std::ost
   }
 }
 
-void RenderConfigurationJson(const config::Loaded& loaded, std::ostream& out) {
+}  // namespace
+
+void RenderConfigurationText(const config::Loaded& loaded,
+                             const std::optional<CheckedServer>& server, bool colour,
+                             std::ostream& out) {
+  const Style style(colour);
+  WriteConfiguration(loaded, style, out);
+  if (server) WriteBudgetText(server->view, server->budget, style, out);
+}
+
+void RenderConfigurationJson(const config::Loaded& loaded,
+                             const std::optional<CheckedServer>& server, std::ostream& out) {
   Json policies = Json::array();
   for (size_t i = 0; i < loaded.config.policies.size(); ++i) {
     policies.push_back(ToJson(loaded.config.policies[i], SourceOf(loaded, i)));
@@ -186,7 +193,8 @@ void RenderConfigurationJson(const config::Loaded& loaded, std::ostream& out) {
                      {"file", loaded.file.empty() ? Json(nullptr) : Json(loaded.file)},
                      {"problems", loaded.problems},
                      {"policies", std::move(policies)},
-                     {"settings", std::move(settings)}};
+                     {"settings", std::move(settings)},
+                     {"server", server ? BudgetJson(server->view, server->budget) : Json(nullptr)}};
   out << json.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) << '\n';
 }
 

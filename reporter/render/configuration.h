@@ -6,16 +6,28 @@
 #ifndef PQLEASH_REPORTER_RENDER_CONFIGURATION_H_
 #define PQLEASH_REPORTER_RENDER_CONFIGURATION_H_
 
+#include <optional>
 #include <ostream>
 
+#include "reporter/server/budget.h"
+#include "reporter/server/server_view.h"
 #include "shim/config/config.h"
 
 namespace pqleash::reporter {
 
-// The problems, a line each; where there is none, what would be in force. `colour`: with terminal
-// attributes.
-void RenderConfigurationText(const config::Loaded& loaded, bool colour, std::ostream& out);
-void RenderConfigurationJson(const config::Loaded& loaded, std::ostream& out);
+// The server that the configuration was checked against.
+struct CheckedServer {
+  ServerView view;
+  Budget budget;
+};
+
+// The problems, a line each; where there is none, what would be in force; then whether it fits the
+// server. `colour`: with terminal attributes.
+void RenderConfigurationText(const config::Loaded& loaded,
+                             const std::optional<CheckedServer>& server, bool colour,
+                             std::ostream& out);
+void RenderConfigurationJson(const config::Loaded& loaded,
+                             const std::optional<CheckedServer>& server, std::ostream& out);
 
 }  // namespace pqleash::reporter
 

@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "reporter/duration.h"
+#include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/names.h"
+#include "reporter/render/server_json.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -129,6 +131,17 @@ Json ToJson(const std::optional<Inheritance>& inheritance) {
           {"finished_here", inheritance->finished_here}};
 }
 
+// null: the process's memory was not looked at.
+Json ToJson(const ConnectionReach& reach) {
+  if (reach.reach == Reach::kNotLookedAt) return nullptr;
+  return {
+      {"verdict", NameOf(reach.reach)},
+      {"confidence", IsLost(reach) ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
+                                   : Json(nullptr)},
+      {"where", reach.where.empty() ? Json(nullptr) : Json(reach.where)},
+      {"note", reach.missing.empty() ? Json(nullptr) : Json(reach.missing)}};
+}
+
 Json ToJson(const ReportConnection& connection) {
   const Target& target = connection.target;
   return {{"conn", HandleName(connection.handle)},
@@ -150,7 +163,8 @@ Json ToJson(const ReportConnection& connection) {
           {"idle_s", Seconds(connection.idle_ns)},
           {"queries", connection.commands},
           {"resets", connection.resets},
-          {"inherited", ToJson(connection.inheritance)}};
+          {"inherited", ToJson(connection.inheritance)},
+          {"reference", ToJson(connection.reach)}};
 }
 
 Json ToJson(const ReportCallSite& site);
@@ -218,7 +232,11 @@ Json ToJson(const Filter& filter) {
 
 }  // namespace
 
-void RenderReportJson(const Report& report, std::ostream& out) {
+Json ProcessJson(const ReportProcess& process) { return ToJson(process); }
+Json ConnectionJson(const ReportConnection& connection) { return ToJson(connection); }
+Json FrameJson(const SourceFrame& frame) { return ToJson(frame); }
+
+Json ReportJson(const Report& report) {
   Json processes = ToJsonArray(report.processes);
   for (size_t i = 0; i < report.processes.size(); ++i) {
     const ReportProcess& process = report.processes[i];
@@ -227,18 +245,22 @@ void RenderReportJson(const Report& report, std::ostream& out) {
                              {"use", ToJson(process.times.use)}};
     processes[i]["history"] = ToJsonArray(process.history);
   }
-  WriteJson({{"schema", "pqleash.report/1"},
-             {"generated_at", Timestamp(report.generated_realtime_ns)},
-             {"host", report.host},
-             {"incomplete", report.incomplete},
-             {"processes", std::move(processes)},
-             {"answer",
-              {{"verdict", NameOf(report.answer.verdict)}, {"sentence", report.answer.sentence}}},
-             {"findings", ToJsonArray(report.findings)},
-             {"call_sites", ToJsonArray(report.call_sites)},
-             {"filter", ToJson(report.filter)},
-             {"call_sites_left_out", report.call_sites_left_out}},
-            out);
+  return {{"schema", "pqleash.report/1"},
+          {"generated_at", Timestamp(report.generated_realtime_ns)},
+          {"host", report.host},
+          {"incomplete", report.incomplete},
+          {"processes", std::move(processes)},
+          {"answer",
+           {{"verdict", NameOf(report.answer.verdict)}, {"sentence", report.answer.sentence}}},
+          {"findings", ToJsonArray(report.findings)},
+          {"call_sites", ToJsonArray(report.call_sites)},
+          {"filter", ToJson(report.filter)},
+          {"call_sites_left_out", report.call_sites_left_out},
+          {"server", ServerJson(report.server)}};
+}
+
+void RenderReportJson(const Report& report, std::ostream& out) {
+  WriteJson(ReportJson(report), out);
 }
 
 void RenderProcessListJson(const ProcessList& list, std::ostream& out) {

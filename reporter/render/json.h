@@ -8,9 +8,13 @@
 
 #include <ostream>
 
+#include "reporter/render/json_values.h"
 #include "reporter/report/report.h"
 
 namespace pqleash::reporter {
+
+// The document, for those that add to it.
+Json ReportJson(const Report& report);
 
 void RenderReportJson(const Report& report, std::ostream& out);
 void RenderProcessListJson(const ProcessList& list, std::ostream& out);

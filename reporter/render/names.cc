@@ -94,6 +94,20 @@ std::string_view NameOf(Confidence confidence) {
   return confidence == Confidence::kProven ? "proven" : "likely";
 }
 
+std::string_view NameOf(Reach reach) {
+  switch (reach) {
+    case Reach::kHeld:
+      return "held";
+    case Reach::kLostLikely:
+    case Reach::kLostProven:
+      return "lost";
+    case Reach::kNotLookedAt:
+    case Reach::kNotJudged:
+      break;
+  }
+  return "unknown";
+}
+
 std::string_view NameOf(Answer::Verdict verdict) {
   switch (verdict) {
     case Answer::Verdict::kLeak:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "reporter/findings/finding.h"
+#include "reporter/reachability/reachability.h"
 #include "reporter/snapshot/snapshot.h"
 
 namespace pqleash::reporter {
@@ -21,6 +22,7 @@ std::string_view NameOf(Transaction transaction);
 std::string_view NameOf(Language language);
 std::string_view NameOf(Unwinder unwinder);
 std::string_view NameOf(Confidence confidence);
+std::string_view NameOf(Reach reach);
 std::string_view NameOf(Answer::Verdict verdict);
 
 // 'bound', 'looked_up', 'deep_bind'.

@@ -15,6 +15,7 @@
 #include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
 #include "reporter/render/names.h"
+#include "reporter/render/server_text.h"
 #include "reporter/render/text_call_site.h"
 #include "reporter/render/text_stack.h"
 
@@ -183,6 +184,11 @@ void WriteCoverage(const std::vector<ReportProcess>& processes, const Style& sty
 
 }  // namespace
 
+void RenderFindingText(size_t number, const Finding& finding, const TextOptions& options,
+                       std::ostream& out) {
+  WriteFinding(number, finding, options.native_frames, Style(options.colour), out);
+}
+
 void RenderReportText(const Report& report, const TextOptions& options, std::ostream& out) {
   const Style style(options.colour);
   out << style.Bold(HeadLine(report)) << '\n';
@@ -192,6 +198,7 @@ void RenderReportText(const Report& report, const TextOptions& options, std::ost
     WriteWrapped("", Escape(report.answer.sentence) + ".", out);
   }
   WriteFindings(report, options.native_frames, style, out);
+  if (report.server) WriteServerText(*report.server, style, out);
   WriteCallSites(report, options.native_frames, style, out);
   if (!report.processes.empty()) {
     out << '\n' << style.Bold("Processes") << '\n';

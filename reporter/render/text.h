@@ -21,6 +21,10 @@ struct TextOptions {
   bool native_frames = false;  // show the interpreter's own frames in stacks of scripts
 };
 
+// One finding, with its stacks. `number`: what it is listed by.
+void RenderFindingText(size_t number, const Finding& finding, const TextOptions& options,
+                       std::ostream& out);
+
 void RenderReportText(const Report& report, const TextOptions& options, std::ostream& out);
 // `colour`: with terminal attributes.
 void RenderProcessListText(const ProcessList& list, bool colour, std::ostream& out);

@@ -96,16 +96,26 @@ std::string ServerName(const Target& target) {
   return CutEnd(Escape(name), 100);
 }
 
+// What kind of place the connection is held by: places on the heap are too many to tell apart.
+std::string Holder(const ConnectionReach& reach) {
+  if (reach.reach != Reach::kHeld && !IsLost(reach)) return {};
+  if (IsLost(reach)) return "nothing";
+  return Escape(reach.where.substr(0, reach.where.find(" at 0x")));
+}
+
 void WriteTallies(const ReportCallSite& site, std::ostream& out) {
   if (site.connections.empty()) return;
   std::map<std::string, uint64_t> conditions;
   std::map<std::string, uint64_t> servers;
+  std::map<std::string, uint64_t> holders;
   for (const ReportConnection& connection : site.connections) {
     ++conditions[Condition(connection)];
     ++servers[ServerName(connection.target)];
+    if (const std::string holder = Holder(connection.reach); !holder.empty()) ++holders[holder];
   }
   WriteWrapped("     states: ", Tally(conditions, 12), out);
   WriteWrapped("     servers: ", Tally(servers, 4), out);
+  if (!holders.empty()) WriteWrapped("     held by: ", Tally(holders, 4), out);
 }
 
 // What a process that is gone held at its end must not look like what is held now.
@@ -152,6 +162,10 @@ void WriteConnections(const ReportCallSite& site, std::ostream& out) {
 }
 
 }  // namespace
+
+std::string ActivityText(const ReportConnection& connection) { return Activity(connection); }
+
+std::string TargetText(const Target& target) { return ServerName(target); }
 
 void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_frames,
                        const Style& style, std::ostream& out) {

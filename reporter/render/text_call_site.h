@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <ostream>
+#include <string>
 
 #include "reporter/render/layout.h"
 #include "reporter/report/report.h"
@@ -14,6 +15,12 @@ namespace pqleash::reporter {
 // One call site with its stack and its most telling connections.
 void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_frames,
                        const Style& style, std::ostream& out);
+
+// What a connection is doing: 'idle in transaction', 'in PQexec for 3 s'. Escaped.
+std::string ActivityText(const ReportConnection& connection);
+
+// 'app@db:5432/orders (application_name web)'. Escaped.
+std::string TargetText(const Target& target);
 
 }  // namespace pqleash::reporter
 

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "reporter/findings/finding.h"
+#include "reporter/reachability/reachability.h"
 #include "reporter/report/coverage.h"
+#include "reporter/server/server_report.h"
 #include "reporter/snapshot/snapshot.h"
 #include "reporter/symbols/source_frame.h"
 
@@ -65,6 +67,7 @@ struct ReportConnection {
   uint64_t commands = 0;
   uint32_t resets = 0;
   std::optional<Inheritance> inheritance;  // of state kInherited alone
+  ConnectionReach reach;
 };
 
 struct ReportCallSite {
@@ -105,7 +108,8 @@ struct Report {
   std::vector<Finding> findings;           // most suspicious first
   std::vector<std::string> incomplete;     // a sentence each: what is missing
   Filter filter;
-  uint64_t call_sites_left_out = 0;  // by the filter
+  uint64_t call_sites_left_out = 0;    // by the filter
+  std::optional<ServerReport> server;  // where a server was asked
 };
 
 // What `ps` shows.

@@ -96,7 +96,7 @@ bool HasConnects(const CallSiteGroup& group) {
 }
 
 ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const CallSiteGroup& group,
-                                const Filter& filter) {
+                                const Filter& filter, std::span<const Reachability> reachability) {
   ReportCallSite site;
   site.id = group.id;
   site.open = group.open;
@@ -127,6 +127,9 @@ ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const Ca
     const Snapshot& snapshot = snapshots[place.snapshot];
     ReportConnection connection =
         ToReportConnection(snapshot, snapshot.connections[place.connection]);
+    if (place.snapshot < reachability.size()) {
+      connection.reach = ReachOf(reachability[place.snapshot], place.connection);
+    }
     // Whoever opened it has it in its own ledger.
     if (!connection.inheritance) {
       processes.insert(place.snapshot);
@@ -206,6 +209,7 @@ Thresholds ThresholdsFor(const Filter& filter) {
 Report BuildReport(const std::vector<Snapshot>& snapshots,
                    const std::vector<CallSiteGroup>& call_sites, const Filter& filter,
                    std::vector<std::string> incomplete, const Occasion& occasion,
+                   std::span<const Reachability> reachability,
                    const std::vector<CapsPolicy>& caps) {
   Report report;
   report.generated_realtime_ns = occasion.realtime_ns;
@@ -213,14 +217,14 @@ Report BuildReport(const std::vector<Snapshot>& snapshots,
   report.filter = filter;
   report.incomplete = WithWarnings(snapshots, std::move(incomplete));
   for (const Snapshot& snapshot : snapshots) report.processes.push_back(ToReportProcess(snapshot));
-  const Observation observation = {snapshots, call_sites, ThresholdsFor(filter),
-                                   filter.library_paths, caps};
+  const Observation observation = {
+      snapshots, call_sites, ThresholdsFor(filter), filter.library_paths, reachability, caps};
   report.findings = FindAll(observation);
   report.answer = AnswerOf(observation, report.findings);
   const bool filters_connections = filter.min_age_ns || filter.min_idle_ns;
   for (const CallSiteGroup& group : call_sites) {
     if (!HasConnects(group)) continue;
-    ReportCallSite site = ToReportCallSite(snapshots, group, filter);
+    ReportCallSite site = ToReportCallSite(snapshots, group, filter, reachability);
     if (filters_connections && site.connections.empty()) {
       ++report.call_sites_left_out;
     } else {

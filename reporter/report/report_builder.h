@@ -4,6 +4,7 @@
 #define PQLEASH_REPORTER_REPORT_REPORT_BUILDER_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,12 @@ namespace pqleash::reporter {
 Thresholds ThresholdsFor(const Filter& filter);
 
 // Pure. `call_sites` are the groups of `snapshots`, with their frames. `incomplete` names what
-// could not be read; the snapshots' own warnings are added.
+// could not be read; the snapshots' own warnings are added. `reachability` is as `snapshots`, or
+// empty: no memory was looked at.
 Report BuildReport(const std::vector<Snapshot>& snapshots,
                    const std::vector<CallSiteGroup>& call_sites, const Filter& filter,
                    std::vector<std::string> incomplete, const Occasion& occasion,
+                   std::span<const Reachability> reachability = {},
                    const std::vector<CapsPolicy>& caps = {});
 
 ProcessList BuildProcessList(const std::vector<Snapshot>& snapshots,

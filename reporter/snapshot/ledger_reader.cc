@@ -76,6 +76,8 @@ class SnapshotBuilder {
     process.ending_ns = header.ending_ns;
     process.ended_ns = header.ended_ns;
     process.run_id = header.run_id;
+    process.private_begin = header.private_begin;
+    process.private_size = header.private_size;
     process.boot_id = FixedString(header.boot_id);
     process.service = FixedString(header.service);
     process.host_name = FixedString(header.host_name);

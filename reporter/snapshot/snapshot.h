@@ -226,6 +226,10 @@ struct Process {
   Intercepted intercepted;
   std::vector<Language> interpreters;  // whose frames have been taken
   ProcessPhase phase = ProcessPhase::kRunning;
+  // Memory of the process that belongs to the library, where addresses of connections are that the
+  // program itself may have lost; of size 0: not known.
+  uint64_t private_begin = 0;
+  uint64_t private_size = 0;
   // Filled in by whoever looked at the process itself.
   Life life = Life::kUnknown;
   int32_t visible_pid = 0;  // as the reader sees it, while it lives; 0: not seen

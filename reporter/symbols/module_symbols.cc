@@ -5,6 +5,7 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +97,16 @@ std::string ModuleSymbols::SymbolAt(GElf_Addr address) const {
   // function.
   if (name == nullptr || symbol.st_size == 0 || offset >= symbol.st_size) return {};
   return Demangle(name);
+}
+
+std::string ModuleSymbols::ObjectAt(uint64_t address) const {
+  if (module_ == nullptr) return {};
+  GElf_Off offset = 0;
+  GElf_Sym symbol;
+  const char* name =
+      dwfl_module_addrinfo(module_, address + bias_, &offset, &symbol, nullptr, nullptr, nullptr);
+  if (name == nullptr || offset >= symbol.st_size) return {};
+  return Demangle(name) + (offset == 0 ? std::string() : fmt::format("+{:#x}", offset));
 }
 
 std::vector<SourceFrame> ModuleSymbols::At(uint64_t return_address) const {

@@ -30,6 +30,9 @@ class ModuleSymbols {
   // empty: nothing known.
   std::vector<SourceFrame> At(uint64_t return_address) const;
 
+  // 'name+0x10' of the variable that contains `address`; empty: not known.
+  std::string ObjectAt(uint64_t address) const;
+
  private:
   struct EndSession {
     void operator()(Dwfl* session) const { dwfl_end(session); }

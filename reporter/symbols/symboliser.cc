@@ -41,4 +41,8 @@ const std::vector<SourceFrame>& Symboliser::Resolve(const ModuleFile& module, ui
   return frames;
 }
 
+std::string Symboliser::ObjectAt(const ModuleFile& module, uint64_t address) {
+  return SymbolsOf(module).ObjectAt(address);
+}
+
 }  // namespace pqleash::reporter

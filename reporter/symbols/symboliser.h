@@ -32,6 +32,9 @@ class Symboliser {
   // frame with module and offset. The reference is good as long as the symboliser.
   const std::vector<SourceFrame>& Resolve(const ModuleFile& module, uint64_t offset);
 
+  // 'name+0x10', or 'name', of the variable at `address` of the ELF file; empty: not known.
+  std::string ObjectAt(const ModuleFile& module, uint64_t address);
+
  private:
   ModuleSymbols& SymbolsOf(const ModuleFile& module);
 

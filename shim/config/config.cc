@@ -137,7 +137,7 @@ const Setting kSettings[] = {
      SetCount<&Config::connections, 16, 1'048'576>, ShowCount<&Config::connections>},
     {"ledger.call_sites", nullptr, "a number from 16 to 65536",
      SetCount<&Config::call_sites, 16, 65'536>, ShowCount<&Config::call_sites>},
-    {"ledger.keep_dead", nullptr, "a number from 0 to 100000",
+    {"ledger.keep_dead", "PQLEASH_KEEP_DEAD", "a number from 0 to 100000",
      SetCount<&Config::keep_dead, 0, 100'000>, ShowCount<&Config::keep_dead>},
 };
 constexpr size_t kSettingCount = sizeof(kSettings) / sizeof(kSettings[0]);
@@ -212,6 +212,7 @@ class Loader {
       loaded_.effective.push_back(
           {kSettings[i].key, kSettings[i].show(loaded_.config), sources_[i]});
     }
+    TakeHoldAtExit();
     RefuseWithoutLimit();
     TakePolicies();
     return std::move(loaded_);
@@ -234,6 +235,23 @@ class Loader {
     loaded_.problems.push_back(fmt::format("{}: '{}' is no value for {}: expected {}; using {}",
                                            source, text, setting.key, setting.expected,
                                            setting.show(loaded_.config)));
+  }
+
+  // Not among the settings: nobody sets it by hand, and where it is not set nobody need know of it.
+  void TakeHoldAtExit() {
+    constexpr const char* kVariable = "PQLEASH_HOLD_AT_EXIT";
+    const char* text = Variable(kVariable);
+    if (text == nullptr) return;
+    const auto value = ParseDuration(text);
+    if (value && *value <= kMaxHoldAtExitMs) {
+      loaded_.config.hold_at_exit_ms = *value;
+      loaded_.effective.push_back({"hold_at_exit", ShowDuration(*value), kVariable});
+    } else {
+      loaded_.problems.push_back(
+          fmt::format("{}: '{}' is no value for hold_at_exit: expected a time with its unit, such "
+                      "as 5s, of at most {}; using 0s",
+                      kVariable, text, ShowDuration(kMaxHoldAtExitMs)));
+    }
   }
 
   void ReadFile(const std::string& path) {

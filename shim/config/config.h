@@ -17,6 +17,8 @@ namespace pqleash::config {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
 
+inline constexpr uint32_t kMaxHoldAtExitMs = 10'000;
+
 // Every setting, with its default: observe only.
 struct Config {
   std::string dir;      // directory of the ledgers; absolute
@@ -29,7 +31,11 @@ struct Config {
   bool tag_application_name = false;  // add the call site's id to application_name
   std::string log = "off";            // off, stderr, syslog, or the path of a file
   LogLevel log_level = LogLevel::kInfo;
-  std::string report_at_exit;    // stderr, or the path of a file; empty: none
+  std::string report_at_exit;  // stderr, or the path of a file; empty: none
+  // How long the process waits at its end for somebody to look at its memory, if connections are
+  // open then; in milliseconds, at most kMaxHoldAtExitMs; 0: not at all. Of the environment alone,
+  // which `pqleash audit` sets: in a file it would hold up every end of a service.
+  uint32_t hold_at_exit_ms = 0;
   uint32_t connections = 4'096;  // capacity of the ledger: 16 to 1,048,576
   uint32_t call_sites = 1'024;   // capacity of the ledger: 16 to 65,536
   uint32_t keep_dead = 64;       // ledgers of ended processes that are kept: 0 to 100,000

@@ -289,6 +289,15 @@ enum ProcessState : uint32_t {
       3,  // ended by exit(); after a signal, _exit or a crash it stays at one of the others
 };
 
+// Whether the process waits at its end for somebody who looks at its memory (PQLEASH_HOLD_AT_EXIT).
+// Stored by the process but for kHoldReleased, which the examiner stores, and then wakes the futex.
+enum ExitHold : uint32_t {
+  kHoldNone = 0,
+  kHoldWaiting = 1,
+  kHoldReleased = 2,
+  kHoldOver = 3,  // the time was over
+};
+
 enum Unwinder : uint32_t {
   kUnwinderNone = 0,
   kUnwinderCfi = 1,
@@ -386,9 +395,14 @@ struct Header {
   // size).
   uint64_t private_begin;
   uint64_t private_size;
+  // The wait at the end for an examiner; never before the process has begun to end.
+  uint32_t exit_hold;  // ExitHold, and a futex
+  uint32_t exit_hold_reserved;
+  uint64_t exit_hold_until_ns;  // CLOCK_MONOTONIC; the process goes on then, whatever happens
 };
 static_assert(sizeof(Header) <= kHeaderSize);
 static_assert(offsetof(Header, sections) == 32);
+static_assert(offsetof(Header, exit_hold) % 4 == 0);
 
 }  // namespace pqleash::ledger
 

@@ -9,9 +9,17 @@
 
 namespace pqleash::tracker {
 
+class Process;
+
 // Registers an exit handler, once; children of a fork have it too. `report_at_exit`: 'stderr', a
 // path, or empty.
 void WatchExit(const char* report_at_exit) noexcept;
+
+// A connection was made, or used for the first time. Where the process is to wait for an examiner
+// at its end (Settings::hold_at_exit_ms), registers the handler that waits, up to a bound: exit
+// handlers and destructors run in the reverse order of their registration, and the memory is to be
+// seen before the destructor of an object that was there already takes it apart.
+void WatchHolders(const Process& process) noexcept;
 
 }  // namespace pqleash::tracker
 

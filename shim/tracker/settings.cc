@@ -33,6 +33,7 @@ void Adopt(const config::Config& config, Settings* settings) {
   settings->connections = config.connections;
   settings->call_sites = config.call_sites;
   settings->keep_dead = config.keep_dead;
+  settings->hold_at_exit_ms = config.hold_at_exit_ms;
   CopyText(config.report_at_exit.c_str(), settings->report_at_exit);
 }
 

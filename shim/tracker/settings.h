@@ -21,6 +21,7 @@ struct Settings {
   uint32_t call_sites;
   uint32_t keep_dead;
   char report_at_exit[256];  // empty: none
+  uint32_t hold_at_exit_ms;  // 0: not at all
   uint64_t run_id;           // PQLEASH_RUN, set by `pqleash run`; 0: none
 };
 

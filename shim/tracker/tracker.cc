@@ -14,6 +14,7 @@
 #include "shim/support/host_state.h"
 #include "shim/support/own_code.h"
 #include "shim/tracker/close_event.h"
+#include "shim/tracker/exit.h"
 #include "shim/tracker/inheritance.h"
 #include "shim/tracker/process.h"
 #include "shim/tracker/verdict.h"
@@ -249,6 +250,7 @@ void EndOpen(const ConnectCall& begun, PGconn* conn) noexcept {
   }
   // Whoever came by another way than the linker's binding may go by another way, too.
   if (call.way != ledger::kWayBound) WatchClose(*call.copy, conn);
+  WatchHolders(process);
   if (!settled) return;
   Conclude(call, conn, endpoint, status == CONNECTION_OK);
 }
@@ -343,7 +345,9 @@ Call BeginWork(Function function, bool command, PGconn* conn, const Caller& call
   ledger::Store(record.last_activity_ns, now);
   ledger::Store(record.in_call, call.process->function_names[Index(function)]);
   if (command) {
-    ledger::Store(record.commands, ledger::Load(record.commands) + 1);
+    const uint64_t commands = ledger::Load(record.commands) + 1;
+    ledger::Store(record.commands, commands);
+    if (commands == 1) WatchHolders(*call.process);
     const Connection& connection = call.process->connections.At(call.slot);
     if (connection.busy_since_ns == 0 && connection.state == ledger::kEstablished)
       call.process->lifecycle.Busy(call.slot, now);

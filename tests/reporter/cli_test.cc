@@ -34,10 +34,12 @@ TEST(CliTest, BadUsageIsOneSentence) {
   const Case cases[] = {
       {{}, "pqleash: no command given; see `pqleash --help`\n"},
       {{"frobnicate"},
-       "pqleash: unknown command 'frobnicate', expected one of run, ps, report, check, caps, "
+       "pqleash: unknown command 'frobnicate', expected one of run, audit, ps, report, diff, "
+       "whois, check, caps, "
        "advise, doctor; see `pqleash --help`\n"},
       {{"--frobnicate"},
-       "pqleash: unknown command '--frobnicate', expected one of run, ps, report, check, caps, "
+       "pqleash: unknown command '--frobnicate', expected one of run, audit, ps, report, diff, "
+       "whois, check, caps, "
        "advise, doctor; see `pqleash --help`\n"},
       {{"report", "--min-age", "5"},
        "pqleash: report: --min-age: '5' is no duration, expected a number with a unit: 250ms, 30s, "
@@ -53,6 +55,15 @@ TEST(CliTest, BadUsageIsOneSentence) {
        "report --help`\n"},
       {{"ps", "--dir", ""},
        "pqleash: ps: --dir: expected the name of a directory; see `pqleash ps --help`\n"},
+      {{"whois", "x"},
+       "pqleash: whois: BACKEND_PID: 'x' is no process id, expected a number as 'pid' of "
+       "pg_stat_activity has it; see `pqleash whois --help`\n"},
+      {{"check", "--instances", "3"},
+       "pqleash: check: --instances requires --dsn; see `pqleash check --help`\n"},
+      {{"check", "--dsn", "", "--workers", "0"},
+       "pqleash: check: --workers: '0' is no number, expected a whole number from 1 to 1000000; "
+       "see "
+       "`pqleash check --help`\n"},
       {{"run"},
        "pqleash: run: no command given, expected `pqleash run [OPTIONS] -- COMMAND`; see `pqleash "
        "run --help`\n"},
@@ -85,6 +96,13 @@ TEST(CliTest, BadUsageThatTheParserFinds) {
       {"check", "a.toml", "b.toml"},
       {"check", "--format", "toml"},
       {"check", "--nonsense"},
+      {"whois"},
+      {"whois", "0"},
+      {"whois", "12x"},
+      {"whois", "2147483648"},
+      {"whois", "1", "2"},
+      {"whois", "1", "--dsn"},
+      {"check", "--dsn", "", "--instances", "1000001"},
       {"doctor", "true"},
       {"doctor", "--"},
       {"doctor", "--pid", "1", "--", "true"},
@@ -109,6 +127,7 @@ TEST(CliTest, HelpGoesToStdout) {
                                                     {"ps", "--help"},
                                                     {"report", "--help"},
                                                     {"check", "--help"},
+                                                    {"whois", "--help"},
                                                     {"doctor", "--help"}}) {
     const Outcome outcome = Pqleash(arguments);
     EXPECT_EQ(outcome.exit_code, 0);
@@ -206,6 +225,35 @@ TEST_F(CliLedgerTest, PidWithoutALedgerSaysWhy) {
   EXPECT_THAT(own.err, HasSubstr("libpqleash.so was not preloaded into it"));
 }
 
+TEST_F(CliLedgerTest, WhoisShowsEveryConnectionWithThatBackend) {
+  Write(OfThisProcess());
+  LedgerBuilder dead = ExampleLedger();
+  dead.header.pid = 2'000'000'000;
+  dead.header.pid_namespace = OfThisProcess().header.pid_namespace;
+  dead.connections[0].target = dead.AddTarget("replica\x1b[2J", 5433, "app", "shop", "orders-web");
+  Write(dead);
+
+  const nlohmann::json living = Json({"whois", "9000"});
+  EXPECT_EQ(living["schema"], "pqleash.whois/1");
+  ASSERT_EQ(living["matches"].size(), 1u);
+  EXPECT_EQ(living["matches"][0]["process"]["pid"], getpid());
+  EXPECT_EQ(living["matches"][0]["connection"]["backend_pid"], 9000);
+  EXPECT_EQ(living["matches"][0]["is_servers_backend"], nullptr);
+  EXPECT_EQ(living["server"], nullptr);
+  EXPECT_EQ(Json({"whois", "9000", "--all"})["matches"].size(), 2u);
+  const Outcome text = InDirectory({"whois", "9000", "--all"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("Backend 9000 (1 of 2)\n"));
+  EXPECT_THAT(text.out, HasSubstr("app@10.0.0.3:5432/shop"));
+  EXPECT_THAT(text.out, HasSubstr("app@replica\\x1b[2J:5433/shop"));
+
+  const Outcome none = InDirectory({"whois", "8999"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_EQ(none.out, "");
+  EXPECT_THAT(none.err, HasSubstr("no connection with backend 8999 in 1 ledger with 11 "));
+  EXPECT_EQ(Json({"whois", "8999"}, 1)["matches"], nlohmann::json::array());
+}
+
 TEST_F(CliLedgerTest, ReportOfAService) {
   Write(OfThisProcess());
   EXPECT_EQ(Json({"report", "--service", "orders"})["processes"].size(), 1u);
@@ -242,7 +290,7 @@ TEST_F(CliLedgerTest, WhatCannotBeReadIsNamedAndTheRestIsShown) {
                                       " has format version 9, expected 4"));
   EXPECT_THAT(outcome.out, HasSubstr("incomplete: ledger"));
   EXPECT_THAT(outcome.out, HasSubstr("10 open connections"));
-  EXPECT_EQ(Json({"report", "--all"}, 1)["incomplete"].size(), 1u);
+  EXPECT_EQ(Json({"report", "--all", "--no-scan"}, 1)["incomplete"].size(), 1u);
 }
 
 TEST_F(CliLedgerTest, BadLedgersByName) {

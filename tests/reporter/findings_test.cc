@@ -116,6 +116,52 @@ TEST(FindingsTest, IdleInTransaction) {
                                  2}});
 }
 
+// The verdicts of a search through memory, as `site.connections`.
+std::vector<Finding> FindWith(const Site& site, const std::vector<ConnectionReach>& reaches) {
+  const std::vector<Snapshot> snapshots = {Make(site)};
+  const std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  const std::vector<Reachability> reachability = {{reaches, 5'000'000, 14, 70'000'000, 1}};
+  return FindAll({snapshots, groups, {}, {}, reachability});
+}
+
+TEST(FindingsTest, LostHandleIsWhatNothingLeadsTo) {
+  const ConnectionReach held = {Reach::kHeld, "heap at 0x10", {}};
+  const ConnectionReach proven = {Reach::kLostProven, {}, {}};
+  const ConnectionReach likely = {Reach::kLostLikely, {}, "registers cannot be read"};
+  const Site site = {{{900, 899}, {800, 799}, {700, 699}, {1, 1, 1, kFailed}, {1, 0}}};
+  const std::vector<Finding> findings = FindWith(site, {proven, held, likely, proven, {}});
+  ASSERT_GE(findings.size(), 2u);
+  EXPECT_EQ(findings[0].kind, "lost-handle");
+  EXPECT_EQ(findings[0].confidence, Confidence::kProven);
+  EXPECT_EQ(findings[0].connections, 1u) << "a failed connect is no lost session";
+  EXPECT_EQ(findings[1].kind, "lost-handle");
+  EXPECT_EQ(findings[1].confidence, Confidence::kLikely);
+  EXPECT_NE(findings[1].summary.find("registers cannot be read"), std::string::npos);
+}
+
+TEST(FindingsTest, LostHandlesAreNoSuspects) {
+  const ConnectionReach held = {Reach::kHeld, "heap at 0x10", {}};
+  const ConnectionReach proven = {Reach::kLostProven, {}, {}};
+  const Site site = {{{900, 899}, {800, 799}, {700, 699}}};
+  EXPECT_EQ(Found("leak-suspect", site), 3u);
+  for (const Finding& finding : FindWith(site, {proven, proven, proven})) {
+    EXPECT_NE(finding.kind, "leak-suspect");
+  }
+}
+
+TEST(FindingsTest, OnePlaceThatLeaksIsOneFinding) {
+  const ConnectionReach held = {Reach::kHeld, "heap at 0x10", {}};
+  const ConnectionReach proven = {Reach::kLostProven, {}, {}};
+  const Site site = {{{900, 899}, {800, 799}, {700, 699}}};
+  const std::vector<Finding> findings = FindWith(site, {proven, held, {}});
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].kind, "lost-handle");
+  EXPECT_EQ(findings[0].connections, 3u);
+  EXPECT_NE(findings[0].summary.find("2 more of this place are suspected to leak"),
+            std::string::npos)
+      << findings[0].summary;
+}
+
 // A place that closes as a rule and leaves some behind.
 TEST(FindingsTest, LeakSuspectThatOutlivedTheOthers) {
   const std::vector<Conn> two = {{900, 899}, {700, 699}};
@@ -353,7 +399,7 @@ std::vector<Finding> FindAtCap(uint64_t quiet_ns, const PolicyCounters& counters
   holder.call_site = 0xabc;
   holder.count = 14;
   cap.holders.push_back(holder);
-  return FindAll({{}, {}, {}, {}, {cap}});
+  return FindAll({{}, {}, {}, {}, {}, {cap}});
 }
 
 TEST(FindingsTest, CapHit) {

@@ -139,7 +139,7 @@ Told Tell(const std::vector<Story>& stories, const std::vector<CapsPolicy>& caps
   std::vector<Snapshot> snapshots;
   for (const Story& story : stories) snapshots.push_back(story.snapshot());
   const std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
-  const Observation observation = {snapshots, groups, {}, {}, caps};
+  const Observation observation = {snapshots, groups, {}, {}, {}, caps};
   Told told;
   told.findings = FindAll(observation);
   for (const Finding& finding : told.findings) told.kinds.emplace_back(finding.kind);

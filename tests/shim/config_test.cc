@@ -53,6 +53,29 @@ class ConfigTest : public ::testing::Test {
   std::map<std::string, std::string> files_;
 };
 
+// Of the environment alone, and not among the settings that everybody is shown.
+TEST_F(ConfigTest, HoldAtExit) {
+  EXPECT_EQ(Run().config.hold_at_exit_ms, 0u);
+  EXPECT_EQ(SourceOf(Run(), "hold_at_exit"), "not there");
+  struct Case {
+    const char* text;
+    uint32_t milliseconds;
+    size_t problems;
+  };
+  const Case cases[] = {{"5s", 5'000, 0}, {"10s", 10'000, 0}, {"10001ms", 0, 1},
+                        {"0s", 0, 0},     {"5", 0, 1},        {"", 0, 0}};
+  for (const Case& test : cases) {
+    environment_["PQLEASH_HOLD_AT_EXIT"] = test.text;
+    const Loaded loaded = Run();
+    EXPECT_EQ(loaded.config.hold_at_exit_ms, test.milliseconds) << test.text;
+    ASSERT_EQ(loaded.problems.size(), test.problems) << test.text;
+    if (test.problems != 0) {
+      EXPECT_THAT(loaded.problems[0],
+                  AllOf(StartsWith("PQLEASH_HOLD_AT_EXIT:"), HasSubstr("at most 10s")));
+    }
+  }
+}
+
 TEST_F(ConfigTest, DefaultsObserveOnly) {
   const Loaded loaded = Run();
   EXPECT_THAT(loaded.problems, IsEmpty());
@@ -107,6 +130,7 @@ TEST_F(ConfigTest, BadVariablesAreNamedAndLeaveTheDefault) {
                         Case{"PQLEASH_WAIT_TIMEOUT", "5", "a time with its unit"},
                         Case{"PQLEASH_WAIT_TIMEOUT", "0s", "from 1ms to 24h"},
                         Case{"PQLEASH_STACK_DEPTH", "257", "from 1 to 256"},
+                        Case{"PQLEASH_KEEP_DEAD", "100001", "from 0 to 100000"},
                         Case{"PQLEASH_LOG", "stdout", "off, stderr, syslog"},
                         Case{"PQLEASH_LOG_LEVEL", "loud", "debug, info"},
                         Case{"PQLEASH_REPORT_AT_EXIT", "x", "stderr or the absolute path"}}) {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/commands/ask_server.h"
+
+#include <utility>
+#include <variant>
+
+#include "reporter/server/server_query.h"
+
+namespace pqleash::reporter {
+
+void AddDsnOption(CLI::App* app, const std::string& help, std::optional<std::string>* dsn) {
+  app->add_option_function<std::string>(
+         "--dsn", [dsn](const std::string& text) { *dsn = text; },
+         help +
+             ": a connection string as of libpq, or '' for the defaults and PG variables. Keep "
+             "the password in ~/.pgpass: everybody can see the arguments of a command")
+      ->type_name("CONNINFO");
+}
+
+std::optional<ServerView> AskServer(const std::optional<std::string>& dsn,
+                                    std::optional<std::string>* problem) {
+  if (!dsn) return std::nullopt;
+  auto answer = QueryServer(*dsn);
+  if (const auto* error = std::get_if<ServerError>(&answer)) {
+    *problem = "the server of --dsn could not be asked: " + error->sentence;
+    return std::nullopt;
+  }
+  auto& view = std::get<ServerView>(answer);
+  if (!view.backends_known) *problem = view.missing.back();
+  return std::move(view);
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/commands/audit_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "reporter/audit/judge.h"
+#include "reporter/commands/fail_on.h"
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+#include "reporter/duration.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr char kDescription[] =
+    "Run a program with all the processes that come from it, and report once, for all of them, on "
+    "the connections that they left behind: each finding with the stack that opened them. For "
+    "tests: exits with 3 where there are findings and the program itself succeeded.";
+
+constexpr char kFooter[] =
+    "The program follows after two dashes: pqleash audit [OPTIONS] -- COMMAND [ARGUMENTS...]\n"
+    "\n"
+    "What is found\n"
+    "  lost-handle                proven: nothing in the process referred to the connection\n"
+    "  fork-shared                proven: used by two processes, after a fork\n"
+    "  idle-in-transaction        likely: open in a transaction when the process ended\n"
+    "  leak-suspect               likely: open when the process ended\n"
+    "  unfinished-failed-connect  proven: connect failed, handle never passed to PQfinish\n"
+    "A process has ended when it called exit() or returned from main. One that was killed, crashed "
+    "or left with _exit() had no chance to close anything: its connections are noted, and judged "
+    "only with --judge-killed. One that still runs when the audit ends is judged as by `pqleash "
+    "report`, and goes on.\n"
+    "\n"
+    "Suppressions, one a line, as for LeakSanitizer\n"
+    "  leak:PATTERN    a function, file or module of any frame of the stack\n"
+    "  dbname:PATTERN  the database of the connections\n"
+    "  # comment\n"
+    "A pattern is looked for anywhere; * stands for any text, ^ in front for the beginning, $ at "
+    "the end for the end.\n"
+    "\n"
+    "A baseline is an audit's JSON. Findings are known by kind and call site, and where the code "
+    "around them was edited by kind, functions and file names of the stack.\n"
+    "\n"
+    "Exit codes: that of the program where it is not 0 (a signal as a signal): findings are "
+    "reported all the same. Otherwise 0 nothing fails, 1 the audit failed or is incomplete, 2 "
+    "wrong "
+    "usage, 3 findings at or above --fail-on; 126 the program cannot be executed, 127 it is not "
+    "found. Where a file that is given cannot be used, the program is not run.";
+
+std::string KindNames() {
+  std::string names;
+  for (const std::string_view kind : AuditKinds())
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", kind);
+  return names;
+}
+
+void AddKindsOption(CLI::App* app, std::vector<std::string>* kinds) {
+  app->add_option_function<std::vector<std::string>>(
+         "--kinds",
+         [kinds](const std::vector<std::string>& given) {
+           const auto known = AuditKinds();
+           for (const std::string& kind : given) {
+             if (kind == "all") {
+               kinds->assign(known.begin(), known.end());
+               return;
+             }
+             if (std::find(known.begin(), known.end(), kind) == known.end()) {
+               throw CLI::ValidationError(
+                   "--kinds", fmt::format("'{}' is no kind of finding, expected all or some of {}",
+                                          kind, KindNames()));
+             }
+           }
+           *kinds = given;
+         },
+         "Kinds of finding to look for, with commas between (default: those below; all: also those "
+         "about how a service lives)")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->expected(1)
+      ->take_all();
+}
+
+void AddAuditFormatOption(CLI::App* app, AuditFormat* format) {
+  app->add_option_function<std::string>(
+         "--format",
+         [format](const std::string& text) {
+           if (text == "text") {
+             *format = AuditFormat::kText;
+           } else if (text == "json") {
+             *format = AuditFormat::kJson;
+           } else if (text == "junit") {
+             *format = AuditFormat::kJunit;
+           } else if (text == "sarif") {
+             *format = AuditFormat::kSarif;
+           } else {
+             throw CLI::ValidationError(
+                 "--format",
+                 fmt::format("'{}' is no format, expected text, json, junit or sarif", text));
+           }
+         },
+         "Format of the result: text (default), json, junit or sarif")
+      ->type_name("FORMAT");
+}
+
+void AddOptions(CLI::App* app, AuditOptions* options) {
+  AddFailOnOption(app,
+                  "Fail on findings that are proven, or at least likely (default: likely); others "
+                  "are reported",
+                  &options->fail_on);
+  AddKindsOption(app, &options->kinds);
+  app->add_flag("--judge-killed", options->judge_killed,
+                "Judge processes that did not come to exit(), too: where workers leave with "
+                "_exit(), as Python's multiprocessing does");
+  app->add_option("--baseline", options->baseline,
+                  "Fail only on what is not in this file, which --write-baseline or --format json "
+                  "wrote")
+      ->type_name("FILE");
+  app->add_option("--write-baseline", options->write_baseline,
+                  "Write what was found to this file, and do not fail on it")
+      ->type_name("FILE");
+  app->add_option("--suppress", options->suppressions,
+                  "Do not fail on what this file names (see below). May be repeated")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+  AddAuditFormatOption(app, &options->format);
+  app->add_option("--output", options->output,
+                  "Write the result to this file; '-' is stdout, which the program writes to, too "
+                  "(default: stderr, for text alone)")
+      ->type_name("FILE");
+  AddDurationOption(app, "--linger",
+                    "Wait for so long, after the program has ended, for processes that it left "
+                    "(default: 5s)",
+                    &options->linger_ns);
+  app->add_option("--keep-ledgers", options->keep_ledgers,
+                  "Have the ledgers in this directory, and leave them there (default: in a private "
+                  "one that is removed; PQLEASH_DIR is not used)")
+      ->type_name("DIR");
+  app->add_option("--library-path", options->library_paths,
+                  "Take scripts whose path matches for a library's, as `pqleash report` does. May "
+                  "be repeated")
+      ->type_name("GLOB")
+      ->expected(1)
+      ->take_all();
+  app->add_flag("--native", options->native_frames,
+                "Show the interpreter's own frames in stacks of scripts, too (text)");
+  AddLaunchOptions(app, &options->launch);
+}
+
+}  // namespace
+
+std::optional<int> ParseAudit(const Arguments& arguments, AuditOptions* options) {
+  CLI::App app(kDescription);
+  app.footer(kFooter);
+  options->launch.name = "audit";
+  options->kinds.assign(DefaultAuditKinds().begin(), DefaultAuditKinds().end());
+  AddOptions(&app, options);
+  if (auto exit_code = ParseLaunch(arguments, &app, &options->launch)) return exit_code;
+  if (options->format != AuditFormat::kText && options->output.empty()) {
+    Diagnose(
+        "audit: this --format is for programs, and needs --output FILE ('-' for stdout): stdout "
+        "and stderr are the audited program's");
+    return kUsage;
+  }
+  if (!options->fail_on) options->fail_on = Confidence::kLikely;
+  if (!options->linger_ns) options->linger_ns = 5 * kSecond;
+  // The program may start elsewhere than we did.
+  std::error_code error;
+  if (!options->keep_ledgers.empty())
+    options->keep_ledgers = std::filesystem::absolute(options->keep_ledgers, error);
+  return std::nullopt;
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/render/diff.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "reporter/commands/changes.h"
+#include "reporter/commands/command.h"
+#include "reporter/commands/fail_on.h"
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+
+namespace pqleash::reporter {
+int RunDiff(const Arguments& arguments) {
+  CLI::App app(
+      "Show what has changed between two saved reports: call sites that are new, hold more or "
+      "fewer connections, or are gone, and findings that are new or gone. Call sites are matched "
+      "by their id, which is the same on every host and in every run of one build of the program.");
+  app.footer(
+      "BEFORE and AFTER are what `pqleash report --format json` or `pqleash audit --format json` "
+      "wrote.\n"
+      "Exit codes: 0 compared, 1 a file cannot be read or is no report, 2 wrong usage, 3 new "
+      "findings at or above --fail-on");
+  std::string before_path;
+  std::string after_path;
+  std::optional<Confidence> fail_on;
+  Format format = Format::kText;
+  app.add_option("BEFORE", before_path, "The earlier report")->type_name("")->required();
+  app.add_option("AFTER", after_path, "The later one")->type_name("")->required();
+  AddFailOnOption(&app,
+                  "Exit with 3 where there are new findings that are proven, or at least likely",
+                  &fail_on);
+  AddFormatOption(&app, &format);
+  if (const auto exit_code = ParseArguments("diff", arguments, &app)) return *exit_code;
+
+  const auto diff = ChangesBetween(before_path, after_path);
+  if (!diff) return kFailed;
+  if (format == Format::kJson) {
+    RenderDiffJson(*diff, std::cout);
+  } else {
+    RenderDiffText(*diff, WantsColour(STDOUT_FILENO), std::cout);
+  }
+  if (FinishOutput() != kFine) return kFailed;
+  const bool fails = fail_on && std::any_of(diff->new_findings.begin(), diff->new_findings.end(),
+                                            [&](const SavedFinding& finding) {
+                                              return finding.confidence >= *fail_on;
+                                            });
+  return fails ? kFindings : kFine;
+}
+
+}  // namespace pqleash::reporter

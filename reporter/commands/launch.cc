@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/commands/launch.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "reporter/commands/command.h"
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+#include "reporter/commands/preload.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr size_t kMaxService = 63;  // bytes that a ledger has room for
+
+}  // namespace
+
+void AddLaunchOptions(CLI::App* app, Launch* launch) {
+  app->add_option_function<std::string>(
+         "--service",
+         [launch](const std::string& name) {
+           if (name.empty() || name.size() > kMaxService) {
+             throw CLI::ValidationError(
+                 "--service", fmt::format("'{}' has {} bytes, expected 1 to {}", name, name.size(),
+                                          kMaxService));
+           }
+           launch->service = name;
+         },
+         "Name of the service in reports (default: PQLEASH_SERVICE, else name of the executable)")
+      ->type_name("NAME");
+  app->add_option("--library", launch->library, "Path of libpqleash.so (default: beside this tool)")
+      ->type_name("FILE");
+}
+
+std::optional<int> ParseLaunch(const Arguments& arguments, CLI::App* app, Launch* launch) {
+  const auto separator = std::find(arguments.begin(), arguments.end(), "--");
+  if (auto exit_code = ParseArguments(launch->name, Arguments(arguments.begin(), separator), app)) {
+    return exit_code;
+  }
+  if (separator != arguments.end()) launch->command.assign(separator + 1, arguments.end());
+  if (!launch->command.empty()) return std::nullopt;
+  Diagnose(
+      fmt::format("{0}: no command given, expected `pqleash {0} [OPTIONS] -- COMMAND`; see "
+                  "`pqleash {0} --help`",
+                  launch->name));
+  return kUsage;
+}
+
+uint64_t NewRunId() {
+  uint64_t id = 0;
+  while (id == 0) {
+    if (getrandom(&id, sizeof id, 0) != sizeof id) id = static_cast<uint64_t>(getpid());
+  }
+  return id;
+}
+
+std::optional<std::string> UsableLibrary(const Launch& launch, std::string* problem) {
+  std::optional<std::string> library = FindLibrary();
+  if (!launch.library.empty()) {
+    std::error_code error;
+    library = std::filesystem::absolute(launch.library, error);
+  }
+  if (!library) {
+    *problem =
+        "libpqleash.so is not beside this tool, so that nothing will be recorded; name it with "
+        "--library";
+    return std::nullopt;
+  }
+  if (const auto reason = LibraryProblem(*library)) {
+    *problem = fmt::format("{}; nothing will be recorded", *reason);
+    return std::nullopt;
+  }
+  return library;
+}
+
+std::vector<std::string> RecordingProblems(const std::string& directory) {
+  std::vector<std::string> problems;
+  if (const auto problem = DirectoryProblem(directory)) {
+    problems.push_back(fmt::format("{}; nothing will be recorded", *problem));
+  }
+  if (const char* disable = std::getenv("PQLEASH_DISABLE");
+      disable && std::strcmp(disable, "1") == 0) {
+    problems.emplace_back("PQLEASH_DISABLE=1 is set, so that nothing will be recorded");
+  }
+  return problems;
+}
+
+Variables LaunchVariables(const Launch& launch, const std::optional<std::string>& library,
+                          uint64_t run_id) {
+  Variables variables;
+  if (library) {
+    const char* existing = std::getenv("LD_PRELOAD");
+    variables.emplace_back("LD_PRELOAD", PreloadValue(*library, existing ? existing : ""));
+  }
+  variables.emplace_back("PQLEASH_RUN", fmt::format("{:016x}", run_id));
+  if (!launch.directory.empty()) variables.emplace_back("PQLEASH_DIR", launch.directory);
+  if (!launch.service.empty()) variables.emplace_back("PQLEASH_SERVICE", launch.service);
+  return variables;
+}
+
+int DiagnoseStart(const Launch& launch, int start_error) {
+  Diagnose(fmt::format("{}: {} cannot be run: {}", launch.name, launch.command.front(),
+                       std::strerror(start_error)));
+  return start_error == ENOENT ? kCommandNotFound : kCannotExecute;
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/render/whois.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "reporter/commands/ask_server.h"
+#include "reporter/commands/collect.h"
+#include "reporter/commands/command.h"
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+#include "reporter/report/report_builder.h"
+#include "reporter/report/whois.h"
+#include "reporter/symbols/symboliser.h"
+
+namespace pqleash::reporter {
+namespace {
+
+struct WhoisOptions {
+  int32_t backend_pid = 0;
+  Selection selection;
+  std::optional<std::string> dsn;
+  Format format = Format::kText;
+  bool native_frames = false;
+};
+
+// Not 0, which stands for 'not known'. A server's are positive; those that PgBouncer makes up for
+// its clients need not be.
+std::optional<int32_t> ParsePid(const std::string& text) {
+  int32_t pid = 0;
+  const char* end = text.data() + text.size();
+  const auto [parsed, error] = std::from_chars(text.data(), end, pid);
+  if (error != std::errc() || parsed != end || pid == 0) return std::nullopt;
+  return pid;
+}
+
+std::optional<int> ParseWhois(const Arguments& arguments, WhoisOptions* options) {
+  CLI::App app(
+      "Say which process, thread and line of code opened the connection that a server's backend "
+      "serves: BACKEND_PID is 'pid' of pg_stat_activity.");
+  app.footer("Exits with 1 where no ledger knows the backend, or the server cannot be asked.");
+  app.add_option_function<std::string>(
+         "BACKEND_PID",
+         [options](const std::string& text) {
+           const auto pid = ParsePid(text);
+           if (!pid) {
+             throw CLI::ValidationError(
+                 "BACKEND_PID", fmt::format("'{}' is no process id, expected a number as 'pid' of "
+                                            "pg_stat_activity has it",
+                                            text));
+           }
+           options->backend_pid = *pid;
+         },
+         "The backend")
+      ->type_name("")
+      ->required();
+  app.add_flag("--all", options->selection.all, "Look at the ledgers of dead processes, too");
+  AddDirectoryOption(&app, &options->selection.directory);
+  AddDsnOption(&app, "Show what the server says of the backend, too", &options->dsn);
+  app.add_flag("--native", options->native_frames,
+               "Show the interpreter's own frames in stacks of scripts, too (text)");
+  AddFormatOption(&app, &options->format);
+  return ParseArguments("whois", arguments, &app);
+}
+
+// The stacks of the connections that are left, and no others: symbols cost time.
+Report ReportOn(const std::vector<Snapshot>& snapshots) {
+  std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  std::erase_if(groups, [](const CallSiteGroup& group) { return group.connections.empty(); });
+  Symboliser symboliser;
+  SymboliseCallSites(snapshots, &symboliser, &groups);
+  return BuildReport(snapshots, groups, {}, {}, CurrentOccasion());
+}
+
+}  // namespace
+
+int RunWhois(const Arguments& arguments) {
+  WhoisOptions options;
+  if (const auto exit_code = ParseWhois(arguments, &options)) return *exit_code;
+  Whois whois;
+  whois.backend_pid = options.backend_pid;
+  std::optional<std::string> problem;
+  const std::optional<ServerView> view = AskServer(options.dsn, &problem);
+  if (problem) whois.incomplete.push_back(*problem);
+  Collected collected = Collect(options.selection);
+  whois.ledgers = collected.snapshots.size();
+  whois.connections = KeepBackend(options.backend_pid, &collected.snapshots);
+  whois.incomplete.insert(whois.incomplete.end(), collected.incomplete.begin(),
+                          collected.incomplete.end());
+  AddMatches(ReportOn(collected.snapshots), collected.snapshots, view ? &*view : nullptr, &whois);
+
+  for (const std::string& sentence : whois.incomplete) Diagnose("incomplete: " + sentence);
+  if (options.format == Format::kJson) {
+    RenderWhoisJson(whois, std::cout);
+  } else {
+    RenderWhoisText(whois, {WantsColour(STDOUT_FILENO), options.native_frames}, std::cout);
+  }
+  const int written = FinishOutput();
+  if (whois.matches.empty()) Diagnose(WhyNoMatch(whois, geteuid() == 0));
+  return whois.matches.empty() || !whois.incomplete.empty() ? kFailed : written;
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/findings/open_at_exit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <set>
+
+namespace pqleash::reporter {
+namespace {
+
+// Connections of one call site that were open at the end of their processes.
+struct OpenAtEnd {
+  uint64_t count = 0;
+  uint64_t killed = 0;  // of these, in processes that did not come to exit()
+  uint64_t oldest_age_ns = 0;
+  std::set<size_t> processes;  // snapshots
+  std::string held_in;         // where a reference to one of them was
+};
+
+bool InTransaction(const Connection& connection) {
+  return connection.transaction == Transaction::kOpen ||
+         connection.transaction == Transaction::kFailed;
+}
+
+// A PGconn that was not passed to PQfinish. Those of failed connects are another kind's.
+bool IsUnfinished(const Connection& connection) {
+  switch (connection.state) {
+    case ConnectionState::kEstablished:
+    case ConnectionState::kResetting:
+    case ConnectionState::kBroken:
+      return true;
+    case ConnectionState::kConnecting:
+    case ConnectionState::kWaiting:
+      return connection.handle != 0;
+    case ConnectionState::kFailed:
+    case ConnectionState::kRefused:
+    case ConnectionState::kInherited:
+      break;
+  }
+  return false;
+}
+
+bool HadNoChance(const Snapshot& snapshot) {
+  return snapshot.process.life == Life::kKilled || snapshot.process.life == Life::kReplaced;
+}
+
+bool IsJudged(const Snapshot& snapshot, const AtExit& at_exit) {
+  return HasEnded(snapshot) || (at_exit.judge_killed && HadNoChance(snapshot));
+}
+
+using Choose = std::function<bool(const Snapshot&, const Connection&, const ConnectionReach&)>;
+
+OpenAtEnd PickOpen(const Observation& observation, const CallSiteGroup& group,
+                   const Choose& choose) {
+  OpenAtEnd picked;
+  for (const GroupedConnection& place : group.connections) {
+    const Snapshot& snapshot = observation.snapshots[place.snapshot];
+    const Connection& connection = snapshot.connections[place.connection];
+    const ConnectionReach& reach = ReachAt(observation, place);
+    if (!IsUnfinished(connection) || !choose(snapshot, connection, reach)) continue;
+    ++picked.count;
+    picked.killed += HadNoChance(snapshot);
+    picked.oldest_age_ns = std::max(picked.oldest_age_ns, AgeNs(connection, snapshot.as_of_ns));
+    picked.processes.insert(place.snapshot);
+    if (reach.reach == Reach::kHeld && picked.held_in.empty()) picked.held_in = reach.where;
+  }
+  return picked;
+}
+
+// 'when the process ended'.
+std::string WhenEnded(const OpenAtEnd& open) {
+  std::string text =
+      open.processes.size() == 1 ? "when the process ended" : "when the processes ended";
+  if (open.killed == open.count) return text + " without exit()";
+  if (open.killed != 0) text += fmt::format(" ({} of them without exit())", open.killed);
+  return text;
+}
+
+Finding ToFinding(const Observation& observation, const CallSiteGroup& group,
+                  const OpenAtEnd& open) {
+  Finding finding;
+  finding.call_site = group.id;
+  finding.connections = open.count;
+  uint64_t opened = 0;
+  uint64_t closed = 0;
+  for (const CallSiteMember& member : group.members) {
+    if (!open.processes.contains(member.snapshot)) continue;
+    const CallSite& site = observation.snapshots[member.snapshot].call_sites[member.call_site];
+    opened += site.opened;
+    closed += site.closed;
+  }
+  finding.evidence = {InConnections("open_at_exit", open.count),
+                      InConnections("opened", opened),
+                      InConnections("closed", closed),
+                      InSeconds("oldest", open.oldest_age_ns),
+                      {"processes", static_cast<double>(open.processes.size()), "processes"}};
+  return finding;
+}
+
+using Describe = std::function<void(const std::string& subject, const OpenAtEnd& open, Finding*)>;
+
+std::vector<Finding> ForEachSite(const Observation& observation, const AtExit& at_exit,
+                                 const std::function<bool(const Connection&)>& chosen,
+                                 const Describe& describe) {
+  std::vector<Finding> findings;
+  for (const CallSiteGroup& group : observation.call_sites) {
+    const OpenAtEnd open = PickOpen(
+        observation, group,
+        [&](const Snapshot& snapshot, const Connection& connection, const ConnectionReach& reach) {
+          return IsJudged(snapshot, at_exit) && !IsLost(reach) && chosen(connection);
+        });
+    if (open.count == 0) continue;
+    Finding finding = ToFinding(observation, group, open);
+    describe(fmt::format("{} {}", Count(open.count, "connection"), OpenedBy(observation, group)),
+             open, &finding);
+    findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+std::string WereOrWas(uint64_t count) { return count == 1 ? "was" : "were"; }
+
+}  // namespace
+
+std::vector<Finding> FindInTransactionAtExit(const Observation& observation,
+                                             const AtExit& at_exit) {
+  return ForEachSite(
+      observation, at_exit, [](const Connection& connection) { return InTransaction(connection); },
+      [](const std::string& subject, const OpenAtEnd& open, Finding* finding) {
+        finding->confidence = Confidence::kLikely;
+        finding->summary = fmt::format(
+            "{} {} still open and inside of a transaction {}: the server rolled it back", subject,
+            WereOrWas(open.count), WhenEnded(open));
+        finding->advice =
+            "commit or roll back, and close the connection, on every path before the program ends; "
+            "with a driver that begins transactions by itself, a connection that has only read is "
+            "in one, too";
+      });
+}
+
+std::vector<Finding> FindOpenAtExit(const Observation& observation, const AtExit& at_exit) {
+  return ForEachSite(
+      observation, at_exit, [](const Connection& connection) { return !InTransaction(connection); },
+      [](const std::string& subject, const OpenAtEnd& open, Finding* finding) {
+        finding->confidence = Confidence::kLikely;
+        finding->summary =
+            fmt::format("{} {} still open {}", subject, WereOrWas(open.count), WhenEnded(open));
+        if (!open.held_in.empty())
+          finding->summary += fmt::format("; a reference was left in {}", open.held_in);
+        finding->advice =
+            "close the connection (PQfinish, or the driver's close) on every path before the "
+            "program ends: an early return, an exception, an object that is never destroyed; where "
+            "it is meant to live as long as the process, close it at exit or suppress it";
+      });
+}
+
+std::vector<std::string> NotJudgedAtExit(const Observation& observation, const AtExit& at_exit) {
+  std::vector<std::string> sentences;
+  if (at_exit.judge_killed) return sentences;
+  for (const CallSiteGroup& group : observation.call_sites) {
+    const OpenAtEnd open = PickOpen(observation, group,
+                                    [](const Snapshot& snapshot, const Connection&,
+                                       const ConnectionReach&) { return HadNoChance(snapshot); });
+    if (open.count == 0) continue;
+    const bool one = open.processes.size() == 1;
+    sentences.push_back(fmt::format(
+        "{} {} ended with {}, which did not come to exit() (killed, crashed, left with _exit, or "
+        "replaced by exec): not judged, since {} had no chance to close {}",
+        Count(open.count, "connection"), OpenedBy(observation, group),
+        one ? std::string("a process") : fmt::format("{} processes", open.processes.size()),
+        one ? "it" : "they", open.count == 1 ? "it" : "them"));
+  }
+  return sentences;
+}
+
+}  // namespace pqleash::reporter

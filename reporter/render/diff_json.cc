@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <utility>
+
+#include "reporter/render/diff.h"
+#include "reporter/render/json_values.h"
+#include "reporter/render/names.h"
+
+namespace pqleash::reporter {
+namespace {
+
+Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json ToJson(const DiffSide& side) {
+  return {{"file", side.path},
+          {"generated_at", TextOrNull(side.generated_at)},
+          {"host", side.host},
+          {"processes", side.processes},
+          {"open", side.open},
+          {"opened_total", side.opened},
+          {"incomplete", side.incomplete},
+          {"call_sites_left_out", side.call_sites_left_out}};
+}
+
+Json ToJson(const SiteCounts& counts) {
+  return {{"open", counts.open}, {"opened_total", counts.opened}, {"failed_total", counts.failed}};
+}
+
+Json ToJson(const std::vector<SiteDiff>& sites) {
+  Json array = Json::array();
+  for (const SiteDiff& site : sites) {
+    array.push_back({{"id", site.id},
+                     {"change", NameOf(site.change)},
+                     {"place", site.place},
+                     {"before", ToJson(site.before)},
+                     {"after", ToJson(site.after)}});
+  }
+  return array;
+}
+
+Json ToJson(const std::vector<SavedFinding>& findings) {
+  Json array = Json::array();
+  for (const SavedFinding& finding : findings) {
+    array.push_back({{"kind", finding.kind},
+                     {"confidence", NameOf(finding.confidence)},
+                     {"summary", finding.summary},
+                     {"call_site", finding.call_site ? Json(*finding.call_site) : Json(nullptr)},
+                     {"advice", finding.advice}});
+  }
+  return array;
+}
+
+}  // namespace
+
+void RenderDiffJson(const ReportDiff& diff, std::ostream& out) {
+  WriteJson({{"schema", "pqleash.diff/1"},
+             {"before", ToJson(diff.before)},
+             {"after", ToJson(diff.after)},
+             {"new_findings", ToJson(diff.new_findings)},
+             {"gone_findings", ToJson(diff.gone_findings)},
+             {"unchanged_findings", diff.unchanged_findings},
+             {"call_sites", ToJson(diff.call_sites)},
+             {"unchanged_call_sites", diff.unchanged_call_sites}},
+            out);
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/report/saved_report.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "reporter/render/names.h"
+#include "reporter/report/bounded_file.h"
+
+namespace pqleash::reporter {
+namespace {
+
+using Json = nlohmann::json;
+
+struct BadDocument {
+  std::string sentence;
+};
+
+// A value and the way to it, which complaints name.
+class Node {
+ public:
+  Node(const Json& value, std::string path) : value_(value), path_(std::move(path)) {}
+
+  Node At(const std::string& key) const {
+    if (!value_.is_object()) Expected("an object");
+    const auto found = value_.find(key);
+    if (found == value_.end()) {
+      throw BadDocument{fmt::format("{} is missing", Path(key))};
+    }
+    return {*found, Path(key)};
+  }
+  bool Has(const std::string& key) const {
+    if (!value_.is_object()) Expected("an object");
+    const auto found = value_.find(key);
+    return found != value_.end() && !found->is_null();
+  }
+
+  std::string Text() const {
+    if (!value_.is_string()) Expected("a string");
+    return value_.get<std::string>();
+  }
+  // Empty for null.
+  std::string TextOrNull() const { return value_.is_null() ? std::string() : Text(); }
+  std::optional<std::string> OptionalText() const {
+    return value_.is_null() ? std::nullopt : std::optional(Text());
+  }
+
+  uint64_t Whole(uint64_t max = std::numeric_limits<uint64_t>::max()) const {
+    if (!value_.is_number_unsigned()) Expected("a whole number of at least 0");
+    const auto number = value_.get<uint64_t>();
+    if (number > max) {
+      throw BadDocument{fmt::format("{} is {}, expected at most {}", path_, number, max)};
+    }
+    return number;
+  }
+  // 0 for null.
+  uint64_t WholeOrNull(uint64_t max) const { return value_.is_null() ? 0 : Whole(max); }
+
+  double Number() const {
+    if (!value_.is_number()) Expected("a number");
+    return value_.get<double>();
+  }
+
+  bool Truth() const {
+    if (!value_.is_boolean()) Expected("true or false");
+    return value_.get<bool>();
+  }
+
+  bool IsNull() const { return value_.is_null(); }
+
+  template <typename Read>
+  auto Each(const Read& read) const {
+    if (!value_.is_array()) Expected("an array");
+    std::vector<decltype(read(*this))> values;
+    values.reserve(value_.size());
+    for (size_t i = 0; i < value_.size(); ++i) {
+      values.push_back(read(Node(value_[i], fmt::format("{}[{}]", path_, i))));
+    }
+    return values;
+  }
+
+  [[noreturn]] void Expected(const std::string& what) const {
+    throw BadDocument{fmt::format("{} is {}, expected {}", path_.empty() ? "the document" : path_,
+                                  TypeName(), what)};
+  }
+
+ private:
+  std::string Path(const std::string& key) const {
+    return path_.empty() ? key : fmt::format("{}.{}", path_, key);
+  }
+  std::string TypeName() const {
+    const std::string name = value_.type_name();
+    if (value_.is_null()) return name;
+    return (value_.is_array() || value_.is_object() ? "an " : "a ") + name;
+  }
+
+  const Json& value_;
+  const std::string path_;
+};
+
+Language ReadLanguage(const Node& node) {
+  const std::string name = node.Text();
+  for (const Language language :
+       {Language::kNative, Language::kPython, Language::kRuby, Language::kPhp, Language::kPerl}) {
+    if (name == NameOf(language)) return language;
+  }
+  return Language::kUnknown;  // of a later version: its frames can be shown all the same
+}
+
+Confidence ReadConfidence(const Node& node) {
+  const std::string name = node.Text();
+  if (name == NameOf(Confidence::kProven)) return Confidence::kProven;
+  if (name != NameOf(Confidence::kLikely)) node.Expected("'proven' or 'likely'");
+  return Confidence::kLikely;
+}
+
+SourceFrame ReadFrame(const Node& node) {
+  SourceFrame frame;
+  constexpr uint64_t kMaxLine = std::numeric_limits<uint32_t>::max();
+  frame.function = node.At("function").TextOrNull();
+  frame.file = node.At("file").TextOrNull();
+  frame.line = static_cast<uint32_t>(node.At("line").WholeOrNull(kMaxLine));
+  frame.module = node.At("module").TextOrNull();
+  frame.offset = node.At("offset").Whole();
+  frame.language = ReadLanguage(node.At("language"));
+  if (node.Has("inlined")) frame.inlined = node.At("inlined").Truth();
+  return frame;
+}
+
+SavedProcess ReadProcess(const Node& node) {
+  SavedProcess process;
+  process.pid = static_cast<int32_t>(node.At("pid").Whole(std::numeric_limits<int32_t>::max()));
+  process.service = node.At("service").Text();
+  process.exe = node.At("exe").Text();
+  process.host = node.At("host").Text();
+  process.state = node.At("state").Text();
+  process.open = node.At("open").Whole();
+  process.opened = node.At("opened_total").Whole();
+  process.closed = node.At("closed_total").Whole();
+  process.failed = node.At("failed_total").Whole();
+  return process;
+}
+
+SavedCallSite ReadCallSite(const Node& node) {
+  SavedCallSite site;
+  site.id = node.At("id").Text();
+  site.processes = node.At("processes").Whole();
+  site.open = node.At("open").Whole();
+  site.opened = node.At("opened_total").Whole();
+  site.closed = node.At("closed_total").Whole();
+  site.failed = node.At("failed_total").Whole();
+  site.peak = node.At("peak").Whole();
+  site.frames = node.At("frames").Each(ReadFrame);
+  const Node headline = node.At("headline");
+  if (headline.IsNull()) return site;
+  site.headline = headline.Whole();
+  if (*site.headline >= site.frames.size()) headline.Expected("the index of one of the frames");
+  return site;
+}
+
+Evidence ReadEvidence(const Node& node) {
+  return {node.At("name").Text(), node.At("number").Number(), node.At("unit").Text()};
+}
+
+SavedFinding ReadFinding(const Node& node, bool of_audit) {
+  SavedFinding finding;
+  finding.kind = node.At("kind").Text();
+  finding.confidence = ReadConfidence(node.At("confidence"));
+  finding.summary = node.At("summary").Text();
+  finding.advice = node.At("advice").Text();
+  finding.call_site = node.At("call_site").OptionalText();
+  finding.evidence = node.At("evidence").Each(ReadEvidence);
+  if (!of_audit) return finding;
+  finding.standing = node.At("standing").Text();
+  finding.fingerprint = node.At("fingerprint").OptionalText();
+  finding.connections = node.At("connections").Whole();
+  return finding;
+}
+
+SavedReport ReadReport(const Node& node) {
+  SavedReport report;
+  report.schema = node.At("schema").Text();
+  if (report.schema != kReportSchema && report.schema != kAuditSchema) {
+    throw BadDocument{fmt::format(
+        "its schema is '{}', expected '{}' or '{}': it is another document, or of another version "
+        "of pqleash; save it again with this one",
+        report.schema.substr(0, 100), kReportSchema, kAuditSchema)};
+  }
+  const bool of_audit = report.schema == kAuditSchema;
+  report.generated_at = node.At("generated_at").TextOrNull();
+  report.host = node.At("host").Text();
+  report.processes = node.At("processes").Each(ReadProcess);
+  report.call_sites = node.At("call_sites").Each(ReadCallSite);
+  report.findings =
+      node.At("findings").Each([&](const Node& finding) { return ReadFinding(finding, of_audit); });
+  report.incomplete =
+      node.At("incomplete").Each([](const Node& sentence) { return sentence.Text(); });
+  if (node.Has("call_sites_left_out"))
+    report.call_sites_left_out = node.At("call_sites_left_out").Whole();
+  return report;
+}
+
+}  // namespace
+
+SavedReportResult ParseSavedReport(std::string_view json, const std::string& name) {
+  try {
+    const Json document =
+        Json::parse(json.begin(), json.end(), [](int depth, Json::parse_event_t, Json&) {
+          if (depth > kMaxSavedDepth) {
+            throw BadDocument{fmt::format("it is nested deeper than {} levels", kMaxSavedDepth)};
+          }
+          return true;
+        });
+    return ReadReport(Node(document, ""));
+  } catch (const BadDocument& bad) {
+    return fmt::format("{} is not a report of pqleash: {}", name, bad.sentence);
+  } catch (const Json::parse_error& error) {
+    return fmt::format(
+        "{} is not a report of pqleash: no JSON at byte {}; expected what `pqleash report --format "
+        "json` or `pqleash audit --format json` writes",
+        name, error.byte);
+  } catch (const Json::exception& error) {
+    return fmt::format("{} is not a report of pqleash: {}", name, error.what());
+  }
+}
+
+SavedReportResult ReadSavedReport(const std::string& path) {
+  std::string problem;
+  const auto text = ReadBoundedFile(path, kMaxSavedBytes, &problem);
+  if (!text) return problem;
+  return ParseSavedReport(*text, path);
+}
+
+}  // namespace pqleash::reporter

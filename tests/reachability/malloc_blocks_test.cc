@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// On this process's own allocator, so that the answers are of the one that programs use.
+
+#include "reporter/reachability/malloc_blocks.h"
+
+#include <gtest/gtest.h>
+#include <malloc.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "reporter/reachability/memory_reader.h"
+#include "reporter/reachability/module_images.h"
+#include "reporter/reachability/own_objects.h"
+#include "reporter/snapshot/mapped_files.h"
+#include "reporter/snapshot/proc_files.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PQLEASH_OTHER_ALLOCATOR 1
+#else
+#define PQLEASH_OTHER_ALLOCATOR 0
+#endif
+
+namespace pqleash::reporter {
+namespace {
+
+// Of a process.
+class Heap {
+ public:
+  explicit Heap(pid_t pid) : pid_(pid), reader_(pid), memory_(reader_) {}
+
+  // As it is now.
+  MallocBlocks Look() {
+    memory_.Forget();
+    const auto mappings =
+        ParseMemoryMap(*ReadProcFile("/proc/" + std::to_string(pid_) + "/maps", kMaxMaps));
+    const auto images = ReadModuleImages(mappings, [this](uint64_t address, void* to, size_t size) {
+      return reader_.Read(address, to, size);
+    });
+    std::vector<AddressRange> regions;
+    std::vector<uint64_t> words;
+    for (const Mapping& mapping : mappings) {
+      if (mapping.writable && IsAnonymous(mapping)) regions.push_back(mapping.range);
+      const ModuleImage* image = ImageAt(images, mapping.range.begin);
+      if (image == nullptr || !mapping.writable || !FileName(image->path).starts_with("libc.so")) {
+        continue;
+      }
+      for (uint64_t at = mapping.range.begin; at < mapping.range.end; at += 8) {
+        words.push_back(memory_.WordOrZero(at));
+      }
+    }
+    std::sort(words.begin(), words.end());
+    return MallocBlocks(WordAt(), regions, words);
+  }
+
+  MallocBlocks::WordAt WordAt() {
+    return [this](uint64_t address) { return memory_.WordAt(address); };
+  }
+
+ private:
+  pid_t pid_;
+  MemoryReader reader_;
+  CachedMemory memory_;
+};
+
+class OwnHeap : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (PQLEASH_OTHER_ALLOCATOR != 0) GTEST_SKIP() << "a sanitizer has its own allocator";
+  }
+  MallocBlocks Look() { return heap_.Look(); }
+
+  Heap heap_{getpid()};
+};
+
+uint64_t AddressOf(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
+
+constexpr size_t kSizes[] = {1, 24, 25, 40, 100, 1'000, 1'032, 1'033, 5'000, 100'000};
+
+TEST_F(OwnHeap, KnowsTheBlocksThatAreInUse) {
+  for (const size_t size : kSizes) {
+    void* block = malloc(size);
+    void* behind = malloc(24);  // otherwise the block may be the last one
+    const auto found = Look().BlockAt(AddressOf(block));
+    ASSERT_TRUE(found) << size;
+    EXPECT_EQ(found->begin, AddressOf(block));
+    EXPECT_EQ(found->size(), malloc_usable_size(block)) << size;
+    EXPECT_FALSE(Look().BlockAt(AddressOf(block) + 8)) << size;
+    EXPECT_FALSE(Look().IsFree(AddressOf(block)));
+    EXPECT_FALSE(Look().IsFree(AddressOf(block) + (size - 1) / 8 * 8)) << size;
+    free(behind);
+    free(block);
+  }
+}
+
+// A copy of this process that has done something with its heap, and does nothing more: to look at
+// one's own would change it.
+class Copy {
+ public:
+  // `act` returns the addresses to look at.
+  explicit Copy(const std::function<std::vector<uint64_t>()>& act) {
+    int channel[2];
+    if (pipe(channel) != 0) abort();
+    pid_ = fork();
+    if (pid_ == 0) {
+      const std::vector<uint64_t> addresses = act();
+      const size_t size = addresses.size() * sizeof(uint64_t);
+      if (write(channel[1], addresses.data(), size) != static_cast<ssize_t>(size)) _exit(1);
+      close(channel[1]);
+      for (;;) pause();
+    }
+    close(channel[1]);
+    uint64_t address = 0;
+    while (read(channel[0], &address, sizeof address) == sizeof address) {
+      addresses_.push_back(address);
+    }
+    close(channel[0]);
+  }
+  ~Copy() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  Copy(const Copy&) = delete;
+  Copy& operator=(const Copy&) = delete;
+
+  pid_t pid() const { return pid_; }
+  const std::vector<uint64_t>& addresses() const { return addresses_; }
+
+ private:
+  pid_t pid_ = -1;
+  std::vector<uint64_t> addresses_;
+};
+
+// A cache leaves its marks in its chunks when its thread ends, and the allocator hands them out so.
+TEST_F(OwnHeap, MemoryThatWasHandedOutAgainIsNotFree) {
+  const Copy copy([] {
+    mallopt(M_ARENA_MAX, 1);
+    constexpr size_t kSize = 1'000;
+    std::thread([] {
+      void* blocks[7];
+      for (void*& block : blocks) block = malloc(kSize);
+      for (void* block : blocks) free(block);
+    }).join();
+    std::vector<uint64_t> addresses;
+    const uint64_t again = AddressOf(malloc(6'000));
+    for (uint64_t at = again; at + 8 <= again + 6'000; at += 8) addresses.push_back(at);
+    return addresses;
+  });
+  ASSERT_FALSE(copy.addresses().empty());
+  Heap heap(copy.pid());
+  const MallocBlocks blocks = heap.Look();
+  for (const uint64_t address : copy.addresses()) {
+    ASSERT_FALSE(blocks.IsFree(address)) << address - copy.addresses().front();
+  }
+}
+
+// Words from the third on: the first two are the allocator's own.
+TEST_F(OwnHeap, KnowsTheMemoryThatWasFreed) {
+  for (const size_t size : kSizes) {
+    if (size < 24) continue;
+    const Copy copy([size] {
+      const std::vector<void*> blocks = {malloc(24), malloc(size), malloc(24)};
+      const uint64_t begin = AddressOf(blocks[1]);
+      std::vector<uint64_t> addresses = {begin + 16, begin + malloc_usable_size(blocks[1]) - 8,
+                                         AddressOf(blocks[0]), AddressOf(blocks[2]) + 8};
+      free(blocks[1]);
+      return addresses;
+    });
+    Heap heap(copy.pid());
+    const MallocBlocks blocks = heap.Look();
+    EXPECT_TRUE(blocks.IsFree(copy.addresses()[0])) << size;
+    // Of a larger one the last word is its size.
+    if (size < 1'033) {
+      EXPECT_TRUE(blocks.IsFree(copy.addresses()[1])) << size;
+    }
+    EXPECT_FALSE(blocks.IsFree(copy.addresses()[2])) << size;
+    EXPECT_FALSE(blocks.IsFree(copy.addresses()[3])) << size;
+  }
+}
+
+TEST_F(OwnHeap, KnowsMoreThanAThreadKeeps) {
+  const Copy copy([] {
+    std::vector<void*> blocks;
+    blocks.reserve(30);
+    for (int i = 0; i < 30; ++i) blocks.push_back(malloc(40));
+    std::vector<uint64_t> addresses;
+    addresses.reserve(30);
+    for (const void* block : blocks) addresses.push_back(AddressOf(block) + 16);
+    for (size_t i = 1; i < blocks.size(); ++i) free(blocks[i]);
+    return addresses;
+  });
+  Heap heap(copy.pid());
+  const MallocBlocks blocks = heap.Look();
+  for (size_t i = 0; i < copy.addresses().size(); ++i) {
+    EXPECT_EQ(blocks.IsFree(copy.addresses()[i]), i != 0) << i;
+  }
+}
+
+struct Object {
+  Object* next = nullptr;
+  Object* conn = nullptr;
+  char rest[100] = {};
+};
+
+// conn → first → second → conn, and beside them one that conn does not lead to.
+TEST_F(OwnHeap, FollowsAConnectionsOwnObjects) {
+  auto conn = std::make_unique<Object>();
+  auto first = std::make_unique<Object>();
+  auto second = std::make_unique<Object>();
+  auto other = std::make_unique<Object>();
+  conn->next = first.get();
+  first->next = second.get();
+  second->conn = conn.get();
+  other->conn = conn.get();
+  const MallocBlocks blocks = Look();
+  const auto word_at = heap_.WordAt();
+  const auto block = blocks.BlockAt(AddressOf(conn.get()));
+  ASSERT_TRUE(block);
+  const OwnObjects objects = FollowPointers(*block, blocks, word_at);
+  EXPECT_TRUE(objects.Contains(AddressOf(&first->next)));
+  EXPECT_TRUE(objects.Contains(AddressOf(&second->conn)));
+  EXPECT_FALSE(objects.Contains(AddressOf(&other->conn)));
+  EXPECT_FALSE(objects.Contains(AddressOf(conn.get())));
+  const auto leading = LeadingTo({AddressOf(&second->conn)}, objects, word_at);
+  std::vector<uint64_t> begins;
+  for (const AddressRange& range : leading) begins.push_back(range.begin);
+  std::vector<uint64_t> expected = {AddressOf(first.get()), AddressOf(second.get())};
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(begins, expected);
+}
+
+TEST(MallocBlocks, AnswersNoWhereNothingCanBeRead) {
+  const MallocBlocks blocks([](uint64_t) { return std::nullopt; }, {{0x1000, 0x100000}}, {});
+  for (const uint64_t address : {0x0ul, 0x1000ul, 0x1010ul, 0x2000ul, 0xffff8ul, 0x100000ul}) {
+    EXPECT_FALSE(blocks.BlockAt(address)) << address;
+    EXPECT_FALSE(blocks.IsFree(address)) << address;
+  }
+}
+
+// Whatever the words are, the answer comes, and is about memory that may hold blocks.
+TEST(MallocBlocks, StandsAnyWords) {
+  for (const uint64_t word : {uint64_t{0}, uint64_t{0x21}, uint64_t{0x31}, uint64_t{0x1010},
+                              uint64_t{0xfffffffffffffff1}, UINT64_MAX}) {
+    const MallocBlocks blocks([word](uint64_t) { return std::optional(word); }, {{0x1000, 0x3000}},
+                              {word, 0x1010, 0x2000});
+    for (uint64_t address = 0xf00; address < 0x3100; address += 8) {
+      const auto block = blocks.BlockAt(address);
+      if (block) {
+        EXPECT_LE(block->end, 0x3000u);
+      }
+      blocks.IsFree(address);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pqleash::reporter
