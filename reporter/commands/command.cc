@@ -21,6 +21,7 @@ constexpr Command kCommands[] = {
     {"whois", "Say which process and line of code a server's backend belongs to", RunWhois},
     {"check", "Check a configuration before it is deployed", RunCheck},
     {"caps", "Show and change caps on connections while services run", RunCaps},
+    {"advise", "Propose limits from what was measured, with the arithmetic", RunAdvise},
     {"doctor", "Check that pqleash works here, or for one program", RunDoctor},
 };
 

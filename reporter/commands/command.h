@@ -40,6 +40,7 @@ int RunReport(const Arguments& arguments);
 int RunDiff(const Arguments& arguments);
 int RunWhois(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
+int RunAdvise(const Arguments& arguments);
 int RunCaps(const Arguments& arguments);
 int RunDoctor(const Arguments& arguments);
 

@@ -58,6 +58,28 @@ std::string Holds(const Observation& observation, const std::vector<Holder>& hol
   return text;
 }
 
+// Connections of a place that nobody has used for a while: what fills a server within seconds is
+// judged no sooner, and may be a leak all the same.
+uint64_t Unused(const Place& place, const Thresholds& thresholds) {
+  return static_cast<uint64_t>(
+      std::count_if(place.open.begin(), place.open.end(), [&](const Held& open) {
+        return open.connection->busy_since_ns == 0 &&
+               IdleNs(*open.connection, open.snapshot->as_of_ns) >= thresholds.left_behind_idle_ns;
+      }));
+}
+
+std::string Verdict(const Observation& observation, const std::vector<Holder>& holders) {
+  if (holders.empty()) return "No leak is seen";
+  const Place& place = *holders.front().place;
+  const uint64_t unused = Unused(place, observation.thresholds);
+  if (2 * unused <= place.open.size()) return "No leak is seen";
+  return fmt::format(
+      "Too early to tell a leak from too large a limit, but {} of the {} that {} holds have not "
+      "been used for {}",
+      unused, Count(place.open.size(), "connection"), Named(*holders.front().service),
+      HumanDuration(observation.thresholds.left_behind_idle_ns));
+}
+
 }  // namespace
 
 // The server has said so ('too many clients already' and its kin). Who holds the slots is named as
@@ -101,8 +123,9 @@ std::vector<Finding> FindServerFull(const Observation& observation) {
       "so "
       "that everybody else's connects are served";
   finding.connections = refused;
-  finding.answer = {Answer::Verdict::kServer, fmt::format("No leak is seen: {}; {}", said,
-                                                          Holds(observation, holders, open))};
+  finding.answer = {Answer::Verdict::kServer,
+                    fmt::format("{}: {}; {}", Verdict(observation, holders), said,
+                                Holds(observation, holders, open))};
   return {std::move(finding)};
 }
 

@@ -36,11 +36,11 @@ TEST(CliTest, BadUsageIsOneSentence) {
       {{"frobnicate"},
        "pqleash: unknown command 'frobnicate', expected one of run, audit, ps, report, diff, "
        "whois, check, caps, "
-       "doctor; see `pqleash --help`\n"},
+       "advise, doctor; see `pqleash --help`\n"},
       {{"--frobnicate"},
        "pqleash: unknown command '--frobnicate', expected one of run, audit, ps, report, diff, "
        "whois, check, caps, "
-       "doctor; see `pqleash --help`\n"},
+       "advise, doctor; see `pqleash --help`\n"},
       {{"report", "--min-age", "5"},
        "pqleash: report: --min-age: '5' is no duration, expected a number with a unit: 250ms, 30s, "
        "5m, 2h or 1d; see `pqleash report --help`\n"},

@@ -439,6 +439,25 @@ TEST(ServerFull, NamesWhoHoldsTheSlots) {
   EXPECT_THAT(Kinds(Story().In(7, 6, Refused(10))), IsEmpty()) << "over for a minute";
 }
 
+// Filled within seconds: nothing grows any more, so that no leak is found for minutes; nor may it
+// be said that there is none.
+TEST(ServerFull, DoesNotRuleOutALeakThatFilledIt) {
+  const auto sentence = [](double opened_ago, double used_ago) {
+    const Story holder =
+        Story("jobs", 40)
+            .At(1)
+            .Open({.opened_ago_s = opened_ago, .used_ago_s = used_ago, .commands = 1}, 20);
+    const Told told = Tell({Story(holder).In(3, 0, Refused(10))});
+    EXPECT_EQ(told.answer.verdict, Answer::Verdict::kServer);
+    return told.answer.sentence;
+  };
+  EXPECT_THAT(sentence(35, 30),
+              HasSubstr("Too early to tell a leak from too large a limit, but 20 of "
+                        "the 20 connections that jobs holds have not been used for "
+                        "10 s: the server had no slot left"));
+  EXPECT_THAT(sentence(11, 9.9), HasSubstr("No leak is seen: the server had no slot left"));
+}
+
 TEST(IdleInTransaction, OfAllThatThereAreIsNotWaitedFor) {
   const auto stuck = [](int count, double used_ago) {
     return Story().At(5).Open(

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reporter/advice/advice.h"
+#include "reporter/commands/collect.h"
+#include "reporter/commands/collect_caps.h"
+#include "reporter/commands/command.h"
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+#include "reporter/render/advice_json.h"
+#include "reporter/render/advice_text.h"
+#include "reporter/render/advice_toml.h"
+#include "reporter/symbols/symboliser.h"
+
+namespace pqleash::reporter {
+namespace {
+
+enum class AdviceFormat { kText, kJson, kToml };
+
+struct Options {
+  Selection selection;
+  AdviceOptions advice;
+  AdviceFormat format = AdviceFormat::kText;
+};
+
+void AddAdviceFormatOption(CLI::App* app, AdviceFormat* format) {
+  app->add_option_function<std::string>(
+         "--format",
+         [format](const std::string& text) {
+           if (text == "text") {
+             *format = AdviceFormat::kText;
+           } else if (text == "json") {
+             *format = AdviceFormat::kJson;
+           } else if (text == "toml") {
+             *format = AdviceFormat::kToml;
+           } else {
+             throw CLI::ValidationError(
+                 "--format", fmt::format("'{}' is no format, expected text, json or toml", text));
+           }
+         },
+         "Format of the result: text (default), json, or toml: a configuration of one service")
+      ->type_name("FORMAT");
+}
+
+void AddOptions(CLI::App* app, Options* options) {
+  Selection& selection = options->selection;
+  app->add_option("--service", selection.services, "Only this service. May be repeated")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  app->add_option("--pid", selection.pids,
+                  "Only this process; for a dead one its newest ledger. May be repeated")
+      ->type_name("PID")
+      ->check(CLI::Range(1, 2'147'483'647))
+      ->expected(1)
+      ->take_all();
+  app->add_flag("--all", selection.all, "Dead processes, too");
+  app->add_option("LEDGER", selection.ledgers, "Only these files")->type_name("");
+  AddDirectoryOption(app, &selection.directory);
+  app->add_option_function<std::string>(
+         "--headroom",
+         [options](const std::string& text) {
+           std::string digits = text;
+           if (!digits.empty() && digits.back() == '%') digits.pop_back();
+           const bool number = !digits.empty() && digits.size() <= 4 &&
+                               digits.find_first_not_of("0123456789") == std::string::npos;
+           if (!number || std::stoi(digits) > 1'000) {
+             throw CLI::ValidationError(
+                 "--headroom",
+                 fmt::format("'{}' is no headroom, expected per cent from 0 to 1000, such as 25%",
+                             text));
+           }
+           options->advice.headroom_percent = static_cast<uint32_t>(std::stoi(digits));
+         },
+         "What to add to what was needed at the peak, in per cent (default: 25)")
+      ->type_name("P%");
+  app->add_option_function<int>(
+         "--max", [options](int max) { options->advice.max = static_cast<uint64_t>(max); },
+         "Slots of the server that these services share: says whether the limits fit, and lowers "
+         "them in proportion where they do not")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000));
+  app->add_option("--library-path", options->advice.library_paths,
+                  "As of `pqleash report`: scripts that are a library's. May be repeated")
+      ->type_name("GLOB")
+      ->expected(1)
+      ->take_all();
+  AddAdviceFormatOption(app, &options->format);
+}
+
+// A configuration cannot tell services apart: each reads its own. An empty sentence: it is one.
+std::string WhyNoConfiguration(const Advice& advice) {
+  if (advice.services.empty()) return "there is no process with a ledger to propose anything for";
+  if (advice.services.size() == 1) return {};
+  std::string names;
+  for (const ServiceAdvice& service : advice.services) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", service.service);
+  }
+  return fmt::format(
+      "advise: a configuration is for one service, and there are {}: {}; choose with --service "
+      "NAME",
+      advice.services.size(), names);
+}
+
+}  // namespace
+
+int RunAdvise(const Arguments& arguments) {
+  CLI::App app("Propose limits from what was measured, with the arithmetic.");
+  app.footer(
+      "A limit is what was in use at once at the peak, and --headroom. Ask after the busiest time "
+      "of "
+      "the day.\n"
+      "--format toml writes a configuration for PQLEASH_CONFIG; `pqleash check` accepts it.");
+  Options options;
+  AddOptions(&app, &options);
+  if (const auto exit_code = ParseArguments("advise", arguments, &app)) return *exit_code;
+
+  Collected collected = Collect(options.selection);
+  for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
+  const bool complete = collected.incomplete.empty();
+  if (!complete && collected.snapshots.empty() && options.format != AdviceFormat::kJson)
+    return kFailed;
+  if (options.selection.ledgers.empty())
+    collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
+  std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
+  Symboliser symboliser;
+  SymboliseCallSites(collected.snapshots, &symboliser, &call_sites);
+  Advice advice =
+      Advise(collected.snapshots, call_sites, collected.caps, options.advice, CurrentOccasion());
+  advice.incomplete = std::move(collected.incomplete);
+  switch (options.format) {
+    case AdviceFormat::kText:
+      RenderAdviceText(advice, WantsColour(STDOUT_FILENO), std::cout);
+      break;
+    case AdviceFormat::kJson:
+      RenderAdviceJson(advice, std::cout);
+      break;
+    case AdviceFormat::kToml:
+      if (const std::string sentence = WhyNoConfiguration(advice); !sentence.empty()) {
+        Diagnose(sentence);
+        return advice.services.empty() ? kFailed : kUsage;
+      }
+      RenderAdviceToml(advice, advice.services.front(), std::cout);
+      break;
+  }
+  return FinishOutput() != kFine || !complete ? kFailed : kFine;
+}
+
+}  // namespace pqleash::reporter
