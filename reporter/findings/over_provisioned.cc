@@ -14,6 +14,11 @@
 namespace pqleash::reporter {
 namespace {
 
+// After Named.
+const char* Hold(const Service& service) {
+  return service.processes.size() == 1 ? "holds" : "hold";
+}
+
 // Holds many, has been at rest for a while, was worked with since, and never needed but a few.
 bool HoldsTooMany(const Service& service, const Place& place, const Thresholds& thresholds,
                   bool server_is_full) {
@@ -56,7 +61,7 @@ Finding Describe(const Observation& observation, const Service& service, const P
   Finding finding;
   finding.confidence = Confidence::kLikely;
   finding.summary = fmt::format(
-      "{} holds {} {}{}: at most {} {} ever in use at once{}", Named(service),
+      "{} {} {} {}{}: at most {} {} ever in use at once{}", Named(service), Hold(service),
       Count(held, "connection"), OpenedBy(observation, group),
       SinceItsStart(service, observation.thresholds), place.in_use_peak,
       place.in_use_peak == 1 ? "was" : "were",
@@ -76,9 +81,9 @@ Finding Describe(const Observation& observation, const Service& service, const P
   finding.connections = held;
   finding.answer = {
       Answer::Verdict::kTooLarge,
-      fmt::format("Too large a limit, no leak: {} holds {}, of which at most {} {} ever in use at "
+      fmt::format("Too large a limit, no leak: {} {} {}, of which at most {} {} ever in use at "
                   "once, {}",
-                  Named(service), Count(held, "connection"), place.in_use_peak,
+                  Named(service), Hold(service), Count(held, "connection"), place.in_use_peak,
                   place.in_use_peak == 1 ? "was" : "were", OpenedBy(observation, group))};
   return finding;
 }
