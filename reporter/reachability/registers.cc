@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -27,6 +26,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::milliseconds(200);  // for all threads to stop
+constexpr auto kGrace = std::chrono::seconds(10);           // for one that was late
+// Between two looks whether a thread has stopped, in microseconds.
+constexpr useconds_t kHurried = 10;
+constexpr useconds_t kUnhurried = 1'000;
 constexpr int kMaxRounds = 100;  // of listing threads: they may start threads until all stand still
 constexpr size_t kRegisterBytes = 1024;
 constexpr std::string_view kNotStopped = " does not stop";
@@ -37,14 +40,18 @@ constexpr bool kCanBeginAnew = true;
 constexpr bool kCanBeginAnew = false;
 #endif
 
-// Threads under ptrace. Its process must end afterwards: a thread that did not stop in time is let
-// go by that, and by nothing else.
+// Threads under ptrace. Its process must end afterwards: a thread that did not stop even in kGrace
+// (it waits for a disk) is let go by that, and by nothing else.
 class Seized {
  public:
   Seized(int32_t pid, bool all_threads) : pid_(pid), all_threads_(all_threads && kCanBeginAnew) {}
   ~Seized() {
-    for (const Entry& entry : entries_) {
-      if (entry.stopped) ptrace(PTRACE_DETACH, entry.thread.tid, nullptr, entry.signal);
+    for (const Entry& entry : entries_) LetGo(entry);
+    // Those that were asked to stop and have not come yet, on a machine that is busy: their calls
+    // have ended with EINTR all the same, and the program must not see it.
+    const auto limit = Clock::now() + kGrace;
+    for (Entry& entry : entries_) {
+      if (!entry.stopped && WaitFor(&entry, limit, kUnhurried)) LetGo(entry);
     }
   }
   Seized(const Seized&) = delete;
@@ -69,7 +76,7 @@ class Seized {
         return entries_.empty() && left_alone_.empty() ? "the process is gone" : std::string();
       }
       for (size_t i = before; i < entries_.size(); ++i) {
-        if (!WaitFor(&entries_[i], limit)) {
+        if (!WaitFor(&entries_[i], limit, kHurried)) {
           return fmt::format("thread {}{}", entries_[i].thread.tid, kNotStopped);
         }
       }
@@ -103,8 +110,10 @@ class Seized {
 
   // Between the look at what the thread does and its stop it may do something else: see BeginAnew.
   std::string Seize(Thread thread) {
-    const bool unnoticed = StopsUnnoticed(thread.activity) &&
-                           (kCanBeginAnew || thread.activity.kind != Activity::Kind::kRunning);
+    const bool unnoticed =
+        kCanBeginAnew
+            ? StopsUnnoticed(thread.activity) || WaitsForGood(thread.activity)
+            : StopsUnnoticed(thread.activity) && thread.activity.kind != Activity::Kind::kRunning;
     if (!unnoticed && !all_threads_) {
       left_alone_.push_back(std::move(thread));
       return {};
@@ -120,7 +129,7 @@ class Seized {
 
   // A thread that ended meanwhile counts as stopped. Its end is left to be seen by whoever waits
   // for it.
-  static bool WaitFor(Entry* entry, Clock::time_point limit) {
+  static bool WaitFor(Entry* entry, Clock::time_point limit, useconds_t pause) {
     const auto tid = static_cast<id_t>(entry->thread.tid);
     for (;;) {
       siginfo_t info = {};
@@ -139,8 +148,12 @@ class Seized {
         return true;
       }
       if (Clock::now() >= limit) return false;
-      usleep(10);
+      usleep(pause);
     }
+  }
+
+  static void LetGo(const Entry& entry) {
+    if (entry.stopped) ptrace(PTRACE_DETACH, entry.thread.tid, nullptr, entry.signal);
   }
 
   // A system call that our stop ended with EINTR has not returned to the program yet. With
@@ -358,8 +371,8 @@ StopOutcome StopOnce(int32_t pid, bool all_threads,
     if (outcome.error.empty()) look(stopped);
   } else {
     outcome.error = "it took too long";
-    kill(helper, SIGKILL);
   }
+  // It ends by itself when it has let all threads go, and must not end before.
   go_on.CloseWriteEnd();
   while (waitpid(helper, nullptr, 0) < 0 && errno == EINTR) {
   }

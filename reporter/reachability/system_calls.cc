@@ -142,6 +142,30 @@ bool StopsUnnoticed(const Activity& activity) {
          std::end(kRestarted);
 }
 
+bool WaitsForGood(const Activity& activity) {
+  if (activity.kind != Activity::Kind::kInCall) return false;
+  const auto negative = [](uint64_t argument) { return static_cast<int32_t>(argument) < 0; };
+  const auto& arguments = activity.arguments;
+  switch (activity.call) {
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+#endif
+    case SYS_epoll_pwait:
+      return negative(arguments[3]);
+#ifdef SYS_epoll_pwait2
+    case SYS_epoll_pwait2:
+#endif
+    case SYS_semtimedop:
+      return arguments[3] == 0;
+    case SYS_rt_sigtimedwait:
+      return arguments[2] == 0;
+    case SYS_semop:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string NameOfCall(int64_t number) {
   const auto* found = std::find_if(std::begin(kNames), std::end(kNames),
                                    [&](const Named& named) { return named.number == number; });

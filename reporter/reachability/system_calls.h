@@ -35,6 +35,10 @@ Activity ParseActivity(std::string_view text);
 // signals'). Whatever is not known to go on is taken for one of these.
 bool StopsUnnoticed(const Activity& activity);
 
+// Whether it is a wait that ends with EINTR after a stop, has no time-out, and takes nothing in
+// before it returns: begun anew (registers.h), it is the same wait.
+bool WaitsForGood(const Activity& activity);
+
 // 'epoll_wait', or 'system call 17'.
 std::string NameOfCall(int64_t number);
 

@@ -83,8 +83,10 @@ class LostHandle : public ::testing::Test {
     return Judge(holder);
   }
 
-  Command Waiter() const {
-    Command command = observed_.Preloaded({PQLEASH_TEST_WAITER});
+  Command Waiter(const Words& arguments = {}) const {
+    Words words = {PQLEASH_TEST_WAITER};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    Command command = observed_.Preloaded(words);
     command.environment["LD_LIBRARY_PATH"] = PQLEASH_TEST_STANDIN_DIR;
     command.hold_input = true;
     return command;
@@ -281,6 +283,17 @@ TEST_F(LostHandle, ALookAtRegistersInterruptsNothing) {
     // It says whose registers it did not look at, and how they can be had.
     EXPECT_NE(finding["summary"].get<std::string>().find("--registers"), std::string::npos)
         << finding;
+  }
+  EXPECT_EQ(Interrupted(&waiter), "");
+}
+
+// A wait that has no time-out loses nothing by beginning anew.
+TEST_F(LostHandle, WhoWaitsWithoutATimeOutIsLookedAtUnasked) {
+  Subprocess waiter(Waiter({"forever"}));
+  ASSERT_TRUE(waiter.WaitForOutput("ready"));
+  for (int i = 0; i < 50; ++i) {
+    const Verdicts verdicts = Judge(waiter);
+    ASSERT_EQ(verdicts.proven, 1u) << verdicts;
   }
   EXPECT_EQ(Interrupted(&waiter), "");
 }

@@ -75,6 +75,25 @@ TEST(SystemCalls, OnlyWhatIsKnownToGoOnIsStopped) {
   EXPECT_FALSE(StopsUnnoticed({})) << "nothing is known of it";
 }
 
+TEST(SystemCalls, AWaitWithoutATimeOutIsTheSameWhenItBeginsAnew) {
+  const auto waits = [](long call, std::array<uint64_t, 6> arguments) {
+    Activity activity;
+    activity.kind = Kind::kInCall;
+    activity.call = call;
+    activity.arguments = arguments;
+    return WaitsForGood(activity);
+  };
+  EXPECT_TRUE(waits(SYS_epoll_pwait, {3, 0x7ffc0, 10, 0xffffffff}));
+  EXPECT_FALSE(waits(SYS_epoll_pwait, {3, 0x7ffc0, 10, 1'000}));
+  EXPECT_TRUE(waits(SYS_rt_sigtimedwait, {0x7ffc0, 0, 0, 8}));
+  EXPECT_FALSE(waits(SYS_rt_sigtimedwait, {0x7ffc0, 0, 0x7ffd0, 8}));
+  EXPECT_TRUE(waits(SYS_semtimedop, {1, 0x7ffc0, 1, 0}));
+  EXPECT_FALSE(waits(SYS_semtimedop, {1, 0x7ffc0, 1, 0x7ffd0}));
+  EXPECT_TRUE(waits(SYS_semop, {1, 0x7ffc0, 1}));
+  EXPECT_FALSE(waits(SYS_write, {1, 0x7ffc0, 1})) << "some may be written already";
+  EXPECT_FALSE(WaitsForGood({}));
+}
+
 TEST(SystemCalls, AreNamed) {
   EXPECT_EQ(NameOfCall(SYS_epoll_pwait), "epoll_wait");
   EXPECT_EQ(NameOfCall(100'000), "system call 100000");

@@ -2,7 +2,7 @@
 //
 // A program that has lost a connection, and waits in every way that there is.
 //
-//   waiter
+//   waiter [forever]    forever: only in those ways that have no time-out
 //
 // It says 'ready', and when its stdin ends which of its waits were interrupted: 'poll=0 select=0
 // …'.
@@ -103,25 +103,36 @@ long Semaphore() {
   return semop(semaphore, &take, 1);
 }
 
+long SignalWaitForever() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  return sigwaitinfo(&set, nullptr);
+}
+
 struct Wait {
   const char* name;
   long (*wait)();
+  bool forever;
+  bool used = true;
   std::atomic<int> tid = 0;
   std::atomic<int> interrupted = 0;
-  Wait(const char* its_name, long (*its_wait)()) : name(its_name), wait(its_wait) {}
+  Wait(const char* its_name, long (*its_wait)(), bool is_forever = true)
+      : name(its_name), wait(its_wait), forever(is_forever) {}
 };
 Wait waits[] = {
     {"poll", Poll},
-    {"select", Select},
-    {"nanosleep", Sleep},
+    {"select", Select, false},
+    {"nanosleep", Sleep, false},
     {"cond", Condition},
     {"read", Read},
     {"accept", Accept},
-    {"recv", Receive},
+    {"recv", Receive, false},
     {"epoll_wait", Epoll},
-    {"quick_epoll_wait", QuickEpoll},
+    {"quick_epoll_wait", QuickEpoll, false},
     {"semop", Semaphore},
-    {"sigtimedwait", SignalWait},
+    {"sigtimedwait", SignalWait, false},
+    {"sigwaitinfo", SignalWaitForever},
 };
 
 bool WaitsNow(const Wait& wait) {
@@ -139,9 +150,10 @@ bool WaitsNow(const Wait& wait) {
   for (volatile char& byte : bytes) byte = 0;
 }
 
-int Main() {
+int Main(bool forever) {
   sigset_t set;
   sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
   sigaddset(&set, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   Lose();
@@ -159,6 +171,8 @@ int Main() {
   semaphore = semget(IPC_PRIVATE, 1, 0600);
   if (semaphore < 0) return 1;
   for (Wait& wait : waits) {
+    wait.used = wait.forever || !forever;
+    if (!wait.used) continue;
     std::thread([&wait] {
       wait.tid = gettid();
       for (;;) {
@@ -167,7 +181,7 @@ int Main() {
     }).detach();
   }
   for (const Wait& wait : waits) {
-    while (!WaitsNow(wait)) usleep(1'000);
+    while (wait.used && !WaitsNow(wait)) usleep(1'000);
   }
   if (write(STDOUT_FILENO, "ready\n", 6) != 6) return 1;
   char byte;
@@ -182,4 +196,6 @@ int Main() {
 
 }  // namespace waiter
 
-int main() { return waiter::Main(); }
+int main(int argc, char** argv) {
+  return waiter::Main(argc > 1 && strcmp(argv[1], "forever") == 0);
+}
