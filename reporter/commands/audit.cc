@@ -160,9 +160,9 @@ AuditReport MakeAudit(Collected collected, const Judgement& judgement,
   Filter filter;
   filter.library_paths = library_paths;
   AuditReport audit;
-  audit.report = BuildReport(collected.snapshots, call_sites, filter,
-                             std::move(collected.incomplete), CurrentOccasion(),
-                             collected.reachability, collected.caps);
+  audit.report =
+      BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
+                  CurrentOccasion(), collected.reachability, collected.caps);
   std::error_code error;
   audit.source_root = std::filesystem::current_path(error).string();
   Judge({collected.snapshots, call_sites, ThresholdsFor(filter), library_paths,

@@ -24,9 +24,9 @@ Report MakeReport(Collected collected, const Filter& filter, const ServerView* s
         "one process with --pid",
         without));
   }
-  Report report = BuildReport(collected.snapshots, call_sites, filter,
-                              std::move(collected.incomplete), CurrentOccasion(),
- collected.reachability, collected.caps);
+  Report report =
+      BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
+                  CurrentOccasion(), collected.reachability, collected.caps);
   if (server != nullptr) {
     report.server = BuildServerReport(*server, collected.snapshots, call_sites,
                                       {filter.top, filter.library_paths, some_processes});
