@@ -41,6 +41,7 @@ int RunDiff(const Arguments& arguments);
 int RunWhois(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
 int RunCaps(const Arguments& arguments);
+int RunServe(const Arguments& arguments);
 int RunDoctor(const Arguments& arguments);
 
 }  // namespace pqleash::reporter
