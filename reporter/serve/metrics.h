@@ -22,6 +22,7 @@
 
 namespace pqleash::reporter {
 
+inline constexpr size_t kDefaultTop = 10;
 inline constexpr size_t kMaxServices = 100;
 inline constexpr size_t kMaxDatabases = 200;  // pairs of a service and a database
 inline constexpr size_t kMaxCaps = 200;
@@ -43,7 +44,7 @@ struct MetricsInput {
   const std::vector<Finding>& findings;
   const TotalsMemory& services;  // of ReadingOf
   const TotalsMemory& caps;      // of ReadingsOf
-  size_t top = 10;               // call sites that have a label; the others are summed up
+  size_t top = kDefaultTop;               // call sites that have a label; the others are summed up
   std::optional<SelfMetrics> self;
 };
 

@@ -5,6 +5,7 @@
 namespace pqleash::reporter {
 
 std::vector<size_t> News::NewIn(const std::vector<FindingKey>& keys, uint64_t now_ns) {
+  std::erase_if(known_, [&](const auto& entry) { return now_ns - entry.second > kForgetNs; });
   std::vector<size_t> fresh;
   for (size_t i = 0; i < keys.size(); ++i) {
     const auto known = known_.find(keys[i]);
@@ -15,7 +16,6 @@ std::vector<size_t> News::NewIn(const std::vector<FindingKey>& keys, uint64_t no
       fresh.push_back(i);
     }
   }
-  std::erase_if(known_, [&](const auto& entry) { return now_ns - entry.second > kForgetNs; });
   return fresh;
 }
 
