@@ -26,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMaxLogged = 20;   // problems a reading
 constexpr size_t kMaxShown = 200;   // connections of one call site in a report
+constexpr int kRest = 4;            // times as long as a reading, at least
 constexpr int kMissedReadings = 4;  // then something is wrong
 constexpr size_t kMaxVariableColumns = 512;
 
@@ -68,8 +69,9 @@ std::shared_ptr<const std::string> Observer::Metrics() const {
 bool Observer::IsHealthy() const {
   const std::lock_guard lock(mutex_);
   // A reading may take long where there is much to read.
-  const auto allowed =
-      std::max<Clock::duration>(kMissedReadings * options_.interval, std::chrono::seconds(30));
+  const auto allowed = std::max<Clock::duration>(
+      {kMissedReadings * std::max<Clock::duration>(options_.interval, (1 + kRest) * reading_took_),
+       std::chrono::seconds(30)});
   return metrics_ != nullptr && Clock::now() - read_at_ < allowed;
 }
 
@@ -81,8 +83,12 @@ void Observer::Work() {
     } catch (const std::exception& error) {
       Diagnose(std::string("serve: the ledgers could not be read: ") + error.what());
     }
+    // No more than a fifth of a processor, however much there is to read.
+    const auto now = Clock::now();
+    const auto next =
+        std::max<Clock::time_point>(begun + options_.interval, now + kRest * (now - begun));
     std::unique_lock lock(mutex_);
-    if (stop_.wait_until(lock, begun + options_.interval, [this] { return stopping_; })) return;
+    if (stop_.wait_until(lock, next, [this] { return stopping_; })) return;
   }
 }
 
@@ -114,6 +120,7 @@ void Observer::Read() {
     const std::lock_guard lock(mutex_);
     metrics_ = std::move(text);
     read_at_ = Clock::now();
+    reading_took_ = read_at_ - begun;
   }
   LogProblems(collected.incomplete);
   if (hook_ != nullptr) ReportNews(observation, &call_sites, findings);

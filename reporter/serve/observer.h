@@ -68,6 +68,7 @@ class Observer {
   bool stopping_ = false;
   std::shared_ptr<const std::string> metrics_;
   std::chrono::steady_clock::time_point read_at_;
+  std::chrono::steady_clock::duration reading_took_{};
 
   std::thread thread_;
 };
