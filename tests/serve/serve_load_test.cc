@@ -79,6 +79,15 @@ TEST(ServeLoadTest, AThousandLedgers) {
             << "scrape: " << seconds * 1'000 << " ms\n"
             << "reading: " << samples.at("pqleash_reading_duration_seconds") * 1'000 << " ms\n"
             << "memory: " << KiBOf(status, "VmRSS:") << " KiB, at most " << peak << " KiB\n";
+  const auto asked = std::chrono::steady_clock::now();
+  const httplib::Response report = served.Get("/api/report");
+  std::cout << "report: " << report.body.size() << " bytes in "
+            << std::chrono::duration<double>(std::chrono::steady_clock::now() - asked).count()
+            << " s\n";
+  EXPECT_EQ(report.status, 200);
+  std::ifstream after("/proc/" + std::to_string(served.pid()) + "/status");
+  std::cout << "memory with it: at most "
+            << KiBOf({std::istreambuf_iterator<char>(after), {}}, "VmHWM:") << " KiB\n";
   EXPECT_LT(seconds, 0.3);
   EXPECT_LT(peak, 100u << 10) << "KiB";
   EXPECT_LT(samples.size(), 10'000u);
