@@ -109,6 +109,7 @@ class Collector {
       collected_.incomplete.push_back(std::move(problem.sentence));
     }
     for (const LedgerEntry& entry : listing.entries) {
+      if (selection_.passed_over.contains(entry.path)) continue;
       const bool of_run = selection_.run_id != 0;
       LedgerResult result = ReadWithPatience(entry.path);
       if (auto* error = std::get_if<LedgerError>(&result)) {

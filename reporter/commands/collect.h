@@ -6,6 +6,7 @@
 #define PQLEASH_REPORTER_COMMANDS_COLLECT_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct Selection {
   std::vector<std::string> ledgers;   // these files, whatever else is there
   std::string directory;              // empty: the default
   uint64_t run_id = 0;                // only processes of this run, living or dead; 0: of any
+  std::set<std::string> passed_over;  // ledgers in a directory that need not be read
 };
 
 struct Collected {

@@ -19,6 +19,7 @@ constexpr Command kCommands[] = {
     {"report", "Show who holds connections, what they do, and what is wrong", RunReport},
     {"diff", "Compare two saved reports", RunDiff},
     {"whois", "Say which process and line of code a server's backend belongs to", RunWhois},
+    {"serve", "Serve metrics for Prometheus, the report as JSON, and a page", RunServe},
     {"check", "Check a configuration before it is deployed", RunCheck},
     {"caps", "Show and change caps on connections while services run", RunCaps},
     {"advise", "Propose limits from what was measured, with the arithmetic", RunAdvise},

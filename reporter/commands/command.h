@@ -42,6 +42,7 @@ int RunWhois(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
 int RunAdvise(const Arguments& arguments);
 int RunCaps(const Arguments& arguments);
+int RunServe(const Arguments& arguments);
 int RunDoctor(const Arguments& arguments);
 
 }  // namespace pqleash::reporter

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,8 @@
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
+#include "reporter/commands/output_file.h"
+#include "reporter/commands/report_metrics.h"
 #include "reporter/duration.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
@@ -28,7 +31,8 @@ namespace {
 struct ReportOptions {
   Selection selection;
   Filter filter;
-  Format format = Format::kText;
+  enum class Format { kText, kJson, kPrometheus } format = Format::kText;
+  std::string output;  // file; empty: stdout
   bool native_frames = false;
   bool no_scan = false;
   std::optional<uint64_t> scan_ns;
@@ -87,12 +91,78 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
   AddDsnOption(app,
                "Show the server's side, too: slots, and backends with the code that opened them",
                &options->dsn);
-  AddFormatOption(app, &options->format);
+  app->add_option_function<std::string>(
+         "--format",
+         [options](const std::string& text) {
+           using Format = ReportOptions::Format;
+           if (text != "text" && text != "json" && text != "prometheus") {
+             throw CLI::ValidationError(
+                 "--format",
+                 fmt::format("'{}' is no format, expected text, json or prometheus", text));
+           }
+           options->format = text == "json"         ? Format::kJson
+                             : text == "prometheus" ? Format::kPrometheus
+                                                    : Format::kText;
+         },
+         "Format of the result: text (default), json, or prometheus: the metrics of `pqleash "
+         "serve`, with --top 10")
+      ->type_name("FORMAT");
+  app->add_option("--output", options->output,
+                  "Write the result to this file instead, whole or not at all, as node_exporter's "
+                  "textfile collector needs it")
+      ->type_name("FILE");
 }
 
 bool Fails(const Report& report, Confidence level) {
   return std::any_of(report.findings.begin(), report.findings.end(),
                      [&](const Finding& finding) { return finding.confidence >= level; });
+}
+
+std::optional<ScanOptions> ScanOf(const ReportOptions& options) {
+  if (options.no_scan) return std::nullopt;
+  ScanOptions scan;
+  if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
+  scan.all_registers = options.all_registers;
+  return scan;
+}
+
+void Render(const Report& report, const ReportOptions& options, bool colour, std::ostream& out) {
+  if (options.format == ReportOptions::Format::kJson) {
+    RenderReportJson(report, out);
+  } else {
+    RenderReportText(report, {colour, options.native_frames}, out);
+  }
+}
+
+// Puts a result where it is asked for. The exit code so far.
+int Deliver(const std::string& text, const std::string& path) {
+  const std::optional<std::string> problem = WriteWhole(path, text);
+  if (problem) Diagnose(*problem);
+  return problem ? kFailed : kFine;
+}
+
+// `report --format prometheus`.
+int ReportAsMetrics(ReportOptions options) {
+  if (options.dsn || options.fail_on || !options.selection.ledgers.empty()) {
+    Diagnose(
+        "report: --format prometheus goes without --dsn, --fail-on and named ledgers; see `pqleash "
+        "report --help`");
+    return kUsage;
+  }
+  // Counters are of the dead, too.
+  options.selection.all = true;
+  Collected collected = Collect(options.selection);
+  const std::string text =
+      ReportMetrics(options.selection.directory, options.filter, ScanOf(options), &collected);
+  for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
+  int exit_code = kFine;
+  if (options.output.empty()) {
+    std::cout << text;
+    exit_code = FinishOutput();
+  } else {
+    exit_code = Deliver(text, options.output);
+  }
+  return collected.incomplete.empty() ? exit_code : kFailed;
 }
 
 }  // namespace
@@ -102,6 +172,7 @@ int RunReport(const Arguments& arguments) {
   ReportOptions options;
   AddOptions(&app, &options);
   if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
+  if (options.format == ReportOptions::Format::kPrometheus) return ReportAsMetrics(options);
 
   // The server first: what is opened in between is in the ledgers with its time.
   std::optional<std::string> server_problem;
@@ -112,29 +183,28 @@ int RunReport(const Arguments& arguments) {
   const bool complete = collected.incomplete.empty();
   // The sentences on stderr say it all.
   const bool nothing_read = !complete && collected.snapshots.empty() && !server;
-  if (nothing_read && options.format == Format::kText) return kFailed;
+  if (nothing_read && options.format == ReportOptions::Format::kText) return kFailed;
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
   // A search that is not permitted is said in the report; what was asked for can be read all the
   // same.
-  if (!options.no_scan) {
-    ScanOptions scan;
-    if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
-    scan.all_registers = options.all_registers;
-    LookForLost(scan, &collected);
-  }
+  if (const auto scan = ScanOf(options)) LookForLost(*scan, &collected);
   const Selection& selection = options.selection;
   const bool some_processes =
       !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
   const Report report =
       MakeReport(std::move(collected), options.filter, server ? &*server : nullptr, some_processes);
-  if (options.format == Format::kJson) {
-    RenderReportJson(report, std::cout);
+  int written = kFine;
+  if (options.output.empty()) {
+    Render(report, options, WantsColour(STDOUT_FILENO), std::cout);
+    written = FinishOutput();
   } else {
-    RenderReportText(report, {WantsColour(STDOUT_FILENO), options.native_frames}, std::cout);
+    std::ostringstream text;
+    Render(report, options, false, text);
+    written = Deliver(text.str(), options.output);
   }
-  if (FinishOutput() != kFine || !complete) return kFailed;
+  if (written != kFine || !complete) return kFailed;
   return options.fail_on && Fails(report, *options.fail_on) ? kFindings : kFine;
 }
 

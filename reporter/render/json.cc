@@ -235,6 +235,7 @@ Json ToJson(const Filter& filter) {
 Json ProcessJson(const ReportProcess& process) { return ToJson(process); }
 Json ConnectionJson(const ReportConnection& connection) { return ToJson(connection); }
 Json FrameJson(const SourceFrame& frame) { return ToJson(frame); }
+Json FindingJson(const Finding& finding) { return ToJson(finding); }
 
 Json ReportJson(const Report& report) {
   Json processes = ToJsonArray(report.processes);

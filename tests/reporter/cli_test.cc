@@ -35,11 +35,11 @@ TEST(CliTest, BadUsageIsOneSentence) {
       {{}, "pqleash: no command given; see `pqleash --help`\n"},
       {{"frobnicate"},
        "pqleash: unknown command 'frobnicate', expected one of run, audit, ps, report, diff, "
-       "whois, check, caps, "
+       "whois, serve, check, caps, "
        "advise, doctor; see `pqleash --help`\n"},
       {{"--frobnicate"},
        "pqleash: unknown command '--frobnicate', expected one of run, audit, ps, report, diff, "
-       "whois, check, caps, "
+       "whois, serve, check, caps, "
        "advise, doctor; see `pqleash --help`\n"},
       {{"report", "--min-age", "5"},
        "pqleash: report: --min-age: '5' is no duration, expected a number with a unit: 250ms, 30s, "
@@ -48,7 +48,8 @@ TEST(CliTest, BadUsageIsOneSentence) {
        "pqleash: report: --min-idle: 'soon' is no duration, expected a number with a unit: 250ms, "
        "30s, 5m, 2h or 1d; see `pqleash report --help`\n"},
       {{"report", "--format", "xml"},
-       "pqleash: report: --format: 'xml' is no format, expected text or json; see `pqleash report "
+       "pqleash: report: --format: 'xml' is no format, expected text, json or prometheus; see "
+       "`pqleash report "
        "--help`\n"},
       {{"report", "--fail-on", "maybe"},
        "pqleash: report: --fail-on: 'maybe' is no level, expected proven or likely; see `pqleash "
