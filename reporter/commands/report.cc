@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,9 +16,7 @@
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
-#include "reporter/duration.h"
-#include "reporter/render/json.h"
-#include "reporter/render/text.h"
+#include "reporter/commands/report_format.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -28,8 +24,7 @@ namespace {
 struct ReportOptions {
   Selection selection;
   Filter filter;
-  Format format = Format::kText;
-  bool native_frames = false;
+  ReportOutput output;
   bool no_scan = false;
   std::optional<uint64_t> scan_ns;
   bool all_registers = false;
@@ -65,8 +60,6 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
          "Show no more than this many call sites, the most suspicious")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000));
-  app->add_flag("--native", options->native_frames,
-                "Show the interpreter's own frames in stacks of scripts, too (text)");
   app->add_option("--library-path", options->filter.library_paths,
                   "Take scripts whose path matches for a library's, and name call sites by what "
                   "calls them, as for packages in the usual places; '*' matches '/', too. May be "
@@ -87,7 +80,7 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
   AddDsnOption(app,
                "Show the server's side, too: slots, and backends with the code that opened them",
                &options->dsn);
-  AddFormatOption(app, &options->format);
+  AddReportOutputOptions(app, &options->output);
 }
 
 bool Fails(const Report& report, Confidence level) {
@@ -102,6 +95,7 @@ int RunReport(const Arguments& arguments) {
   ReportOptions options;
   AddOptions(&app, &options);
   if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
+  if (!MayWrite(options.output)) return kUsage;
 
   // The server first: what is opened in between is in the ledgers with its time.
   std::optional<std::string> server_problem;
@@ -112,7 +106,7 @@ int RunReport(const Arguments& arguments) {
   const bool complete = collected.incomplete.empty();
   // The sentences on stderr say it all.
   const bool nothing_read = !complete && collected.snapshots.empty() && !server;
-  if (nothing_read && options.format == Format::kText) return kFailed;
+  if (nothing_read && options.output.format != Format::kJson) return kFailed;
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
@@ -129,12 +123,7 @@ int RunReport(const Arguments& arguments) {
       !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
   const Report report =
       MakeReport(std::move(collected), options.filter, server ? &*server : nullptr, some_processes);
-  if (options.format == Format::kJson) {
-    RenderReportJson(report, std::cout);
-  } else {
-    RenderReportText(report, {WantsColour(STDOUT_FILENO), options.native_frames}, std::cout);
-  }
-  if (FinishOutput() != kFine || !complete) return kFailed;
+  if (WriteReport(report, options.output) != kFine || !complete) return kFailed;
   return options.fail_on && Fails(report, *options.fail_on) ? kFindings : kFine;
 }
 

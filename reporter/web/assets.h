@@ -9,9 +9,12 @@
 
 namespace pqleash::reporter {
 
-// The bytes of 'index.html', 'app.js', 'style.css' …: see embed.cmake's caller for the list. Empty
-// for any other name. Static storage; may be called from any thread.
+// The bytes of 'index.html', 'app.js', 'style.css' …: all that index.html
+// names. Empty for any other name. Static storage; may be called from any thread.
 std::string_view Asset(std::string_view name);
+
+// Their SHA-256, in hexadecimal digits.
+std::string_view AssetSha256(std::string_view name);
 
 }  // namespace pqleash::reporter
 

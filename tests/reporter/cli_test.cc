@@ -48,7 +48,9 @@ TEST(CliTest, BadUsageIsOneSentence) {
        "pqleash: report: --min-idle: 'soon' is no duration, expected a number with a unit: 250ms, "
        "30s, 5m, 2h or 1d; see `pqleash report --help`\n"},
       {{"report", "--format", "xml"},
-       "pqleash: report: --format: 'xml' is no format, expected text or json; see `pqleash report "
+       "pqleash: report: --format: 'xml' is no format, expected text, json, html, folded, pprof, "
+       "speedscope or "
+       "markdown; see `pqleash report "
        "--help`\n"},
       {{"report", "--fail-on", "maybe"},
        "pqleash: report: --fail-on: 'maybe' is no level, expected proven or likely; see `pqleash "

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef PQLEASH_REPORTER_COMMANDS_REPORT_FORMAT_H_
+#define PQLEASH_REPORTER_COMMANDS_REPORT_FORMAT_H_
+
+#include <string>
+
+#include "reporter/commands/format.h"
+#include "reporter/report/report.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace pqleash::reporter {
+
+struct ReportOutput {
+  Format format = Format::kText;
+  bool native_frames = false;
+  std::string file;  // empty: stdout
+};
+
+// Adds --format, --output and --native.
+void AddReportOutputOptions(CLI::App* app, ReportOutput* output);
+
+// Whether the result may go where it is to go; otherwise says why not.
+bool MayWrite(const ReportOutput& output);
+
+// Writes the report. The exit code; what went wrong was said.
+int WriteReport(const Report& report, const ReportOutput& output);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_COMMANDS_REPORT_FORMAT_H_
