@@ -123,6 +123,8 @@
   const start = () => {
     pqleash.listenToFlame();
     window.addEventListener("hashchange", follow);
+    // When it goes to the fragment by itself, the browser takes the focus away.
+    window.addEventListener("load", () => setTimeout(follow, 50));
     let width = byId("time-body").clientWidth;
     new ResizeObserver(() => {
       if (report === null || byId("time-body").clientWidth === width) return;

@@ -46,7 +46,7 @@
     const direction = !active ? "none" : ui.sort.descending ? "descending" : "ascending";
     return h("th", { scope: "col", class: column.number ? "number" : null, "aria-sort": direction },
       h("button", { type: "button", class: "sort", "data-key": `sort ${column.key}`, onclick: () => sortBy(column.key, report) },
-        column.title, h("span", { class: "arrow", "aria-hidden": "true" }, !active ? "" : ui.sort.descending ? "▼" : "▲")));
+        column.title, h("span", { class: "arrow", "aria-hidden": "true" }, !active ? "↕" : ui.sort.descending ? "▼" : "▲")));
   };
 
   const connectionRow = (connection) => [

@@ -12,7 +12,8 @@ const pqleash = {};
     "\\uffa0\\ufff0-\\uffff\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{10ffff}]", "gu");
 
   // Text of another process, made safe to look at: it cannot hide, and cannot turn its neighbours around.
-  pqleash.visible = (text) => String(text ?? "").replace(kHidden, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
+  // A backslash is doubled, so that nothing else looks like that.
+  pqleash.visible = (text) => String(text ?? "").replaceAll("\\", "\\\\").replace(kHidden, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
 
   // The two largest units: '0.2 s', '45 s', '4m 12s', '3h 5m', '2d 4h'; '' for null.
   pqleash.duration = (seconds) => {
