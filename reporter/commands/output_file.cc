@@ -4,24 +4,34 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 
 namespace pqleash::reporter {
 namespace {
 
-bool WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = write(fd, text.data(), text.size());
-    if (put < 0 && errno != EINTR) return false;
-    if (put > 0) text.remove_prefix(static_cast<size_t>(put));
+bool WriteAll(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(written));
   }
   return true;
+}
+
+// Closes `fd`. A file system that writes later says here what went wrong.
+bool WriteAndClose(int fd, std::string_view bytes, bool sync) {
+  const bool written = WriteAll(fd, bytes) && (!sync || fsync(fd) == 0);
+  const int error = errno;
+  if (close(fd) != 0) return false;
+  errno = error;
+  return written;
 }
 
 mode_t UsualMode() {
@@ -30,29 +40,44 @@ mode_t UsualMode() {
   return 0666 & ~mask;
 }
 
+bool ReplaceRegular(const std::string& path, mode_t mode, std::string_view bytes) {
+  std::string temporary = path + ".XXXXXX";
+  const int fd = mkostemp(temporary.data(), O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool moded = fchmod(fd, mode) == 0;
+  if (WriteAndClose(fd, bytes, /*sync=*/true) && moded &&
+      rename(temporary.c_str(), path.c_str()) == 0) {
+    return true;
+  }
+  const int error = errno;
+  unlink(temporary.c_str());
+  errno = error;
+  return false;
+}
+
+bool Replace(const std::string& path, std::string_view bytes) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) {
+    return ReplaceRegular(path, UsualMode(), bytes);
+  }
+  if (S_ISREG(status.st_mode)) {
+    // Behind a link it is the file that is replaced, not the link.
+    char resolved[PATH_MAX];
+    if (realpath(path.c_str(), resolved) == nullptr) return false;
+    return ReplaceRegular(resolved, status.st_mode & 07777, bytes);
+  }
+  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  return fd >= 0 && WriteAndClose(fd, bytes, /*sync=*/false);
+}
+
 }  // namespace
 
-std::optional<std::string> WriteWhole(const std::string& path, std::string_view text) {
-  // Beside it, so that it can be renamed; hidden and without its ending, so that nobody who looks
-  // for files like it takes this one.
-  const size_t slash = path.rfind('/');
-  const size_t name = slash == std::string::npos ? 0 : slash + 1;
-  std::string temporary = path.substr(0, name) + "." + path.substr(name) + ".XXXXXX";
-  const int fd = mkostemp(temporary.data(), O_CLOEXEC);
-  const auto problem = [&](int error) {
-    return fmt::format("the result could not be written to {}: {}", path, std::strerror(error));
-  };
-  if (fd < 0) return problem(errno);
-  bool fine = WriteAll(fd, text) && fchmod(fd, UsualMode()) == 0 && fsync(fd) == 0;
-  int error = errno;
-  if (close(fd) != 0 && fine) {
-    fine = false;
-    error = errno;
-  }
-  if (fine && rename(temporary.c_str(), path.c_str()) == 0) return std::nullopt;
-  if (fine) error = errno;
-  unlink(temporary.c_str());
-  return problem(error);
+bool ReplaceFile(const std::string& path, std::string_view bytes, std::string* problem) {
+  if (Replace(path, bytes)) return true;
+  *problem = fmt::format(
+      "the result could not be written to {}: {}; name a file in a directory that you may write to",
+      path, std::strerror(errno));
+  return false;
 }
 
 }  // namespace pqleash::reporter

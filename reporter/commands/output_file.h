@@ -3,15 +3,15 @@
 #ifndef PQLEASH_REPORTER_COMMANDS_OUTPUT_FILE_H_
 #define PQLEASH_REPORTER_COMMANDS_OUTPUT_FILE_H_
 
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace pqleash::reporter {
 
-// Makes `path` a file with `text`: whoever reads it meanwhile sees all of the old or all of the new
-// one. It is as readable as the umask lets a new file be. A string is a sentence that says why not.
-std::optional<std::string> WriteWhole(const std::string& path, std::string_view text);
+// Makes `bytes` the whole of the file at `path`, or leaves what is there: nobody sees half of it.
+// Something that is no regular file (a pipe, /dev/stdout) is written to. False: it could not be
+// done, and `problem` says so in a sentence, which is not escaped.
+bool ReplaceFile(const std::string& path, std::string_view bytes, std::string* problem);
 
 }  // namespace pqleash::reporter
 

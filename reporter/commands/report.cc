@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 
@@ -19,11 +16,8 @@
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
-#include "reporter/commands/output_file.h"
+#include "reporter/commands/report_format.h"
 #include "reporter/commands/report_metrics.h"
-#include "reporter/duration.h"
-#include "reporter/render/json.h"
-#include "reporter/render/text.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -31,9 +25,7 @@ namespace {
 struct ReportOptions {
   Selection selection;
   Filter filter;
-  enum class Format { kText, kJson, kPrometheus } format = Format::kText;
-  std::string output;  // file; empty: stdout
-  bool native_frames = false;
+  ReportOutput output;
   bool no_scan = false;
   std::optional<uint64_t> scan_ns;
   bool all_registers = false;
@@ -69,8 +61,6 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
          "Show no more than this many call sites, the most suspicious")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000));
-  app->add_flag("--native", options->native_frames,
-                "Show the interpreter's own frames in stacks of scripts, too (text)");
   app->add_option("--library-path", options->filter.library_paths,
                   "Take scripts whose path matches for a library's, and name call sites by what "
                   "calls them, as for packages in the usual places; '*' matches '/', too. May be "
@@ -91,26 +81,7 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
   AddDsnOption(app,
                "Show the server's side, too: slots, and backends with the code that opened them",
                &options->dsn);
-  app->add_option_function<std::string>(
-         "--format",
-         [options](const std::string& text) {
-           using Format = ReportOptions::Format;
-           if (text != "text" && text != "json" && text != "prometheus") {
-             throw CLI::ValidationError(
-                 "--format",
-                 fmt::format("'{}' is no format, expected text, json or prometheus", text));
-           }
-           options->format = text == "json"         ? Format::kJson
-                             : text == "prometheus" ? Format::kPrometheus
-                                                    : Format::kText;
-         },
-         "Format of the result: text (default), json, or prometheus: the metrics of `pqleash "
-         "serve`, with --top 10")
-      ->type_name("FORMAT");
-  app->add_option("--output", options->output,
-                  "Write the result to this file instead, whole or not at all, as node_exporter's "
-                  "textfile collector needs it")
-      ->type_name("FILE");
+  AddReportOutputOptions(app, &options->output);
 }
 
 bool Fails(const Report& report, Confidence level) {
@@ -124,21 +95,6 @@ std::optional<ScanOptions> ScanOf(const ReportOptions& options) {
   if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
   scan.all_registers = options.all_registers;
   return scan;
-}
-
-void Render(const Report& report, const ReportOptions& options, bool colour, std::ostream& out) {
-  if (options.format == ReportOptions::Format::kJson) {
-    RenderReportJson(report, out);
-  } else {
-    RenderReportText(report, {colour, options.native_frames}, out);
-  }
-}
-
-// Puts a result where it is asked for. The exit code so far.
-int Deliver(const std::string& text, const std::string& path) {
-  const std::optional<std::string> problem = WriteWhole(path, text);
-  if (problem) Diagnose(*problem);
-  return problem ? kFailed : kFine;
 }
 
 // `report --format prometheus`.
@@ -155,13 +111,7 @@ int ReportAsMetrics(ReportOptions options) {
   const std::string text =
       ReportMetrics(options.selection.directory, options.filter, ScanOf(options), &collected);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
-  int exit_code = kFine;
-  if (options.output.empty()) {
-    std::cout << text;
-    exit_code = FinishOutput();
-  } else {
-    exit_code = Deliver(text, options.output);
-  }
+  const int exit_code = WriteText(text, options.output);
   return collected.incomplete.empty() ? exit_code : kFailed;
 }
 
@@ -172,7 +122,8 @@ int RunReport(const Arguments& arguments) {
   ReportOptions options;
   AddOptions(&app, &options);
   if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
-  if (options.format == ReportOptions::Format::kPrometheus) return ReportAsMetrics(options);
+  if (!MayWrite(options.output)) return kUsage;
+  if (options.output.format == Format::kPrometheus) return ReportAsMetrics(options);
 
   // The server first: what is opened in between is in the ledgers with its time.
   std::optional<std::string> server_problem;
@@ -183,7 +134,7 @@ int RunReport(const Arguments& arguments) {
   const bool complete = collected.incomplete.empty();
   // The sentences on stderr say it all.
   const bool nothing_read = !complete && collected.snapshots.empty() && !server;
-  if (nothing_read && options.format == ReportOptions::Format::kText) return kFailed;
+  if (nothing_read && options.output.format != Format::kJson) return kFailed;
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
@@ -195,16 +146,7 @@ int RunReport(const Arguments& arguments) {
       !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
   const Report report =
       MakeReport(std::move(collected), options.filter, server ? &*server : nullptr, some_processes);
-  int written = kFine;
-  if (options.output.empty()) {
-    Render(report, options, WantsColour(STDOUT_FILENO), std::cout);
-    written = FinishOutput();
-  } else {
-    std::ostringstream text;
-    Render(report, options, false, text);
-    written = Deliver(text.str(), options.output);
-  }
-  if (written != kFine || !complete) return kFailed;
+  if (WriteReport(report, options.output) != kFine || !complete) return kFailed;
   return options.fail_on && Fails(report, *options.fail_on) ? kFindings : kFine;
 }
 

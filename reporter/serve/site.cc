@@ -2,8 +2,8 @@
 
 #include "reporter/serve/site.h"
 
-#include "reporter/serve/assets.h"
 #include "reporter/serve/listen_address.h"
+#include "reporter/web/assets.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -35,6 +35,14 @@ HttpAnswer Document(Site::Text text, const char* type, const std::string& why_no
   return answer;
 }
 
+// Of a file of the page; empty: it has none.
+std::string_view TypeOf(std::string_view name) {
+  if (name.ends_with(".html")) return "text/html; charset=utf-8";
+  if (name.ends_with(".js")) return "text/javascript; charset=utf-8";
+  if (name.ends_with(".css")) return "text/css; charset=utf-8";
+  return {};
+}
+
 HttpAnswer Route(const Site& site, const HttpRequest& request) {
   const std::string& path = request.path;
   if (path == "/metrics") {
@@ -44,10 +52,12 @@ HttpAnswer Route(const Site& site, const HttpRequest& request) {
   if (path == "/api/report") {
     return Document(site.report(), "application/json", "too many ask for the report at once");
   }
-  if (const Asset* asset = FindAsset(path)) {
+  const std::string_view name = path == "/" ? "index.html" : std::string_view(path).substr(1);
+  const std::string_view type = TypeOf(name);
+  if (const std::string_view content = Asset(name); !type.empty() && !content.empty()) {
     HttpAnswer answer;
-    answer.type = asset->type;
-    answer.body = std::make_shared<const std::string>(asset->content);
+    answer.type = type;
+    answer.body = std::make_shared<const std::string>(content);
     return answer;
   }
   return Plain(kNotFound, "there is nothing here; there are /metrics, /api/report, /healthz and /");

@@ -11,7 +11,6 @@
 #include <stdexcept>
 #include <thread>
 
-#include "reporter/commands/output_file.h"
 #include "reporter/serve/config_arguments.h"
 #include "reporter/serve/news.h"
 #include "reporter/serve/shared_document.h"
@@ -111,22 +110,6 @@ TEST(SharedDocumentTest, AFailureIsNoText) {
       std::chrono::hours(1), 0);
   EXPECT_EQ(document.Get(), nullptr);
   EXPECT_EQ(*document.Get(), "text");
-}
-
-TEST(WriteWholeTest, ReplacesAndLeavesNothingBehind) {
-  const testing::TemporaryDirectory directory;
-  const std::string path = directory / "pqleash.prom";
-  EXPECT_EQ(WriteWhole(path, "one\n"), std::nullopt);
-  EXPECT_EQ(WriteWhole(path, "two\n"), std::nullopt);
-  std::ifstream file(path);
-  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "two\n");
-  EXPECT_THAT(*WriteWhole(directory / "no/such", "x"), HasSubstr("could not be written to"));
-  std::filesystem::create_directory(directory / "taken");
-  EXPECT_NE(WriteWhole(directory / "taken", "x"), std::nullopt);
-  size_t files = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory.path()))
-    ++files;
-  EXPECT_EQ(files, 2u) << "the file and the directory";
 }
 
 }  // namespace
