@@ -122,7 +122,8 @@ int RunReport(const Arguments& arguments) {
     ScanOptions scan;
     if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
     scan.all_registers = options.all_registers;
-    LookForLost(scan, &collected);
+    ProgressLine line;
+    LookForLost(scan, &collected, &line);
   }
   const Selection& selection = options.selection;
   const bool some_processes =
