@@ -211,11 +211,11 @@ Table Connections(const Sample& now, const std::string& service, const std::stri
   Table table;
   table.columns = {{"pid", "PID", true, 7},
                    {"backend", "BACKEND", true, 7, 2},
-                   {"activity", "ACTIVITY", false, 16, 0, true},
+                   {"activity", "ACTIVITY", false, 19, 0, true},
                    {"age", "AGE", true, 7, 4},
                    {"unused", "UNUSED", true, 7},
                    {"queries", "QUERIES", true, 7, 3},
-                   {"target", "DATABASE", false, 21, 1}};
+                   {"target", "DATABASE", false, 18, 1}};
   table.empty = "It has no connection now. Enter shows its stack.";
   const ServiceSample* found = FindService(now, service);
   const ReportCallSite* site = found == nullptr ? nullptr : FindSite(found->report, site_key);

@@ -82,7 +82,7 @@ TEST_F(Screen, ServicesAt80x24) {
   EXPECT_EQ(lines[8],
             "  billing                1      2      0      2     -        -        -        -");
   EXPECT_EQ(lines[9],
-            "  \\x1b[2J名前\\x0aX      1      1      0      1     -        -        -        -");
+            "  \\x1b[2J名前\\x0aX       1      1      0      1     -        -        -        -");
   EXPECT_THAT(lines[23], HasSubstr("q quit"));
 }
 

@@ -29,10 +29,11 @@ class Terminal : public ::testing::Test {
 
   // Of the terminal, as the shell's programs see it.
   std::string TerminalSettings() {
-    tmux_->Press({"C-l"});
-    tmux_->Type("stty -a > " + caps_.file("stty") + "; echo do''ne");
+    // Not what was typed, nor what an earlier call has said.
+    const std::string number = std::to_string(++asked_);
+    tmux_->Type("clear; stty -a > " + caps_.file("stty") + "; echo do''ne " + number);
     tmux_->Press({"Enter"});
-    EXPECT_TRUE(tmux_->Shows("done"));
+    EXPECT_TRUE(tmux_->Shows("done " + number));
     const Outcome outcome = RunToEnd({.arguments = {"cat", caps_.file("stty")}});
     EXPECT_NE(outcome.out, "");
     return outcome.out;
@@ -57,7 +58,7 @@ class Terminal : public ::testing::Test {
     const Outcome outcome = caps_.Tool({"caps", "--format", "json"});
     const nlohmann::json report = nlohmann::json::parse(outcome.out, nullptr, false);
     for (const nlohmann::json& cap : report.value("policies", nlohmann::json::array())) {
-      if (cap.value("service", "") == service) return cap.value("limit", 0u);
+      if (cap.value("service", "") == service) return cap.at("rule").value("limit", 0u);
     }
     ADD_FAILURE() << outcome.out << outcome.err;
     return 0;
@@ -68,6 +69,7 @@ class Terminal : public ::testing::Test {
   std::optional<Capped> billing_;
   std::optional<Tmux> tmux_;
   std::string before_;
+  int asked_ = 0;
 };
 
 TEST_F(Terminal, FromTheServicesDownToAStackAndBack) {
