@@ -188,11 +188,17 @@ class Collector {
 
 Collected Collect(const Selection& selection) { return Collector(selection).Collect(); }
 
-void LookForLost(const ScanOptions& options, Collected* collected) {
+void LookForLost(ScanOptions options, Collected* collected, ProgressLine* line) {
   Symboliser symboliser;
   for (const Snapshot& snapshot : collected->snapshots) {
     ScanResult result;
     if (snapshot.process.life == Life::kLive && snapshot.process.visible_pid != 0) {
+      const int32_t pid = snapshot.process.visible_pid;
+      if (line != nullptr) {
+        options.progress = [line, pid](uint64_t done, uint64_t all) {
+          line->Show([&] { return SearchText(pid, done, all); });
+        };
+      }
       result = ScanProcess(snapshot, options, &symboliser);
     }
     collected->reachability.push_back(std::move(result.reachability));

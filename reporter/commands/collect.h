@@ -42,8 +42,8 @@ struct Collected {
 Collected Collect(const Selection& selection);
 
 // Looks in the memory of living processes for references to their connections. What could not be
-// done is added to `incomplete`.
-void LookForLost(const ScanOptions& options, Collected* collected);
+// done is added to `incomplete`. `line` shows how far it is; nullptr: nobody is told.
+void LookForLost(ScanOptions options, Collected* collected, ProgressLine* line);
 
 // Puts in what was found in processes of the run at their end. After LookForLost, or without it.
 void AddExitVerdicts(const ExitExaminer& examiner, Collected* collected);

@@ -17,6 +17,7 @@ constexpr Command kCommands[] = {
     {"audit", "Run a program and fail when it leaves connections behind", RunAudit},
     {"ps", "List the processes that have a ledger", RunPs},
     {"report", "Show who holds connections, what they do, and what is wrong", RunReport},
+    {"top", "Watch services, call sites and connections; change caps", RunTop},
     {"diff", "Compare two saved reports", RunDiff},
     {"whois", "Say which process and line of code a server's backend belongs to", RunWhois},
     {"serve", "Serve metrics for Prometheus, the report as JSON, and a page", RunServe},

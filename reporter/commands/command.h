@@ -37,6 +37,7 @@ int RunRun(const Arguments& arguments);
 int RunAudit(const Arguments& arguments);
 int RunPs(const Arguments& arguments);
 int RunReport(const Arguments& arguments);
+int RunTop(const Arguments& arguments);
 int RunDiff(const Arguments& arguments);
 int RunWhois(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);

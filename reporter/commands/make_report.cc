@@ -17,7 +17,13 @@ Report MakeReport(Collected collected, const Filter& filter, const ServerView* s
                   bool some_processes) {
   std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
   Symboliser symboliser;
-  const uint64_t without = SymboliseCallSites(collected.snapshots, &symboliser, &call_sites);
+  uint64_t without = 0;
+  {
+    ProgressLine line;
+    without = SymboliseCallSites(
+        collected.snapshots, &symboliser, &call_sites,
+        [&line](uint64_t done, uint64_t all) { line.Show([&] { return SymbolText(done, all); }); });
+  }
   if (without != 0) {
     collected.incomplete.push_back(fmt::format(
         "{} call sites are shown without their stacks: there are too many frames; ask for "

@@ -140,7 +140,10 @@ int RunReport(const Arguments& arguments) {
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
   // A search that is not permitted is said in the report; what was asked for can be read all the
   // same.
-  if (const auto scan = ScanOf(options)) LookForLost(*scan, &collected);
+  if (const auto scan = ScanOf(options)) {
+    ProgressLine line;
+    LookForLost(*scan, &collected, &line);
+  }
   const Selection& selection = options.selection;
   const bool some_processes =
       !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
