@@ -147,15 +147,17 @@ void RenderMergedText(const MergedReport& report, const TextOptions& options, st
       << '\n';
   size_t number = 0;
   for (const SavedFinding& finding : report.findings) WriteFinding(++number, finding, options, out);
-  const size_t sites = report.call_sites.size() + report.call_sites_left_out;
   out << '\n'
-      << style.Bold(sites == 0 ? "Call sites: none"
-                               : fmt::format("Call sites ({}), most suspicious first", sites))
+      << style.Bold(
+             report.call_sites.empty()
+                 ? "Call sites: none"
+                 : fmt::format("Call sites ({}), most suspicious first", report.call_sites.size()))
       << '\n';
   number = 0;
   for (const SavedCallSite& site : report.call_sites) WriteCallSite(++number, site, options, out);
   if (report.call_sites_left_out != 0)
-    out << fmt::format("     and {} more, left out as asked\n", report.call_sites_left_out);
+    out << fmt::format("     and {} more, left out of the reports or as asked\n",
+                       report.call_sites_left_out);
   if (!report.processes.empty()) WriteHostTable(report.processes, style, out);
 }
 

@@ -64,7 +64,7 @@ class Merge(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("merged from 3 reports of 3 hosts: 12 processes, 48 open connections", result.stdout)
         self.assertIn("1. shop::Desk::Step0 (/srv/orders/src/desk0.cc:10)", result.stdout)
-        self.assertIn("and 1 more, left out as asked", result.stdout)
+        self.assertIn("and 1 more, left out of the reports or as asked", result.stdout)
 
     def test_with_a_ledger(self):
         ledger = self.ledger()

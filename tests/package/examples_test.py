@@ -57,9 +57,11 @@ class Recorded(unittest.TestCase):
     def report(self):
         return json.loads(output_of([TOOL, "report", "--no-scan", "--dir", self.ledgers, "--format", "json"]))
 
-    @unittest.skipUnless(FPM and shutil.which("cgi-fcgi"), "php-fpm and libfcgi-bin are not installed")
-    @unittest.skipUnless(os.geteuid() == 0, "the pool has a user of its own")
-    def test_php_fpm(self):
+
+@unittest.skipUnless(FPM and shutil.which("cgi-fcgi"), "php-fpm and libfcgi-bin are not installed")
+@unittest.skipUnless(os.geteuid() == 0, "takes root: the pool has a user of its own")
+class PhpFpm(Recorded):
+    def test_pool_is_recorded(self):
         variables = environment_in(read("examples", "php-fpm", "pqleash.conf"))
         pool = read("examples", "php-fpm", "orders.conf")
         socket = os.path.join(self.directory, "orders.socket")
@@ -92,8 +94,10 @@ class Recorded(unittest.TestCase):
         self.assertEqual([site["open"] for site in report["call_sites"]], [1])
         self.assertEqual(report["call_sites"][0]["frames"][report["call_sites"][0]["headline"]]["file"], page)
 
-    @unittest.skipUnless(os.path.exists("/usr/bin/gunicorn"), "gunicorn is not installed")
-    def test_gunicorn(self):
+
+@unittest.skipUnless(os.path.exists("/usr/bin/gunicorn"), "gunicorn is not installed")
+class Gunicorn(Recorded):
+    def test_workers_are_recorded(self):
         with open(os.path.join(self.directory, "orders.py"), "w", encoding="utf-8") as file:
             file.write(textwrap.dedent("""
                 import psycopg2
@@ -137,8 +141,7 @@ class Recorded(unittest.TestCase):
         counts = [int(count) for count in re.findall(r"ends with (\d+) open connections", "".join(said))]
         self.assertEqual(sum(counts), 3, "".join(said))
 
-    @unittest.skipUnless(os.path.exists("/usr/bin/gunicorn"), "gunicorn is not installed")
-    def test_gunicorn_says_that_nothing_is_recorded(self):
+    def test_it_says_that_nothing_is_recorded(self):
         settings = os.path.join(SOURCE, "examples", "gunicorn", "gunicorn.conf.py")
         words = ["/usr/bin/python3", "/usr/bin/gunicorn", "--config", settings, "--bind", "127.0.0.1:0", "--error-logfile", "-", "wsgiref.simple_server:demo_app"]
         kept = {key: value for key, value in os.environ.items() if key not in ("LD_PRELOAD", "PYTHONPATH")}

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from tool import SOURCE, TOOL, commands, options_of, output_of, read
+from tool import SOURCE, TOOL, commands, options_of, read
 
 PAGES = ("pqleash.1", "pqleash.toml.5", "libpqleash.7")
 
@@ -27,7 +27,7 @@ def sections(text, macro):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
-class Syntax(unittest.TestCase):
+class Man(unittest.TestCase):
     def test_groff_has_no_warning(self):
         for name in PAGES:
             words = ["man", "--warnings", "-l", os.path.join(SOURCE, "packaging", "man", name)]
@@ -35,7 +35,9 @@ class Syntax(unittest.TestCase):
             self.assertEqual((result.returncode, result.stderr), (0, ""), name)
             self.assertGreater(len(result.stdout), 1000, name)
 
-    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
+
+@unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
+class Mandoc(unittest.TestCase):
     def test_mandoc_has_no_warning(self):
         for name in PAGES:
             words = ["mandoc", "-Tlint", "-W", "warning", os.path.join(SOURCE, "packaging", "man", name)]
