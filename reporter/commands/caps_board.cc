@@ -128,7 +128,7 @@ uint64_t OwnPidNamespace() {
 
 CollectedBoards CollectBoards(const std::string& directory) {
   CollectedBoards collected;
-  collected.directories = LedgerDirectories(directory, geteuid());
+  collected.directories = LedgerDirectories(directory, ReadingUid());
   BoardListing listing = ReadSharedBoards(collected.directories);
   const uint64_t own = OwnPidNamespace();
   for (SharedBoard& board : listing.boards) {

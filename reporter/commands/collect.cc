@@ -104,7 +104,7 @@ class Collector {
   }
 
   void ReadDirectories() {
-    LedgerListing listing = ListLedgers(LedgerDirectories(selection_.directory, geteuid()));
+    LedgerListing listing = ListLedgers(LedgerDirectories(selection_.directory, ReadingUid()));
     for (LedgerError& problem : listing.problems) {
       collected_.incomplete.push_back(std::move(problem.sentence));
     }
