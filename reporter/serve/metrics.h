@@ -44,7 +44,7 @@ struct MetricsInput {
   const std::vector<Finding>& findings;
   const TotalsMemory& services;  // of ReadingOf
   const TotalsMemory& caps;      // of ReadingsOf
-  size_t top = kDefaultTop;               // call sites that have a label; the others are summed up
+  size_t top = kDefaultTop;      // call sites that have a label; the others are summed up
   std::optional<SelfMetrics> self;
 };
 

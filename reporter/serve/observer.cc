@@ -24,10 +24,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kMaxLogged = 20;   // problems a reading
-constexpr size_t kMaxShown = 200;   // connections of one call site in a report
-constexpr int kRest = 4;            // times as long as a reading, at least
-constexpr int kMissedReadings = 4;  // then something is wrong
+constexpr size_t kMaxLogged = 20;         // problems a reading
+constexpr size_t kMaxShown = 200;         // connections of one call site in a report
+constexpr size_t kMaxShownInAll = 5'000;  // the most suspicious call sites come first
+constexpr int kRest = 4;                  // times as long as a reading, at least
+constexpr int kMissedReadings = 4;        // then something is wrong
 constexpr size_t kMaxVariableColumns = 512;
 
 HookCall CallFor(const Finding& finding, const std::string& service) {
@@ -167,10 +168,12 @@ std::string Observer::ReportText() const {
   collected.caps = CollectCapsOf(collected.snapshots, options_.directory);
   collected.reachability = search_->VerdictsFor(collected.snapshots);
   Report report = MakeReport(std::move(collected), {});
+  size_t left = kMaxShownInAll;
   for (ReportCallSite& site : report.call_sites) {
-    if (site.connections.size() <= kMaxShown) continue;
-    site.connections_left_out += site.connections.size() - kMaxShown;
-    site.connections.resize(kMaxShown);
+    const size_t shown = std::min({site.connections.size(), kMaxShown, left});
+    left -= shown;
+    site.connections_left_out += site.connections.size() - shown;
+    site.connections.resize(shown);
   }
   std::ostringstream text;
   RenderReportJson(report, text);

@@ -17,8 +17,8 @@ class SharedDocument {
  public:
   using Text = std::shared_ptr<const std::string>;
 
-  // `min_age`: one that is younger is not made anew. `max_waiting`: those who may wait while it is
-  // made for the first time.
+  // `min_age`: one that is younger is not made anew, nor one that is younger than four times what
+  // it took to make. `max_waiting`: those who may wait while it is made for the first time.
   SharedDocument(std::function<std::string()> make, std::chrono::nanoseconds min_age,
                  size_t max_waiting)
       : make_(std::move(make)), min_age_(min_age), max_waiting_(max_waiting) {}
@@ -37,6 +37,7 @@ class SharedDocument {
   size_t waiting_ = 0;
   Text text_;
   std::chrono::steady_clock::time_point made_at_;
+  std::chrono::nanoseconds rest_{};  // after it was made
 };
 
 }  // namespace pqleash::reporter
