@@ -24,9 +24,12 @@ Report MakeReport(Collected collected, const Filter& filter, const ServerView* s
         "one process with --pid",
         without));
   }
-  Report report = BuildReport(collected.snapshots, call_sites, filter,
-                              std::move(collected.incomplete), CurrentOccasion(),
- collected.reachability, collected.caps);
+  Report report =
+      BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
+                  CurrentOccasion(), collected.reachability, collected.caps);
+  for (ReportModule& module : report.modules) {
+    module.code = symboliser.CodeOf(module.path, module.build_id);
+  }
   if (server != nullptr) {
     report.server = BuildServerReport(*server, collected.snapshots, call_sites,
                                       {filter.top, filter.library_paths, some_processes});
