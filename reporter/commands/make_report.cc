@@ -33,6 +33,9 @@ Report MakeReport(Collected collected, const Filter& filter, const ServerView* s
   Report report =
       BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
                   CurrentOccasion(), collected.reachability, collected.caps);
+  for (ReportModule& module : report.modules) {
+    module.code = symboliser.CodeOf(module.path, module.build_id);
+  }
   if (server != nullptr) {
     report.server = BuildServerReport(*server, collected.snapshots, call_sites,
                                       {filter.top, filter.library_paths, some_processes});

@@ -30,8 +30,9 @@ constexpr uint64_t kFirstAddress = 0x10000000;
 constexpr uint64_t kMaxModuleSize = uint64_t{1} << 40;
 
 struct Mapping {
-  const ReportModule* module = nullptr;
   uint64_t memory_start = 0;
+  uint64_t address = 0;  // of the file: what memory_start stands for
+  uint64_t file_offset = 0;
   uint64_t size = 0;  // whole pages
   bool functions = true;
   bool filenames = true;
@@ -45,9 +46,9 @@ struct Values {
 };
 
 using ModuleKey = std::pair<std::string, std::string>;
-using FunctionKey = std::pair<int64_t, int64_t>;           // name, file
-using LineKey = std::tuple<uint64_t, uint32_t, uint32_t>;  // function, line, column
-using LabelKey = std::tuple<int64_t, int64_t, int64_t>;    // key, string, number
+using FunctionKey = std::tuple<int64_t, int64_t, int64_t>;  // name, system name, file
+using LineKey = std::tuple<uint64_t, uint32_t, uint32_t>;   // function, line, column
+using LabelKey = std::tuple<int64_t, int64_t, int64_t>;     // key, string, number
 struct LocationKey {
   uint64_t mapping = 0;
   uint64_t address = 0;
@@ -95,6 +96,7 @@ class Builder {
     for (const ReportModule& module : report.modules) {
       modules_[{module.path, module.build_id}] = &module;
     }
+    for (const ReportCallSite& site : report.call_sites) NoteLowest(site.frames);
     for (const ReportCallSite& site : report.call_sites) Add(site);
   }
 
@@ -123,6 +125,15 @@ class Builder {
  private:
   int64_t String(const std::string& text) {
     return text.empty() ? 0 : static_cast<int64_t>(strings_.Of(text));
+  }
+
+  void NoteLowest(const std::vector<SourceFrame>& frames) {
+    for (const SourceFrame& frame : frames) {
+      if (frame.module.empty() || frame.offset == 0) continue;
+      const auto [at, is_new] =
+          lowest_.try_emplace({frame.module, frame.build_id}, frame.offset - 1);
+      if (!is_new) at->second = std::min(at->second, frame.offset - 1);
+    }
   }
 
   void Add(const ReportCallSite& site) {
@@ -181,7 +192,9 @@ class Builder {
 
   uint64_t FunctionOf(const SourceFrame& frame) {
     const std::string name = frame.function.empty() ? "?" : Escape(frame.function);
-    return functions_.Of({String(name), String(Escape(frame.file))});
+    // pprof shortens names that it takes for C++: '<module>' of a script would lose everything.
+    const std::string system_name = frame.language == Language::kNative ? name : "";
+    return functions_.Of({String(name), String(system_name), String(Escape(frame.file))});
   }
 
   // Where pprof is to look for the frame's code: in the call, not behind it.
@@ -194,25 +207,42 @@ class Builder {
     }
     const uint64_t id = MappingOf({frame.module, frame.build_id});
     const Mapping& mapping = mappings_[id - 1];
-    const uint64_t first = mapping.module == nullptr ? 0 : mapping.module->first_address;
     // Beyond its module an address means nothing.
-    if (call < first || call - first >= mapping.size) return;
+    if (call < mapping.address || call - mapping.address >= mapping.size) return;
     key->mapping = id;
-    key->address = mapping.memory_start + (call - first);
+    key->address = mapping.memory_start + (call - mapping.address);
   }
 
   uint64_t MappingOf(const ModuleKey& key) {
     const uint64_t id = mapping_ids_.Of(key);
-    if (id <= mappings_.size()) return id;
+    if (id > mappings_.size()) mappings_.push_back(NewMapping(key));
+    return id;
+  }
+
+  // Of the module's code, as the loader would map it: it is by the segment that pprof gets from our
+  // addresses to the file's.
+  Mapping NewMapping(const ModuleKey& key) {
     Mapping mapping;
     const auto known = modules_.find(key);
-    if (known != modules_.end() && known->second->size != 0) mapping.module = known->second;
-    const uint64_t size = mapping.module == nullptr ? kMaxModuleSize : mapping.module->size;
+    const ReportModule* module = known == modules_.end() ? nullptr : known->second;
+    uint64_t size = module == nullptr || module->size == 0 ? kMaxModuleSize : module->size;
+    if (module != nullptr && module->code) {
+      const uint64_t in_page = module->code->address % kPage;
+      mapping.address = module->code->address - in_page;
+      mapping.file_offset =
+          module->code->file_offset - std::min(in_page, module->code->file_offset);
+      size = std::min(module->code->size, kMaxModuleSize) + in_page;
+    } else {
+      // Without the file: most have their code as far from the begin as in memory.
+      const uint64_t first = module == nullptr ? 0 : module->first_address;
+      mapping.address = std::max(first, lowest_[key]) / kPage * kPage;
+      mapping.file_offset = mapping.address - std::min(first, mapping.address);
+      size -= std::min(size, mapping.file_offset);
+    }
     mapping.size = (std::clamp(size, kPage, kMaxModuleSize) + kPage - 1) / kPage * kPage;
     mapping.memory_start = next_address_;
     next_address_ += mapping.size + kPage;
-    mappings_.push_back(mapping);
-    return id;
+    return mapping;
   }
 
   void WriteSampleTypes(protozero::pbf_builder<ProfileField>* profile) {
@@ -255,7 +285,7 @@ class Builder {
       out.add_uint64(MappingField::kId, i + 1);
       out.add_uint64(MappingField::kMemoryStart, mapping.memory_start);
       out.add_uint64(MappingField::kMemoryLimit, mapping.memory_start + mapping.size);
-      out.add_uint64(MappingField::kFileOffset, 0);
+      out.add_uint64(MappingField::kFileOffset, mapping.file_offset);
       out.add_int64(MappingField::kFilename, String(Escape(path)));
       out.add_int64(MappingField::kBuildId, String(BuildIdText(build_id)));
       out.add_bool(MappingField::kHasFunctions, mapping.functions);
@@ -284,16 +314,18 @@ class Builder {
   void WriteFunctions(protozero::pbf_builder<ProfileField>* profile) {
     uint64_t id = 0;
     for (const FunctionKey* key : functions_.order()) {
+      const auto [name, system_name, file] = *key;
       protozero::pbf_builder<FunctionField> function(*profile, ProfileField::kFunction);
       function.add_uint64(FunctionField::kId, ++id);
-      function.add_int64(FunctionField::kName, key->first);
-      function.add_int64(FunctionField::kSystemName, key->first);
-      if (key->second != 0) function.add_int64(FunctionField::kFilename, key->second);
+      function.add_int64(FunctionField::kName, name);
+      if (system_name != 0) function.add_int64(FunctionField::kSystemName, system_name);
+      if (file != 0) function.add_int64(FunctionField::kFilename, file);
     }
   }
 
   const Report& report_;
   std::map<ModuleKey, const ReportModule*> modules_;
+  std::map<ModuleKey, uint64_t> lowest_;  // address in the file of a call
   Numbers<std::string> strings_;
   Numbers<FunctionKey> functions_;
   Numbers<LocationKey> locations_;

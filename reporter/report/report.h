@@ -17,6 +17,7 @@
 #include "reporter/report/coverage.h"
 #include "reporter/server/server_report.h"
 #include "reporter/snapshot/snapshot.h"
+#include "reporter/symbols/code_segment.h"
 #include "reporter/symbols/source_frame.h"
 
 namespace pqleash::reporter {
@@ -96,9 +97,10 @@ struct ReportCallSite {
 // A file that code of `frames` is in.
 struct ReportModule {
   std::string path;
-  std::string build_id;        // bytes; empty: it has none
-  uint64_t first_address = 0;  // of the ELF file
-  uint64_t size = 0;           // of what is mapped; 0: not known
+  std::string build_id;             // bytes; empty: it has none
+  uint64_t first_address = 0;       // of the ELF file
+  uint64_t size = 0;                // of what is mapped; 0: not known
+  std::optional<CodeSegment> code;  // where the file is at hand
 };
 
 // What the user asked to see. Findings and counters are of everything all the same.

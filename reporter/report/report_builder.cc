@@ -85,7 +85,7 @@ std::vector<ReportModule> ModulesOf(const std::vector<Snapshot>& snapshots) {
       const uint64_t size = module.end > module.begin ? module.end - module.begin : 0;
       // Of a file that was unloaded, or is being loaded, another process may know more.
       if (size < result.size) continue;
-      result = {module.path, module.build_id, module.begin - module.bias, size};
+      result = {module.path, module.build_id, module.begin - module.bias, size, {}};
     }
   }
   std::vector<ReportModule> result;

@@ -109,6 +109,22 @@ std::string ModuleSymbols::ObjectAt(uint64_t address) const {
   return Demangle(name) + (offset == 0 ? std::string() : fmt::format("+{:#x}", offset));
 }
 
+std::optional<CodeSegment> ModuleSymbols::Code() const {
+  if (module_ == nullptr) return std::nullopt;
+  GElf_Addr bias = 0;
+  Elf* elf = dwfl_module_getelf(module_, &bias);
+  size_t count = 0;
+  if (elf == nullptr || elf_getphdrnum(elf, &count) != 0) return std::nullopt;
+  for (size_t i = 0; i < count; ++i) {
+    GElf_Phdr segment;
+    if (gelf_getphdr(elf, static_cast<int>(i), &segment) == nullptr) break;
+    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+      return CodeSegment{segment.p_vaddr, segment.p_offset, segment.p_memsz};
+    }
+  }
+  return std::nullopt;
+}
+
 std::vector<SourceFrame> ModuleSymbols::At(uint64_t return_address) const {
   if (module_ == nullptr || return_address == 0) return {};
   // The call lies before the address that it returns to, which may be on another line or in another

@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "reporter/symbols/code_segment.h"
 #include "reporter/symbols/module_file.h"
 #include "reporter/symbols/source_frame.h"
 
@@ -32,6 +34,9 @@ class ModuleSymbols {
 
   // 'name+0x10' of the variable that contains `address`; empty: not known.
   std::string ObjectAt(uint64_t address) const;
+
+  // The first, where there are several; no value: not known.
+  std::optional<CodeSegment> Code() const;
 
  private:
   struct EndSession {

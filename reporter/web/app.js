@@ -9,6 +9,7 @@
 
   const kInterval = 5_000; // ms, between two questions
   const kPatience = 20_000; // ms, for one answer
+  const kStale = 30_000; // ms, that a report may stay the same one
   const kUrl = "api/report";
 
   let report = null;
@@ -64,11 +65,11 @@
     element.scrollIntoView({ block: "start" });
   };
 
-  const setStatus = (tone, text) => {
-    const status = byId("status");
-    if (status.textContent === text && status.className === `status ${tone}`) return;
-    status.className = `status ${tone}`;
-    status.textContent = text;
+  // `time` changes with every report, and is not read out.
+  const setStatus = (tone, text, time = "") => {
+    byId("status").className = `status ${tone}`;
+    if (byId("status-text").textContent !== text) byId("status-text").textContent = text;
+    byId("status-time").textContent = time;
   };
 
   const ask = async () => {
@@ -84,18 +85,27 @@
     return report !== null && selection !== null && !selection.isCollapsed;
   };
 
+  let changedAt = 0; // when a report came that was not the one before
+
+  const showAge = () => {
+    const time = pqleash.clock(report.generated_at);
+    if (Date.now() - changedAt < kStale) setStatus("live", "Live", `, ${time}`);
+    else setStatus("gone", `Stale: pqleash still answers with the state of ${time}`);
+  };
+
   const update = async () => {
     try {
       const next = await ask();
       failedSince = null;
+      if (next.generated_at !== (pending ?? report)?.generated_at) changedAt = Date.now();
       if (isSelecting()) {
         pending = next; // a new page under the mouse would lose what is being copied
-        setStatus("paused", `Paused while text is selected: state of ${pqleash.clock(report.generated_at)}`);
+        setStatus("paused", "Paused while text is selected", `: the state of ${pqleash.clock(report.generated_at)}`);
       } else {
         const isFirst = report === null;
         show(next);
         if (isFirst) follow();
-        setStatus("live", `Live, ${pqleash.clock(next.generated_at)}`);
+        showAge();
       }
     } catch (error) {
       failedSince ??= Date.now();
@@ -132,12 +142,14 @@
       keepFocus(() => pqleash.showChart(report));
     }).observe(byId("time-body"));
     document.addEventListener("selectionchange", () => {
-      if (pending !== null && !isSelecting()) show(pending);
+      if (pending === null || isSelecting()) return;
+      show(pending);
+      showAge();
     });
     const data = byId("pqleash-data");
     if (data !== null) {
       show(JSON.parse(data.textContent));
-      setStatus("snapshot", `Snapshot of ${pqleash.moment(report.generated_at)}`);
+      setStatus("snapshot", "Snapshot", ` of ${pqleash.moment(report.generated_at)}`);
       follow();
     } else {
       setStatus("waiting", "Asking pqleash");

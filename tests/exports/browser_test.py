@@ -296,6 +296,7 @@ class LiveTest(PageTest):
         focused = page.evaluate("document.activeElement.dataset.key")
         changed = json.loads(json.dumps(self.reports["example"]))
         changed["processes"][0]["open"] += 58
+        changed["generated_at"] = "2025-11-21T05:13:25.000Z"
         server.report = changed
         page.wait("document.querySelector('#figures dd').innerText === '92'", "the new number of connections")
         self.assertEqual(self.count(page, "#finding-1 details[open] .stack"), 1)
@@ -304,6 +305,7 @@ class LiveTest(PageTest):
         self.assertEqual(page.evaluate("document.activeElement.getAttribute('aria-expanded')"), "true")
         self.assertGreater(self.count(page, ".box.ancestor"), 0)
         self.assert_clean(page)
+        self.assertRegex(self.text(page, "#status"), r"^Live, \d\d:\d\d:\d\d$")
         server.stop()
         page.wait("document.getElementById('status').className === 'status gone'")
         self.assertRegex(self.text(page, "#status"), r"^No answer from pqleash since .*: stale, the state of .*\. Trying again\.$")
@@ -319,6 +321,7 @@ class LiveTest(PageTest):
         page.evaluate("document.getSelection().selectAllChildren(document.querySelector('.summary'))")
         changed = json.loads(json.dumps(self.reports["example"]))
         changed["processes"][0]["open"] += 58
+        changed["generated_at"] = "2025-11-21T05:13:25.000Z"
         server.report = changed
         page.wait("document.getElementById('status').className === 'status paused'")
         self.assertEqual(self.text(page, "#figures dd"), "34")

@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "reporter/render/pprof.h"
+#include "reporter/symbols/module_symbols.h"
 #include "tests/exports/profile_reader.h"
 #include "tests/reporter/ledger_builder.h"
 #include "tests/reporter/scratch_directory.h"
@@ -28,7 +31,13 @@ using ::testing::StartsWith;
 
 class ExportsCliTest : public ::testing::Test {
  protected:
-  ExportsCliTest() { ExampleLedger().WriteTo(ledger_); }
+  ExportsCliTest() {
+    LedgerBuilder ledger = ExampleLedger();
+    const uint32_t top =
+        ledger.AddScriptFrame(ledger::kPython, "<module>", "/srv/orders/app.py", 9);
+    ledger.AddConnection(ledger.AddCallSite(0x7777, {ScriptFrameAt(top)}), 1, 5, 1'999, 7);
+    ledger.WriteTo(ledger_);
+  }
 
   Outcome Report(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), {PQLEASH_TOOL, "report", ledger_});
@@ -144,9 +153,49 @@ TEST_F(ExportsCliTest, PprofReadsIt) {
   EXPECT_EQ(top.exit_code, 0) << top.err;
   EXPECT_THAT(top.out, HasSubstr("Type: connections"));
   EXPECT_THAT(top.out, HasSubstr("handle_order"));
+  EXPECT_THAT(top.out, HasSubstr("<module>"));
   const Outcome tags =
       Execute({"go", "tool", "pprof", "-tags", path}, {{"HOME", directory_.path()}});
   EXPECT_THAT(tags.out, HasSubstr("shop@10.0.0.3")) << tags.err;
+}
+
+// Address of `function` in the ELF file, as nm knows it; 0: it does not.
+uint64_t AddressOf(const std::string& file, const std::string& function) {
+  std::istringstream symbols(Execute({"nm", file}).out);
+  for (std::string line; std::getline(symbols, line);) {
+    if (line.size() > 19 && line.substr(19) == function) return std::stoull(line, nullptr, 16);
+  }
+  return 0;
+}
+
+// By pprof's rule (internal/elfexec, GetBase) for position-independent programs and for others: an
+// address minus start, plus offset, is one in the file; the segment's place says which in memory.
+TEST(PprofSymbolsTest, AddressesLeadToTheFilesSymbols) {
+  for (const char* file : {PQLEASH_MOVABLE_SUBJECT, PQLEASH_FIXED_SUBJECT}) {
+    const uint64_t function = AddressOf(file, "main");
+    ASSERT_NE(function, 0u) << file;
+    const ModuleSymbols symbols(ModuleFile{file, "", false, 0});
+    const std::optional<CodeSegment> code = symbols.Code();
+    ASSERT_TRUE(code.has_value()) << file << ": " << symbols.note();
+    pqleash::reporter::Report report;
+    report.modules = {{file, "", 0, 0x100000, code}};
+    ReportCallSite site;
+    site.frames.emplace_back();
+    site.frames[0].module = file;
+    site.frames[0].offset = function + 5;  // behind a call of five bytes at its begin
+    site.connections.emplace_back();
+    report.call_sites = {site};
+    const Profile profile = ReadProfile(PprofMessage(report));
+    ASSERT_EQ(profile.mappings.size(), 1u);
+    ASSERT_EQ(profile.locations.size(), 1u);
+    const ProfileMapping& mapping = profile.mappings[0];
+    EXPECT_FALSE(mapping.has_functions);  // else pprof would not look
+    const uint64_t base =
+        mapping.memory_start - mapping.file_offset + code->file_offset - code->address;
+    EXPECT_EQ(profile.locations[0].address - base, function + 4) << file;
+    // It takes a segment that begins after the mapping does for that of another mapping.
+    EXPECT_GE(mapping.file_offset, code->file_offset / 4096 * 4096) << file;
+  }
 }
 
 }  // namespace

@@ -27,7 +27,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Key;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
@@ -271,20 +270,41 @@ TEST(PprofTest, AddressesAreThoseOfTheCallInTheFile) {
   EXPECT_EQ(location->address - mapping.memory_start + mapping.file_offset, 0x9abcu);
 }
 
-TEST(PprofTest, AFileThatIsNotLoadedAtZeroKeepsItsFirstAddress) {
-  Report report = ExampleReport();
-  for (ReportModule& module : report.modules) module.first_address = 0x6000;
-  const Profile profile = ReadProfile(PprofMessage(report));
-  EXPECT_THAT(BrokenRules(profile), IsEmpty());
-  std::map<uint64_t, uint64_t> addresses;  // in the file, of the call: in the mapping
+// Of the calls in /opt/orders/bin/orders, in order: addresses in its mapping, which is given.
+std::vector<uint64_t> CallsInOrders(const Profile& profile, ProfileMapping* mapping) {
+  std::vector<uint64_t> calls;
   for (const ProfileLocation& location : profile.locations) {
     if (location.mapping == 0) continue;
-    const ProfileMapping& mapping = profile.mappings[location.mapping - 1];
-    if (profile.Text(mapping.filename) != "/opt/orders/bin/orders") continue;
-    addresses[location.address - mapping.memory_start + 0x6000] = location.mapping;
+    const ProfileMapping& its = profile.mappings[location.mapping - 1];
+    if (profile.Text(its.filename) != "/opt/orders/bin/orders") continue;
+    *mapping = its;
+    calls.push_back(location.address - its.memory_start);
   }
-  // Those of the other handler, 0x5678, lie before its first address: in no mapping.
-  EXPECT_THAT(addresses, UnorderedElementsAre(Key(0x6678), Key(0x7000), Key(0x9abc)));
+  std::sort(calls.begin(), calls.end());
+  return calls;
+}
+
+TEST(PprofTest, MapsTheCodeAsALoaderWould) {
+  Report report = ExampleReport();
+  // As ld.lld lays it out: further away in memory than in the file.
+  for (ReportModule& module : report.modules) module.code = CodeSegment{0x6010, 0x5010, 0x2000};
+  const Profile profile = ReadProfile(PprofMessage(report));
+  EXPECT_THAT(BrokenRules(profile), IsEmpty());
+  ProfileMapping mapping;
+  // 0x5678 and 0x9abc lie outside: in no mapping.
+  EXPECT_THAT(CallsInOrders(profile, &mapping), ElementsAre(0x678, 0x1000));
+  EXPECT_EQ(mapping.file_offset, 0x5000u);
+  EXPECT_EQ(mapping.memory_limit - mapping.memory_start, 0x3000u);
+}
+
+TEST(PprofTest, GuessesWhereTheCodeIsOfAFileThatIsNotThere) {
+  Report report = ExampleReport();
+  for (ReportModule& module : report.modules) module.first_address = 0x4000;
+  const Profile profile = ReadProfile(PprofMessage(report));
+  EXPECT_THAT(BrokenRules(profile), IsEmpty());
+  ProfileMapping mapping;
+  EXPECT_THAT(CallsInOrders(profile, &mapping), ElementsAre(0x678, 0x1678, 0x2000, 0x4abc));
+  EXPECT_EQ(mapping.file_offset, 0x1000u);  // of address 0x5000
 }
 
 TEST(PprofTest, InlinedFunctionsShareALocation) {
@@ -307,6 +327,10 @@ TEST(PprofTest, ModulesOfNoPossibleSizeDoNotOverlap) {
   for (ReportModule& module : report.modules) {
     module.first_address = 0x1000;
     module.size = UINT64_MAX - 5;
+  }
+  EXPECT_THAT(BrokenRules(ReadProfile(PprofMessage(report))), IsEmpty());
+  for (ReportModule& module : report.modules) {
+    module.code = CodeSegment{UINT64_MAX - 5, UINT64_MAX, UINT64_MAX};
   }
   EXPECT_THAT(BrokenRules(ReadProfile(PprofMessage(report))), IsEmpty());
 }
