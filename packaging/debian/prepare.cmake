@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Run by cpack on the tree that it packs: what Debian wants beside what is installed everywhere, and
-# the same times on every file, so that the same sources make the same package.
+# the same times and modes on every file, so that the same sources make the same package.
 set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/usr)
 
 function(run)
@@ -19,6 +19,9 @@ copy(changelog share/doc/pqleash/changelog)
 copy(lintian-overrides share/lintian/overrides/pqleash)
 file(GLOB pages ${root}/share/man/man*/*[0-9])
 run(gzip --best --no-name --force ${pages} ${root}/share/doc/pqleash/changelog)
+
+# Whatever the umask.
+run(chmod --recursive u=rwX,go=rX ${CPACK_TEMPORARY_INSTALL_DIRECTORY})
 
 # cpack takes SOURCE_DATE_EPOCH for what it makes itself.
 if(DEFINED ENV{SOURCE_DATE_EPOCH})

@@ -48,11 +48,11 @@ PROJECT = """
     """
 
 
-def build_package(directory):
-    """Returns its path. cpack works beside the build tree's own packages, which stay as they are."""
+def build_package(directory, umask=-1):
+    """Returns its path. -1: this process's umask. cpack works beside the build tree's own packages, which stay as they are."""
     words = [os.path.join(os.path.dirname(CMAKE), "cpack"), "--config", os.path.join(BUILD, "CPackConfig.cmake")]
     words += ["-D", "CPACK_PACKAGE_DIRECTORY=" + directory, "-D", "CPACK_OUTPUT_FILE_PREFIX=" + directory]
-    output_of(words, cwd=directory)
+    output_of(words, cwd=directory, umask=umask)
     return os.path.join(directory, f"pqleash_{VERSION}_amd64.deb")
 
 
@@ -206,11 +206,22 @@ class Package(unittest.TestCase):
         output_of([CMAKE, "--build", build])
         self.check_program(os.path.join(build, "program"))
 
+    def built_again(self, name, umask=-1):
+        directory = os.path.join(self.directory, name)
+        os.makedirs(directory)
+        return build_package(directory, umask)
+
     def test_1_same_sources_make_the_same_package(self):
-        second = os.path.join(self.directory, "second")
-        os.makedirs(second)
-        with open(build_package(second), "rb") as file, open(self.deb, "rb") as first:
+        with open(self.built_again("second"), "rb") as file, open(self.deb, "rb") as first:
             self.assertTrue(file.read() == first.read(), "two runs of cpack differ: see `diffoscope`")
+
+    def test_1_umask_is_not_in_the_package(self):
+        other = self.built_again("private", umask=0o077)
+        # But for the modes in the archive of archives, which cpack takes from it and dpkg does not look at.
+        for member in ("control.tar.gz", "data.tar.gz"):
+            contents = [subprocess.run(["ar", "p", deb, member], capture_output=True, check=True).stdout for deb in (self.deb, other)]
+            self.assertGreater(len(contents[0]), 100)
+            self.assertTrue(contents[0] == contents[1], member)
 
     def test_9_removed_without_a_trace(self):
         self.dpkg("--purge", "pqleash")
