@@ -13,7 +13,7 @@ std::string ReportMetrics(const std::string& directory, const Filter& filter,
                           const std::optional<ScanOptions>& scan, Collected* collected) {
   Tally tally;
   tally.Take(directory, collected);
-  if (scan) LookForLost(*scan, collected);
+  if (scan) LookForLost(*scan, collected, nullptr);
   const std::vector<CallSiteGroup> call_sites = GroupCallSites(collected->snapshots);
   const Observation observation = {collected->snapshots,    call_sites,
                                    ThresholdsFor(filter),   filter.library_paths,

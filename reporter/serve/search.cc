@@ -58,7 +58,7 @@ void MemorySearch::Search() {
     Collected one;
     one.snapshots.push_back(std::move(snapshot));
     // What could not be done is in the verdicts: such a connection is judged with less certainty.
-    LookForLost({}, &one);
+    LookForLost({}, &one, nullptr);
     const Snapshot& searched = one.snapshots.front();
     for (size_t i = 0; i < searched.connections.size(); ++i) {
       const ConnectionReach& reach = ReachOf(one.reachability.front(), i);
