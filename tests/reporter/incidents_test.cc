@@ -266,7 +266,7 @@ TEST(OverProvisioned, IsJudgedByTheService) {
   const std::vector<Story> workers(8, Story().At(1).Open({}).Open({.used_ago_s = 300}, 9));
   const Told told = Tell(workers);
   ASSERT_THAT(told.kinds, ElementsAre("over-provisioned"));
-  EXPECT_THAT(told.findings[0].summary, HasSubstr("8 processes of orders holds 80 connections"));
+  EXPECT_THAT(told.findings[0].summary, HasSubstr("8 processes of orders hold 80 connections"));
 }
 
 TEST(OverProvisioned, CountsForMoreWhileTheServerIsFull) {
