@@ -12,8 +12,14 @@ _pqleash_options() {
     ps) echo "$common --all --dir --format" ;;
     report)
       echo "$common --pid --service --all --dir --min-age --min-idle --top --native --library-path --no-scan" \
-        "--scan-time --registers --fail-on --dsn --format"
+        "--scan-time --registers --fail-on --dsn --format --output"
       ;;
+    top) echo "$common --interval --service --dir --once --sort --scan --no-scan" ;;
+    serve)
+      echo "$common --listen --tls-cert --tls-key --auth-file --interval --scan-interval --top --dir --on-finding" \
+        "--config"
+      ;;
+    advise) echo "$common --service --pid --all --dir --headroom --max --library-path --format" ;;
     diff) echo "$common --fail-on --format" ;;
     whois) echo "$common --all --dir --dsn --native --format" ;;
     check) echo "$common --no-environment --dsn --instances --workers --dir --format" ;;
@@ -32,7 +38,12 @@ _pqleash_options() {
 _pqleash_values() {
   case $2 in
     --format)
-      if [[ $1 == audit ]]; then echo 'text json junit sarif'; else echo 'text json'; fi
+      case $1 in
+        audit) echo 'text json junit sarif' ;;
+        report) echo 'text json html folded pprof speedscope markdown prometheus' ;;
+        advise) echo 'text json toml' ;;
+        *) echo 'text json' ;;
+      esac
       ;;
     --fail-on) echo 'proven likely' ;;
     --on-limit) echo 'warn wait reject' ;;
@@ -41,7 +52,10 @@ _pqleash_values() {
     --scope) echo 'process service user' ;;
     --kinds) echo 'all lost-handle fork-shared idle-in-transaction leak-suspect unfinished-failed-connect' ;;
     --dir | --keep-ledgers) echo '@dir' ;;
-    --library | --baseline | --write-baseline | --suppress | --output) echo '@file' ;;
+    --library | --baseline | --write-baseline | --suppress | --output | --tls-cert | --tls-key) echo '@file' ;;
+    --auth-file | --config) echo '@file' ;;
+    --sort) echo 'service processes open use idle waiting opened closed findings' ;;
+    --listen | --interval | --scan-interval | --on-finding | --headroom | --max) echo '@other' ;;
     --pid) echo '@process' ;;
     --service | --linger | --library-path | --min-age | --min-idle | --top | --scan-time | --dsn | --instances) echo '@other' ;;
     --workers | --limit | --rate | --burst | --wait-timeout | --max-waiting | --host | --port | --dbname) echo '@other' ;;
@@ -65,7 +79,7 @@ _pqleash_complete() {
 
 _pqleash() {
   local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} previous values i
-  local commands='run audit ps report diff whois check caps doctor'
+  local commands='run audit ps report top diff whois serve check caps advise doctor'
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     _pqleash_complete "$commands --help --version" "$current"
@@ -93,7 +107,7 @@ _pqleash() {
     _pqleash_complete "$(_pqleash_options "$command")" "$current"
   else
     case $command in
-      report | diff | check) _pqleash_complete @file "$current" ;;
+      report | diff | check | advise) _pqleash_complete @file "$current" ;;
     esac
   fi
 }

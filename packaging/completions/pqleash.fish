@@ -18,13 +18,16 @@ complete -c pqleash -n __fish_use_subcommand -a run -d 'Run a program and record
 complete -c pqleash -n __fish_use_subcommand -a audit -d 'Run a program and fail when it leaves connections behind'
 complete -c pqleash -n __fish_use_subcommand -a ps -d 'List the processes that have a ledger'
 complete -c pqleash -n __fish_use_subcommand -a report -d 'Show who holds connections, what they do, and what is wrong'
+complete -c pqleash -n __fish_use_subcommand -a top -d 'Watch services, call sites and connections; change caps'
 complete -c pqleash -n __fish_use_subcommand -a diff -d 'Compare two saved reports'
 complete -c pqleash -n __fish_use_subcommand -a whois -d 'Say which process and line of code a backend belongs to'
+complete -c pqleash -n __fish_use_subcommand -a serve -d 'Serve metrics for Prometheus, the report as JSON, and a page'
 complete -c pqleash -n __fish_use_subcommand -a check -d 'Check a configuration before it is deployed'
 complete -c pqleash -n __fish_use_subcommand -a caps -d 'Show and change caps on connections while services run'
+complete -c pqleash -n __fish_use_subcommand -a advise -d 'Propose limits from what was measured, with the arithmetic'
 complete -c pqleash -n __fish_use_subcommand -a doctor -d 'Check that pqleash works here, or for one program'
 complete -c pqleash -n '__pqleash_in caps -; and test (count (commandline -opc)) -eq 2' -a 'set add reset list'
-complete -c pqleash -n '__pqleash_in report; or __pqleash_in diff; or __pqleash_in check' -F
+complete -c pqleash -n '__pqleash_in report; or __pqleash_in diff; or __pqleash_in check; or __pqleash_in advise' -F
 
 complete -c pqleash -n '__pqleash_in run' -l report-at-exit
 complete -c pqleash -n '__pqleash_in run' -l dir -r -a '(__fish_complete_directories)'
@@ -64,7 +67,8 @@ complete -c pqleash -n '__pqleash_in report' -l scan-time -x
 complete -c pqleash -n '__pqleash_in report' -l registers
 complete -c pqleash -n '__pqleash_in report' -l fail-on -x -a 'proven likely'
 complete -c pqleash -n '__pqleash_in report' -l dsn -x
-complete -c pqleash -n '__pqleash_in report' -l format -x -a 'text json'
+complete -c pqleash -n '__pqleash_in report' -l format -x -a 'text json html folded pprof speedscope markdown prometheus'
+complete -c pqleash -n '__pqleash_in report' -l output -r -F
 
 complete -c pqleash -n '__pqleash_in diff' -l fail-on -x -a 'proven likely'
 complete -c pqleash -n '__pqleash_in diff' -l format -x -a 'text json'
@@ -122,3 +126,31 @@ complete -c pqleash -n '__pqleash_in doctor' -l pid -x -a '(__fish_complete_pids
 complete -c pqleash -n '__pqleash_in doctor' -l dir -r -a '(__fish_complete_directories)'
 complete -c pqleash -n '__pqleash_in doctor' -l library -r -F
 complete -c pqleash -n '__pqleash_in doctor' -l format -x -a 'text json'
+
+complete -c pqleash -n '__pqleash_in top' -l interval -x
+complete -c pqleash -n '__pqleash_in top' -l service -x
+complete -c pqleash -n '__pqleash_in top' -l dir -r -a '(__fish_complete_directories)'
+complete -c pqleash -n '__pqleash_in top' -l once
+complete -c pqleash -n '__pqleash_in top' -l sort -x -a 'service processes open use idle waiting opened closed findings'
+complete -c pqleash -n '__pqleash_in top' -l scan
+complete -c pqleash -n '__pqleash_in top' -l no-scan
+
+complete -c pqleash -n '__pqleash_in serve' -l listen -x
+complete -c pqleash -n '__pqleash_in serve' -l tls-cert -r -F
+complete -c pqleash -n '__pqleash_in serve' -l tls-key -r -F
+complete -c pqleash -n '__pqleash_in serve' -l auth-file -r -F
+complete -c pqleash -n '__pqleash_in serve' -l interval -x
+complete -c pqleash -n '__pqleash_in serve' -l scan-interval -x
+complete -c pqleash -n '__pqleash_in serve' -l top -x
+complete -c pqleash -n '__pqleash_in serve' -l dir -r -a '(__fish_complete_directories)'
+complete -c pqleash -n '__pqleash_in serve' -l on-finding -x
+complete -c pqleash -n '__pqleash_in serve' -l config -r -F
+
+complete -c pqleash -n '__pqleash_in advise' -l service -x
+complete -c pqleash -n '__pqleash_in advise' -l pid -x -a '(__fish_complete_pids)'
+complete -c pqleash -n '__pqleash_in advise' -l all
+complete -c pqleash -n '__pqleash_in advise' -l dir -r -a '(__fish_complete_directories)'
+complete -c pqleash -n '__pqleash_in advise' -l headroom -x
+complete -c pqleash -n '__pqleash_in advise' -l max -x
+complete -c pqleash -n '__pqleash_in advise' -l library-path -x
+complete -c pqleash -n '__pqleash_in advise' -l format -x -a 'text json toml'
