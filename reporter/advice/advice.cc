@@ -202,7 +202,7 @@ class ServiceAdviser {
         if (!IsIn(current_, place.snapshot) || !IsOpen(connection)) continue;
         busy_ns += InUseNs(connection, snapshot.as_of_ns);
         held_ns += Since(snapshot.as_of_ns, connection.established_ns);
-        forgotten[place.snapshot] += IsForgotten(snapshot, connection);
+        forgotten[place.snapshot] += IsStuck(snapshot, connection, kForgottenInTransactionNs);
       }
       uint64_t since_ns = 0;
       for (const CallSiteMember& member : group.members) {

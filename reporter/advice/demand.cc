@@ -47,7 +47,8 @@ uint64_t NeededIn(const Snapshot& snapshot, const HistoryPeriod& happened) {
   const uint64_t end = (happened.period + 1) * kHistoryPeriodNs;
   const auto forgotten = static_cast<uint64_t>(std::count_if(
       snapshot.connections.begin(), snapshot.connections.end(), [&](const Connection& connection) {
-        return IsForgotten(snapshot, connection) && LastUseNs(connection) < end;
+        return IsStuck(snapshot, connection, kForgottenInTransactionNs) &&
+               LastUseNs(connection) < end;
       }));
   const uint64_t peak = happened.in_use_peak;
   if (forgotten == 0) return peak;
@@ -65,7 +66,7 @@ void AddSilent(const Snapshot& snapshot, uint64_t period, Sum* sum) {
     if (!IsOpen(connection) || connection.established_ns >= begin) continue;
     ++sum->open;
     const bool running = connection.busy_since_ns != 0 && connection.busy_since_ns < begin;
-    sum->in_use += running && !IsForgotten(snapshot, connection);
+    sum->in_use += running && !IsStuck(snapshot, connection, kForgottenInTransactionNs);
   }
 }
 
@@ -115,9 +116,10 @@ Peak PeakOf(const Snapshot& snapshot) {
   for (const HistoryPeriod& happened : snapshot.history) {
     Raise(&peak, NeededIn(snapshot, happened), RealtimeOf(snapshot.process, happened.period));
   }
-  const bool forgotten =
-      std::any_of(snapshot.connections.begin(), snapshot.connections.end(),
-                  [&](const Connection& connection) { return IsForgotten(snapshot, connection); });
+  const bool forgotten = std::any_of(
+      snapshot.connections.begin(), snapshot.connections.end(), [&](const Connection& connection) {
+        return IsStuck(snapshot, connection, kForgottenInTransactionNs);
+      });
   if (!forgotten) Raise(&peak, snapshot.totals.in_use_peak, 0);
   return peak;
 }
@@ -201,7 +203,7 @@ void AddPresent(const Snapshot& snapshot, std::set<int32_t>* threads, Demand* de
   demand->in_use += snapshot.totals.in_use;
   for (const Connection& connection : snapshot.connections) {
     if (!IsOpen(connection)) continue;
-    demand->forgotten += IsForgotten(snapshot, connection);
+    demand->forgotten += IsStuck(snapshot, connection, kForgottenInTransactionNs);
     threads->insert(connection.tid);
   }
 }
@@ -276,22 +278,12 @@ TimeSummary Summarise(const TimeHistogram& histogram) {
 std::vector<size_t> CurrentOf(const std::vector<Snapshot>& snapshots,
                               const std::vector<size_t>& processes) {
   std::vector<size_t> living;
-  std::copy_if(processes.begin(), processes.end(), std::back_inserter(living), [&](size_t index) {
-    const Life life = snapshots[index].process.life;
-    return life == Life::kLive || life == Life::kUnknown;
-  });
+  std::copy_if(processes.begin(), processes.end(), std::back_inserter(living),
+               [&](size_t index) { return MayLive(snapshots[index].process.life); });
   if (!living.empty()) return living;
   return {*std::max_element(processes.begin(), processes.end(), [&](size_t a, size_t b) {
     return snapshots[a].process.created_realtime_ns < snapshots[b].process.created_realtime_ns;
   })};
-}
-
-bool IsForgotten(const Snapshot& snapshot, const Connection& connection) {
-  return IsOpen(connection) &&
-         (connection.transaction == Transaction::kOpen ||
-          connection.transaction == Transaction::kFailed) &&
-         connection.in_call.empty() &&
-         IdleNs(connection, snapshot.as_of_ns) >= kForgottenInTransactionNs;
 }
 
 Demand DemandOf(const std::vector<Snapshot>& snapshots, const std::vector<size_t>& processes) {

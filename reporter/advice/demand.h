@@ -77,9 +77,6 @@ std::vector<size_t> CurrentOf(const std::vector<Snapshot>& snapshots,
 // `processes` are indexes into `snapshots`: of one service, at least one.
 Demand DemandOf(const std::vector<Snapshot>& snapshots, const std::vector<size_t>& processes);
 
-// Whether the connection is idle in a transaction, and has been for kForgottenInTransactionNs.
-bool IsForgotten(const Snapshot& snapshot, const Connection& connection);
-
 }  // namespace pqleash::reporter
 
 #endif  // PQLEASH_REPORTER_ADVICE_DEMAND_H_

@@ -39,10 +39,6 @@ constexpr AtExitKind kAtExitKinds[] = {
     {"server-closed", nullptr},
 };
 
-bool MayLive(const Snapshot& snapshot) {
-  return snapshot.process.life == Life::kLive || snapshot.process.life == Life::kUnknown;
-}
-
 using KeepsConnection = std::function<bool(const Snapshot&, const Connection&)>;
 
 std::vector<CallSiteGroup> WithConnections(const Observation& observation,
@@ -59,10 +55,11 @@ std::vector<CallSiteGroup> WithConnections(const Observation& observation,
 
 std::vector<CallSiteGroup> OfTheLiving(const Observation& observation) {
   std::vector<CallSiteGroup> groups = WithConnections(
-      observation, [](const Snapshot& snapshot, const Connection&) { return MayLive(snapshot); });
+      observation,
+      [](const Snapshot& snapshot, const Connection&) { return MayLive(snapshot.process.life); });
   for (CallSiteGroup& group : groups) {
     std::erase_if(group.members, [&](const CallSiteMember& member) {
-      return !MayLive(observation.snapshots[member.snapshot]);
+      return !MayLive(observation.snapshots[member.snapshot].process.life);
     });
   }
   return groups;

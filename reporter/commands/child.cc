@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "shim/support/clock.h"
+
 namespace pqleash::reporter {
 namespace {
 
@@ -75,12 +77,6 @@ int WaitFor(pid_t child, const SignalsHeld& signals) {
   }
 }
 
-uint64_t MonotonicNs() {
-  struct timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * kNsPerSecond + static_cast<uint64_t>(now.tv_nsec);
-}
-
 // Waits for the program and then for what outlives it.
 class TreeWait {
  public:
@@ -88,7 +84,7 @@ class TreeWait {
       : child_(child),
         signals_(signals),
         supervision_(supervision),
-        next_call_ns_(MonotonicNs() + supervision.period_ns) {}
+        next_call_ns_(Now() + supervision.period_ns) {}
 
   int Wait() {
     while (Reap() && !over_) {
@@ -96,9 +92,9 @@ class TreeWait {
       const int signal = signals_.Wait(&info, PauseNs());
       if (signal > 0) OnSignal(signal, info);
       if (signal < 0 && errno != EAGAIN && errno != EINTR) break;
-      if (MonotonicNs() < next_call_ns_) continue;
+      if (Now() < next_call_ns_) continue;
       supervision_.meanwhile();
-      next_call_ns_ = MonotonicNs() + supervision_.period_ns;
+      next_call_ns_ = Now() + supervision_.period_ns;
     }
     return status_;
   }
@@ -113,14 +109,14 @@ class TreeWait {
     while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
       if (ended != child_) continue;
       status_ = status;
-      deadline_ns_ = MonotonicNs() + supervision_.linger_ns;
+      deadline_ns_ = Now() + supervision_.linger_ns;
     }
-    if (Lingers() && MonotonicNs() >= deadline_ns_) over_ = true;
+    if (Lingers() && Now() >= deadline_ns_) over_ = true;
     return ended == 0 || errno == EINTR;
   }
 
   uint64_t PauseNs() const {
-    const uint64_t now = MonotonicNs();
+    const uint64_t now = Now();
     uint64_t until = next_call_ns_;
     if (Lingers()) until = std::min(until, deadline_ns_);
     return until > now ? until - now : 0;

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,22 +18,15 @@
 #include "reporter/snapshot/ledger_directory.h"
 #include "reporter/snapshot/ledger_reader.h"
 #include "reporter/snapshot/process_liveness.h"
+#include "shim/support/clock.h"
 
 namespace pqleash::reporter {
 namespace {
-
-uint64_t Now(clockid_t clock) {
-  struct timespec now = {};
-  clock_gettime(clock, &now);
-  return static_cast<uint64_t>(now.tv_sec) * kSecond + static_cast<uint64_t>(now.tv_nsec);
-}
 
 template <typename Value>
 bool Contains(const std::vector<Value>& values, const Value& value) {
   return std::find(values.begin(), values.end(), value) != values.end();
 }
-
-bool MayBeAlive(Life life) { return life == Life::kLive || life == Life::kUnknown; }
 
 class Collector {
  public:
@@ -76,7 +68,7 @@ class Collector {
   void Add(Snapshot snapshot, bool newest_image) {
     const Liveness liveness = probe_.Look(snapshot.process, newest_image);
     // The clock is read after the ledger, so that nothing in it lies in the future.
-    SetLife(liveness.life, liveness.visible_pid, Now(CLOCK_MONOTONIC), &snapshot);
+    SetLife(liveness.life, liveness.visible_pid, ReadClock(CLOCK_MONOTONIC), &snapshot);
     collected_.snapshots.push_back(std::move(snapshot));
   }
 
@@ -126,8 +118,7 @@ class Collector {
     // Removed since the directory was listed: a process makes room so.
     if (error.kind == LedgerError::Kind::kMissing) return false;
     if (!selection_.pids.empty()) return Contains(selection_.pids, entry.name.pid);
-    const bool may_be_alive =
-        MayBeAlive(probe_.LookForName(entry.name.pid, entry.name.start_ticks));
+    const bool may_be_alive = MayLive(probe_.LookForName(entry.name.pid, entry.name.start_ticks));
     // A process that died in its first connect has left nothing to read.
     if (error.kind == LedgerError::Kind::kNotYetWritten) return may_be_alive;
     return selection_.all || selection_.run_id != 0 || (may_be_alive && entry.newest_image);
@@ -137,7 +128,7 @@ class Collector {
     const Process& process = snapshot.process;
     if (!selection_.services.empty() && !Contains(selection_.services, process.service))
       return false;
-    return selection_.all || selection_.run_id != 0 || MayBeAlive(process.life);
+    return selection_.all || selection_.run_id != 0 || MayLive(process.life);
   }
 
   void KeepSelected() {
@@ -154,7 +145,7 @@ class Collector {
         const Process& process = snapshot.process;
         const bool seen = process.visible_pid == pid;
         const bool hidden = process.life == Life::kUnknown && process.pid == pid;
-        const bool dead = !MayBeAlive(process.life) && process.pid == pid;
+        const bool dead = !MayLive(process.life) && process.pid == pid;
         return seen ? 3 : hidden ? 2 : dead ? 1 : 0;
       };
       const Snapshot* best = nullptr;
@@ -213,7 +204,7 @@ void AddExitVerdicts(const ExitExaminer& examiner, Collected* collected) {
 Occasion CurrentOccasion() {
   char host[256] = {};
   gethostname(host, sizeof host - 1);
-  return {Now(CLOCK_REALTIME), host};
+  return {ReadClock(CLOCK_REALTIME), host};
 }
 
 }  // namespace pqleash::reporter

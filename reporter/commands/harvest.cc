@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,15 +16,10 @@
 #include "reporter/duration.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/ledger_reader.h"
+#include "shim/support/clock.h"
 
 namespace pqleash::reporter {
 namespace {
-
-uint64_t MonotonicNs() {
-  struct timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * kSecond + static_cast<uint64_t>(now.tv_nsec);
-}
 
 bool SameProcess(const LedgerName& a, const LedgerName& b) {
   return a.pid == b.pid && a.start_ticks == b.start_ticks;
@@ -71,7 +65,7 @@ bool Harvest::Take(Entries::const_iterator begin, Entries::const_iterator end) {
     if (snapshot.process.run_id != run_id_) continue;
     const Liveness liveness = probe_.Look(snapshot.process, entry->newest_image);
     if (entry->newest_image && !IsGone(liveness.life)) return false;
-    SetLife(liveness.life, liveness.visible_pid, MonotonicNs(), &snapshot);
+    SetLife(liveness.life, liveness.visible_pid, Now(), &snapshot);
     images.push_back(std::move(snapshot));
   }
   std::move(images.begin(), images.end(), std::back_inserter(collected_.snapshots));

@@ -70,8 +70,7 @@ LedgerDirectory LookAtDirectory(const std::string& configured) {
   selection.all = true;
   Collected collected = Collect(selection);
   for (const Snapshot& snapshot : collected.snapshots) {
-    const Life life = snapshot.process.life;
-    ++(life == Life::kLive || life == Life::kUnknown ? directory.living : directory.dead);
+    ++(MayLive(snapshot.process.life) ? directory.living : directory.dead);
   }
   directory.unreadable = std::move(collected.incomplete);
   return directory;

@@ -14,7 +14,7 @@ std::string NothingSpeaksForIt(const Observation& observation) {
   uint64_t in_use = 0;
   uint64_t peak = 0;
   for (const Snapshot& snapshot : observation.snapshots) {
-    if (snapshot.process.life != Life::kLive && snapshot.process.life != Life::kUnknown) continue;
+    if (!MayLive(snapshot.process.life)) continue;
     open += snapshot.totals.open;
     in_use += snapshot.totals.in_use;
     peak += snapshot.totals.in_use_peak;

@@ -21,11 +21,6 @@ struct OpenAtEnd {
   std::string held_in;         // where a reference to one of them was
 };
 
-bool InTransaction(const Connection& connection) {
-  return connection.transaction == Transaction::kOpen ||
-         connection.transaction == Transaction::kFailed;
-}
-
 // A PGconn that was not passed to PQfinish. Those of failed connects are another kind's.
 bool IsUnfinished(const Connection& connection) {
   switch (connection.state) {
@@ -129,7 +124,8 @@ std::string WereOrWas(uint64_t count) { return count == 1 ? "was" : "were"; }
 std::vector<Finding> FindInTransactionAtExit(const Observation& observation,
                                              const AtExit& at_exit) {
   return ForEachSite(
-      observation, at_exit, [](const Connection& connection) { return InTransaction(connection); },
+      observation, at_exit,
+      [](const Connection& connection) { return IsIdleInside(connection.transaction); },
       [](const std::string& subject, const OpenAtEnd& open, Finding* finding) {
         finding->confidence = Confidence::kLikely;
         finding->summary = fmt::format(
@@ -144,7 +140,8 @@ std::vector<Finding> FindInTransactionAtExit(const Observation& observation,
 
 std::vector<Finding> FindOpenAtExit(const Observation& observation, const AtExit& at_exit) {
   return ForEachSite(
-      observation, at_exit, [](const Connection& connection) { return !InTransaction(connection); },
+      observation, at_exit,
+      [](const Connection& connection) { return !IsIdleInside(connection.transaction); },
       [](const std::string& subject, const OpenAtEnd& open, Finding* finding) {
         finding->confidence = Confidence::kLikely;
         finding->summary =

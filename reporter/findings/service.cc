@@ -15,10 +15,6 @@ namespace {
 
 constexpr size_t kServerFullPeriods = 6;
 
-bool SeemsAlive(const Snapshot& snapshot) {
-  return snapshot.process.life == Life::kLive || snapshot.process.life == Life::kUnknown;
-}
-
 void Add(const HistoryPeriod& happened, Activity* activity) {
   activity->opened += happened.opened;
   activity->closed += happened.closed;
@@ -46,7 +42,7 @@ void AddPeriods(const Observation& observation, Service* service) {
   for (const size_t process : service->processes) {
     const Snapshot& snapshot = observation.snapshots[process];
     // What a dead process did last may lie behind its last sign of life.
-    if (!SeemsAlive(snapshot) && !snapshot.history.empty()) {
+    if (!MayLive(snapshot.process.life) && !snapshot.history.empty()) {
       last = std::max(last, std::min(snapshot.history.back().period, last + kHistoryPeriods));
     }
   }
@@ -105,7 +101,7 @@ std::vector<Service> ServicesOf(const Observation& observation) {
   std::map<std::tuple<std::string, std::string, size_t>, Service> by_name;
   for (size_t i = 0; i < observation.snapshots.size(); ++i) {
     const Snapshot& snapshot = observation.snapshots[i];
-    const size_t apart = SeemsAlive(snapshot) ? 0 : i + 1;
+    const size_t apart = MayLive(snapshot.process.life) ? 0 : i + 1;
     AddProcess(snapshot, i, &by_name[{snapshot.process.service, snapshot.process.boot_id, apart}]);
   }
   std::vector<Service> services;
@@ -161,13 +157,6 @@ double BusyShare(const Service& service, size_t count) {
   }
   // Uses are booked when they end, with all that was before the window.
   return held == 0 ? 0 : std::min(1.0, busy / held);
-}
-
-bool IsStuck(const Snapshot& snapshot, const Connection& connection, uint64_t ns) {
-  return connection.state == ConnectionState::kEstablished &&
-         (connection.transaction == Transaction::kOpen ||
-          connection.transaction == Transaction::kFailed) &&
-         connection.in_call.empty() && IdleNs(connection, snapshot.as_of_ns) >= ns;
 }
 
 bool ServerIsFull(const Observation& observation) {

@@ -77,9 +77,6 @@ bool IsWorkedWith(const Held& open, uint64_t ns);
 // used at all meanwhile (a listener, a reserve) are left out. 0: there were none.
 double BusyShare(const Service& service, size_t count);
 
-// In use, and nobody works with it: idle inside of a transaction for `ns` or longer.
-bool IsStuck(const Snapshot& snapshot, const Connection& connection, uint64_t ns);
-
 // Whether the server refused connects of any watched process for want of slots in the last minute.
 bool ServerIsFull(const Observation& observation);
 

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +22,7 @@
 #include "reporter/snapshot/ledger_directory.h"
 #include "reporter/snapshot/ledger_reader.h"
 #include "shim/ledger/layout.h"
+#include "shim/support/clock.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -30,12 +30,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr useconds_t kPause = 5'000;          // microseconds between two looks
 constexpr uint64_t kReserveNs = kSecond / 4;  // of the wait, for the end of a search
-
-uint64_t NowNs() {
-  struct timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * kSecond + static_cast<uint64_t>(now.tv_nsec);
-}
 
 class OpenFile {
  public:
@@ -139,11 +133,11 @@ void ExitExaminer::Examine(const std::string& path, bool newest_image, uint64_t 
   }
   Snapshot& snapshot = std::get<Snapshot>(read);
   const Liveness liveness = probe_.Look(snapshot.process, newest_image);
-  SetLife(liveness.life, liveness.visible_pid, NowNs(), &snapshot);
+  SetLife(liveness.life, liveness.visible_pid, Now(), &snapshot);
   if (liveness.life != Life::kLive || liveness.visible_pid == 0) return;
   // A process that goes on while it is searched takes apart what is searched.
   ScanOptions options = options_;
-  const uint64_t now = NowNs();
+  const uint64_t now = Now();
   const uint64_t left = until_ns > now + kReserveNs ? until_ns - now - kReserveNs : 0;
   options.time = std::min(options.time, std::chrono::nanoseconds(left));
   ScanResult result = ScanProcess(snapshot, options, &symboliser_);

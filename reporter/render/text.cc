@@ -25,7 +25,7 @@ namespace {
 uint64_t OpenIn(const std::vector<ReportProcess>& processes) {
   uint64_t open = 0;
   for (const ReportProcess& process : processes) {
-    if (process.life == Life::kLive || process.life == Life::kUnknown) open += process.totals.open;
+    if (MayLive(process.life)) open += process.totals.open;
   }
   return open;
 }

@@ -81,11 +81,6 @@ bool Passes(const Filter& filter, const ReportConnection& connection) {
          connection.idle_ns >= filter.min_idle_ns.value_or(0);
 }
 
-bool InTransaction(const ReportConnection& connection) {
-  return connection.transaction == Transaction::kOpen ||
-         connection.transaction == Transaction::kFailed;
-}
-
 bool Connected(const CallSite& site) {
   return site.opened != 0 || site.failed != 0 || site.open != 0;
 }
@@ -143,11 +138,12 @@ ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const Ca
     }
   }
   site.processes = processes.size();
-  std::stable_sort(site.connections.begin(), site.connections.end(),
-                   [](const ReportConnection& a, const ReportConnection& b) {
-                     return std::tuple(InTransaction(a), a.idle_ns, a.in_call_ns, a.age_ns) >
-                            std::tuple(InTransaction(b), b.idle_ns, b.in_call_ns, b.age_ns);
-                   });
+  std::stable_sort(
+      site.connections.begin(), site.connections.end(),
+      [](const ReportConnection& a, const ReportConnection& b) {
+        return std::tuple(IsIdleInside(a.transaction), a.idle_ns, a.in_call_ns, a.age_ns) >
+               std::tuple(IsIdleInside(b.transaction), b.idle_ns, b.in_call_ns, b.age_ns);
+      });
   return site;
 }
 

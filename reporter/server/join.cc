@@ -11,10 +11,6 @@
 namespace pqleash::reporter {
 namespace {
 
-bool MayLive(const Snapshot& snapshot) {
-  return snapshot.process.life == Life::kLive || snapshot.process.life == Life::kUnknown;
-}
-
 bool HasSession(const Connection& connection) {
   return connection.state == ConnectionState::kEstablished ||
          connection.state == ConnectionState::kInherited;
@@ -55,8 +51,8 @@ bool Before(const std::vector<Snapshot>& snapshots, const LedgerPlace& a, const 
   const auto rank = [&](const LedgerPlace& place) {
     const Snapshot& snapshot = snapshots[place.snapshot];
     const Connection& connection = snapshot.connections[place.connection];
-    return std::tuple(MayLive(snapshot), connection.state != ConnectionState::kInherited,
-                      connection.opened_ns);
+    return std::tuple(MayLive(snapshot.process.life),
+                      connection.state != ConnectionState::kInherited, connection.opened_ns);
   };
   return rank(a) > rank(b);
 }
@@ -126,7 +122,7 @@ class Joiner {
   void FindUnlisted() {
     std::map<std::pair<std::string, uint32_t>, uint64_t> counts;
     for (const Snapshot& snapshot : snapshots_) {
-      if (!MayLive(snapshot)) continue;
+      if (!MayLive(snapshot.process.life)) continue;
       for (const Connection& connection : snapshot.connections) {
         const bool made_since = connection.established_ns > view_.clock.local_monotonic_ns;
         if (connection.state != ConnectionState::kEstablished || made_since ||

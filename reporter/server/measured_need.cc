@@ -7,8 +7,7 @@ namespace {
 
 bool InUse(const Connection& connection) {
   return !connection.in_call.empty() || connection.transaction == Transaction::kActive ||
-         connection.transaction == Transaction::kOpen ||
-         connection.transaction == Transaction::kFailed;
+         IsIdleInside(connection.transaction);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include "reporter/server/server_query.h"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,17 +11,12 @@
 
 #include "reporter/duration.h"
 #include "reporter/server/server_sql.h"
+#include "shim/support/clock.h"
 
 namespace pqleash::reporter {
 namespace {
 
 constexpr uint64_t kMicrosecond = 1'000;  // ns
-
-uint64_t Now(clockid_t clock) {
-  struct timespec now = {};
-  clock_gettime(clock, &now);
-  return static_cast<uint64_t>(now.tv_sec) * kSecond + static_cast<uint64_t>(now.tv_nsec);
-}
 
 std::string_view TextOf(const std::optional<std::string>& value) {
   return value ? std::string_view(*value) : std::string_view();
@@ -67,10 +61,10 @@ std::vector<int32_t> Pids(std::string_view text) {
 
 // The settings, and what time it is there. `row` comes back between two looks at our clocks.
 std::optional<ServerError> AskSettings(ServerConnection* connection, ServerView* view) {
-  const uint64_t before = Now(CLOCK_MONOTONIC);
+  const uint64_t before = ReadClock(CLOCK_MONOTONIC);
   auto answer = connection->Query(SettingsStatement(connection->version()), kSettingsColumns);
-  const uint64_t after = Now(CLOCK_MONOTONIC);
-  const uint64_t realtime = Now(CLOCK_REALTIME);
+  const uint64_t after = ReadClock(CLOCK_MONOTONIC);
+  const uint64_t realtime = ReadClock(CLOCK_REALTIME);
   if (auto* error = std::get_if<ServerError>(&answer)) return *error;
   const auto& rows = std::get<std::vector<Row>>(answer);
   if (rows.size() != 1) return ServerError{"it does not list the role or the database"};

@@ -31,6 +31,13 @@ inline uint64_t IdleNs(const Connection& connection, uint64_t as_of_ns) {
   return connection.in_call.empty() ? Since(as_of_ns, LastUseNs(connection)) : 0;
 }
 
+// In use by the ledger, and nobody works with it: idle inside of a transaction for `ns` or longer.
+inline bool IsStuck(const Snapshot& snapshot, const Connection& connection, uint64_t ns) {
+  return connection.state == ConnectionState::kEstablished &&
+         IsIdleInside(connection.transaction) && connection.in_call.empty() &&
+         IdleNs(connection, snapshot.as_of_ns) >= ns;
+}
+
 // How long the running call has taken; 0: none is running.
 inline uint64_t InCallNs(const Connection& connection, uint64_t as_of_ns) {
   return connection.in_call.empty() ? 0 : Since(as_of_ns, LastUseNs(connection));

@@ -24,6 +24,9 @@ enum class Life {
   kUnknown,   // cannot be seen from here
 };
 
+// Not known to be gone.
+constexpr bool MayLive(Life life) { return life == Life::kLive || life == Life::kUnknown; }
+
 enum class ConnectionState {
   kConnecting,
   kEstablished,
@@ -36,6 +39,11 @@ enum class ConnectionState {
 };
 
 enum class Transaction { kIdle, kActive, kOpen, kFailed, kUnknown };
+
+// Inside of one, whether it can still be committed or not, and no command is running.
+constexpr bool IsIdleInside(Transaction transaction) {
+  return transaction == Transaction::kOpen || transaction == Transaction::kFailed;
+}
 
 enum class Language { kNative, kPython, kRuby, kPhp, kPerl, kUnknown };
 
