@@ -39,9 +39,15 @@ uint64_t Now() {
   return uint64_t(now.tv_sec) * 1'000'000'000 + uint64_t(now.tv_nsec);
 }
 
+// Other threads may open and finish meanwhile: asks until the answer fits, as pqleash.h says.
 std::vector<const PGconn*> OpenedSince(uint64_t since) {
-  std::vector<const PGconn*> open(pqleash_opened_since(since, nullptr, 0));
-  EXPECT_EQ(pqleash_opened_since(since, open.data(), open.size()), open.size());
+  std::vector<const PGconn*> open;
+  size_t there = pqleash_opened_since(since, nullptr, 0);
+  do {
+    open.resize(there);
+    there = pqleash_opened_since(since, open.data(), open.size());
+  } while (there > open.size());
+  open.resize(there);
   return open;
 }
 
@@ -52,9 +58,13 @@ std::string Stack(const PGconn* connection) {
 }
 
 std::string ReportText() {
-  std::string text(pqleash_report_json(nullptr, 0), '\0');
-  text.resize(2 * text.size());
-  text.resize(pqleash_report_json(text.data(), text.size()));
+  std::string text;
+  size_t length = pqleash_report_json(nullptr, 0);
+  do {
+    text.resize(length);
+    length = pqleash_report_json(text.data(), text.size() + 1);
+  } while (length > text.size());
+  text.resize(length);
   return text;
 }
 
