@@ -91,24 +91,38 @@ std::vector<CallSiteGroup> GroupCallSites(const std::vector<Snapshot>& snapshots
 }
 
 uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* symboliser,
-                            std::vector<CallSiteGroup>* groups) {
-  size_t frames = 0;
-  uint64_t left_out = 0;
-  for (CallSiteGroup& group : *groups) {
+                            std::vector<CallSiteGroup>* groups, const Progress& progress) {
+  const auto chosen_of = [&](const CallSiteGroup& group) {
     const CallSiteMember* chosen = nullptr;
     for (const CallSiteMember& member : group.members) {
       const bool live = snapshots[member.snapshot].process.visible_pid != 0;
       if (chosen == nullptr || live) chosen = &member;
       if (live) break;
     }
+    return chosen;
+  };
+  const auto site_of = [&](const CallSiteMember& member) -> const CallSite& {
+    return snapshots[member.snapshot].call_sites[member.call_site];
+  };
+  uint64_t all = 0;
+  for (const CallSiteGroup& group : *groups) {
+    const CallSiteMember* chosen = progress ? chosen_of(group) : nullptr;
+    if (chosen != nullptr) all += site_of(*chosen).frame_count;
+  }
+  size_t frames = 0;
+  uint64_t done = 0;
+  uint64_t left_out = 0;
+  for (CallSiteGroup& group : *groups) {
+    const CallSiteMember* chosen = chosen_of(group);
     if (chosen == nullptr) continue;
-    const Snapshot& snapshot = snapshots[chosen->snapshot];
-    const CallSite& site = snapshot.call_sites[chosen->call_site];
+    const CallSite& site = site_of(*chosen);
+    if (progress) progress(done, all);
+    done += site.frame_count;
     if (frames + site.frame_count > kMaxReportFrames) {
       ++left_out;
       continue;
     }
-    group.frames = SymboliseStack(snapshot, site, symboliser);
+    group.frames = SymboliseStack(snapshots[chosen->snapshot], site, symboliser);
     frames += group.frames.size();
   }
   return left_out;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "reporter/progress.h"
 #include "reporter/snapshot/snapshot.h"
 #include "reporter/symbols/source_frame.h"
 #include "reporter/symbols/symboliser.h"
@@ -59,8 +60,9 @@ inline constexpr size_t kMaxReportFrames = 400'000;
 // Fills in `frames`, from the first living member where there is one, since its files are the
 // likeliest to be at hand.
 // Returns the number of call sites that were left without, since there were too many frames in all.
+// `progress` is told of frames.
 uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* symboliser,
-                            std::vector<CallSiteGroup>* groups);
+                            std::vector<CallSiteGroup>* groups, const Progress& progress = {});
 
 // The frame to name a call site by. With frames of a script: the first of these that is the
 // application's (library_paths.h; `library_paths` are the user's globs), else the first of these.

@@ -152,7 +152,13 @@ AuditReport MakeAudit(Collected collected, const Judgement& judgement,
                       const std::vector<std::string>& library_paths) {
   std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
   Symboliser symboliser;
-  const uint64_t without = SymboliseCallSites(collected.snapshots, &symboliser, &call_sites);
+  uint64_t without = 0;
+  {
+    ProgressLine line;
+    without = SymboliseCallSites(
+        collected.snapshots, &symboliser, &call_sites,
+        [&line](uint64_t done, uint64_t all) { line.Show([&] { return SymbolText(done, all); }); });
+  }
   if (without != 0) {
     collected.incomplete.push_back(
         fmt::format("{} call sites are without their stacks: there are too many frames", without));
@@ -286,7 +292,8 @@ class Audit {
       collected_.caps = CollectCapsOf(collected_.snapshots, directory_.ledgers());
       // A search that is not permitted takes nothing from what the ledgers say.
       const std::vector<std::string> incomplete = std::exchange(collected_.incomplete, {});
-      LookForLost({}, &collected_);
+      ProgressLine line;
+      LookForLost({}, &collected_, &line);
       AddExitVerdicts(examiner_, &collected_);
       notes_ = std::exchange(collected_.incomplete, incomplete);
       if (!examiner_problem_.empty())

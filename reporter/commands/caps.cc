@@ -14,6 +14,7 @@
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
+#include "reporter/commands/policy_change.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/caps_text.h"
 #include "reporter/report/caps_report.h"

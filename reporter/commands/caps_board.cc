@@ -2,6 +2,7 @@
 
 #include "reporter/commands/caps_board.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
 #include <sys/stat.h>
@@ -32,21 +33,19 @@ void MarkEnded(BoardSnapshot* board) {
   }
 }
 
-int ChangeAs(uid_t owner, const std::string& directory, bool create,
-             const std::function<int(caps::Board*)>& change) {
+Said ChangeAs(uid_t owner, const std::string& directory, bool create,
+              const std::function<Said(caps::Board*)>& change) {
   std::optional<LedgerError> error;
   const int fd = OpenLedgerDirectory(directory, &error);
   if (fd < 0) {
-    Diagnose(error ? error->sentence : fmt::format("ledger directory {} is gone", directory));
-    return kFailed;
+    return Failed(error ? error->sentence : fmt::format("ledger directory {} is gone", directory));
   }
   caps::Board board;
   char problem[256] = "";
   const bool open = caps::OpenSharedBoard(fd, owner, OwnPidNamespace(), create, &board, problem);
   close(fd);
   if (open) return change(&board);
-  Diagnose(fmt::format("the board in {} cannot be changed: {}", directory, problem));
-  return kFailed;
+  return Failed(fmt::format("the board in {} cannot be changed: {}", directory, problem));
 }
 
 // For good: no saved id is left to come back with.
@@ -55,37 +54,73 @@ bool Become(const struct stat& owner) {
          setresuid(owner.st_uid, owner.st_uid, owner.st_uid) == 0;
 }
 
-int InChild(const struct stat& owner, const std::function<int()>& work) {
+// Through a pipe: the exit code, then result and problem with a NUL between them.
+void Send(int fd, const Said& said) {
+  std::string bytes(1, static_cast<char>(said.exit_code));
+  bytes += said.result + '\0' + said.problem;
+  for (size_t at = 0; at < bytes.size();) {
+    const ssize_t written = write(fd, bytes.data() + at, bytes.size() - at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    at += static_cast<size_t>(written);
+  }
+}
+
+std::optional<Said> Receive(int fd) {
+  std::string bytes;
+  char piece[4096];
+  for (;;) {
+    const ssize_t size = read(fd, piece, sizeof piece);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    bytes.append(piece, static_cast<size_t>(size));
+  }
+  const size_t end = bytes.find('\0', 1);
+  if (end == std::string::npos) return std::nullopt;
+  return Said{bytes[0], bytes.substr(1, end - 1), bytes.substr(end + 1)};
+}
+
+Said InChild(const struct stat& owner, const std::function<Said()>& work) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return Failed(fmt::format("cannot make a pipe: {}", std::strerror(errno)));
+  }
   std::cout.flush();
   const pid_t child = fork();
   if (child < 0) {
-    Diagnose(fmt::format("cannot fork: {}", std::strerror(errno)));
-    return kFailed;
+    const int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return Failed(fmt::format("cannot fork: {}", std::strerror(error)));
   }
   if (child == 0) {
-    int exit_code = kFailed;
     try {
-      if (Become(owner)) {
-        exit_code = work();
-      } else {
-        Diagnose(fmt::format("cannot become user {}: {}", owner.st_uid, std::strerror(errno)));
-      }
-      std::cout.flush();
+      Send(ends[1], Become(owner) ? work()
+                                  : Failed(fmt::format("cannot become user {}: {}", owner.st_uid,
+                                                       std::strerror(errno))));
     } catch (const std::exception& error) {
-      Diagnose(error.what());
+      Send(ends[1], Failed(error.what()));
     }
-    _exit(std::cout ? exit_code : kFailed);
+    _exit(0);
   }
+  close(ends[1]);
+  const std::optional<Said> said = Receive(ends[0]);
+  close(ends[0]);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (WIFEXITED(status)) return WEXITSTATUS(status);
-  Diagnose(fmt::format("the change of user {}'s board ended with signal {}: the board is damaged",
-                       owner.st_uid, WTERMSIG(status)));
-  return kFailed;
+  if (WIFSIGNALED(status)) {
+    return Failed(
+        fmt::format("the change of user {}'s board ended with signal {}: the board is damaged",
+                    owner.st_uid, WTERMSIG(status)));
+  }
+  return said ? *said : Failed(fmt::format("the change of user {}'s board failed", owner.st_uid));
 }
 
 }  // namespace
+
+Said Done(std::string result) { return {kFine, std::move(result), ""}; }
+Said Failed(std::string problem) { return {kFailed, "", std::move(problem)}; }
 
 uint64_t OwnPidNamespace() {
   return NamespaceInode(ReadLink("/proc/self/ns/pid").value_or("")).value_or(0);
@@ -93,7 +128,7 @@ uint64_t OwnPidNamespace() {
 
 CollectedBoards CollectBoards(const std::string& directory) {
   CollectedBoards collected;
-  collected.directories = LedgerDirectories(directory, geteuid());
+  collected.directories = LedgerDirectories(directory, ReadingUid());
   BoardListing listing = ReadSharedBoards(collected.directories);
   const uint64_t own = OwnPidNamespace();
   for (SharedBoard& board : listing.boards) {
@@ -114,15 +149,14 @@ int DiagnoseMissing(const CollectedBoards& collected) {
   return collected.incomplete.empty() ? kFine : kFailed;
 }
 
-int WithBoard(const std::string& directory, bool create,
-              const std::function<int(caps::Board*)>& change) {
+Said WithBoard(const std::string& directory, bool create,
+               const std::function<Said(caps::Board*)>& change) {
   struct stat owner;
   if (stat(directory.c_str(), &owner) != 0) {
-    Diagnose(
+    return Failed(
         fmt::format("ledger directory {} cannot be used: {}; a service that runs under "
                     "pqleash makes it at its first connect",
                     directory, std::strerror(errno)));
-    return kFailed;
   }
   const auto work = [&] { return ChangeAs(owner.st_uid, directory, create, change); };
   return geteuid() == 0 && owner.st_uid != 0 ? InChild(owner, work) : work();

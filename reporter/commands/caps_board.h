@@ -14,6 +14,15 @@
 
 namespace pqleash::reporter {
 
+// What came of a change, for whoever asked for it to show.
+struct Said {
+  int exit_code = 0;    // of the tool
+  std::string result;   // lines for stdout, escaped
+  std::string problem;  // a sentence for stderr, not escaped; empty: none
+};
+Said Done(std::string result);
+Said Failed(std::string problem);  // kFailed
+
 struct CollectedBoards {
   std::vector<std::string> directories;  // looked in
   std::vector<SharedBoard> boards;       // with their members' ends looked up
@@ -31,13 +40,12 @@ int DiagnoseMissing(const CollectedBoards& collected);
 uint64_t OwnPidNamespace();
 
 // Maps the board of our pid namespace in `directory`, made if it is not there and `create` says so,
-// and calls `change`, whose value it returns. Otherwise says on stderr why not, and returns
-// kFailed.
+// and calls `change`, whose value it returns. Otherwise kFailed, and why not. Prints nothing.
 //
 // A mapped board is no hostile input any more: its lock holds addresses, which the C library
 // follows. So root changes the board of a user in a child that is that user for good.
-int WithBoard(const std::string& directory, bool create,
-              const std::function<int(caps::Board*)>& change);
+Said WithBoard(const std::string& directory, bool create,
+               const std::function<Said(caps::Board*)>& change);
 
 }  // namespace pqleash::reporter
 

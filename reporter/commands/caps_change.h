@@ -15,11 +15,6 @@ int RunCapsSet(const std::vector<std::string>& arguments);
 int RunCapsAdd(const std::vector<std::string>& arguments);
 int RunCapsReset(const std::vector<std::string>& arguments);
 
-// One sentence: there is no policy called `name` (of `service`, if not empty), and which of `names`
-// may have been meant. Not escaped.
-std::string NotFound(const std::string& name, const std::string& service,
-                     const std::vector<std::string>& names);
-
 }  // namespace pqleash::reporter
 
 #endif  // PQLEASH_REPORTER_COMMANDS_CAPS_CHANGE_H_

@@ -96,11 +96,12 @@ class Collector {
   }
 
   void ReadDirectories() {
-    LedgerListing listing = ListLedgers(LedgerDirectories(selection_.directory, geteuid()));
+    LedgerListing listing = ListLedgers(LedgerDirectories(selection_.directory, ReadingUid()));
     for (LedgerError& problem : listing.problems) {
       collected_.incomplete.push_back(std::move(problem.sentence));
     }
     for (const LedgerEntry& entry : listing.entries) {
+      if (selection_.passed_over.contains(entry.path)) continue;
       const bool of_run = selection_.run_id != 0;
       LedgerResult result = ReadWithPatience(entry.path);
       if (auto* error = std::get_if<LedgerError>(&result)) {
@@ -178,11 +179,17 @@ class Collector {
 
 Collected Collect(const Selection& selection) { return Collector(selection).Collect(); }
 
-void LookForLost(const ScanOptions& options, Collected* collected) {
+void LookForLost(ScanOptions options, Collected* collected, ProgressLine* line) {
   Symboliser symboliser;
   for (const Snapshot& snapshot : collected->snapshots) {
     ScanResult result;
     if (snapshot.process.life == Life::kLive && snapshot.process.visible_pid != 0) {
+      const int32_t pid = snapshot.process.visible_pid;
+      if (line != nullptr) {
+        options.progress = [line, pid](uint64_t done, uint64_t all) {
+          line->Show([&] { return SearchText(pid, done, all); });
+        };
+      }
       result = ScanProcess(snapshot, options, &symboliser);
     }
     collected->reachability.push_back(std::move(result.reachability));

@@ -6,6 +6,7 @@
 #define PQLEASH_REPORTER_COMMANDS_COLLECT_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct Selection {
   std::vector<std::string> ledgers;   // these files, whatever else is there
   std::string directory;              // empty: the default
   uint64_t run_id = 0;                // only processes of this run, living or dead; 0: of any
+  std::set<std::string> passed_over;  // ledgers in a directory that need not be read
 };
 
 struct Collected {
@@ -40,8 +42,8 @@ struct Collected {
 Collected Collect(const Selection& selection);
 
 // Looks in the memory of living processes for references to their connections. What could not be
-// done is added to `incomplete`.
-void LookForLost(const ScanOptions& options, Collected* collected);
+// done is added to `incomplete`. `line` shows how far it is; nullptr: nobody is told.
+void LookForLost(ScanOptions options, Collected* collected, ProgressLine* line);
 
 // Puts in what was found in processes of the run at their end. After LookForLost, or without it.
 void AddExitVerdicts(const ExitExaminer& examiner, Collected* collected);

@@ -37,11 +37,13 @@ int RunRun(const Arguments& arguments);
 int RunAudit(const Arguments& arguments);
 int RunPs(const Arguments& arguments);
 int RunReport(const Arguments& arguments);
+int RunTop(const Arguments& arguments);
 int RunDiff(const Arguments& arguments);
 int RunWhois(const Arguments& arguments);
 int RunCheck(const Arguments& arguments);
 int RunAdvise(const Arguments& arguments);
 int RunCaps(const Arguments& arguments);
+int RunServe(const Arguments& arguments);
 int RunDoctor(const Arguments& arguments);
 
 }  // namespace pqleash::reporter

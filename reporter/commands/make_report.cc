@@ -17,7 +17,13 @@ Report MakeReport(Collected collected, const Filter& filter, const ServerView* s
                   bool some_processes) {
   std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
   Symboliser symboliser;
-  const uint64_t without = SymboliseCallSites(collected.snapshots, &symboliser, &call_sites);
+  uint64_t without = 0;
+  {
+    ProgressLine line;
+    without = SymboliseCallSites(
+        collected.snapshots, &symboliser, &call_sites,
+        [&line](uint64_t done, uint64_t all) { line.Show([&] { return SymbolText(done, all); }); });
+  }
   if (without != 0) {
     collected.incomplete.push_back(fmt::format(
         "{} call sites are shown without their stacks: there are too many frames; ask for "
@@ -27,6 +33,9 @@ Report MakeReport(Collected collected, const Filter& filter, const ServerView* s
   Report report =
       BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
                   CurrentOccasion(), collected.reachability, collected.caps);
+  for (ReportModule& module : report.modules) {
+    module.code = symboliser.CodeOf(module.path, module.build_id);
+  }
   if (server != nullptr) {
     report.server = BuildServerReport(*server, collected.snapshots, call_sites,
                                       {filter.top, filter.library_paths, some_processes});

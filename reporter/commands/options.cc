@@ -13,17 +13,39 @@
 
 namespace pqleash::reporter {
 
-void AddFormatOption(CLI::App* app, Format* format) {
+namespace {
+
+// In the order of Format.
+constexpr const char* kFormatNames[] = {"text",  "json",       "html",    "folded",
+                                        "pprof", "speedscope", "markdown", "prometheus"};
+
+const char* NameOf(Format format) { return kFormatNames[static_cast<size_t>(format)]; }
+
+std::string Alternatives(const std::vector<Format>& offered) {
+  std::string text;
+  for (size_t i = 0; i < offered.size(); ++i) {
+    if (i != 0) text += i + 1 == offered.size() ? " or " : ", ";
+    text += NameOf(offered[i]);
+  }
+  return text;
+}
+
+}  // namespace
+
+void AddFormatOption(CLI::App* app, Format* format, const std::vector<Format>& offered) {
+  const std::string alternatives = Alternatives(offered);
   app->add_option_function<std::string>(
          "--format",
-         [format](const std::string& text) {
-           if (text != "text" && text != "json") {
+         [format, offered, alternatives](const std::string& text) {
+           const auto named = std::find_if(offered.begin(), offered.end(),
+                                           [&](Format one) { return text == NameOf(one); });
+           if (named == offered.end()) {
              throw CLI::ValidationError(
-                 "--format", fmt::format("'{}' is no format, expected text or json", text));
+                 "--format", fmt::format("'{}' is no format, expected {}", text, alternatives));
            }
-           *format = text == "json" ? Format::kJson : Format::kText;
+           *format = *named;
          },
-         "Format of the result: text (default) or json")
+         fmt::format("Format of the result: {} (default: text)", alternatives))
       ->type_name("FORMAT");
 }
 

@@ -9,15 +9,16 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "reporter/commands/command.h"
+#include "reporter/commands/format.h"
 
 namespace pqleash::reporter {
 
-enum class Format { kText, kJson };
-
-// Adds --format text|json.
-void AddFormatOption(CLI::App* app, Format* format);
+// Adds --format with those of the formats that the command has.
+void AddFormatOption(CLI::App* app, Format* format,
+                     const std::vector<Format>& offered = {Format::kText, Format::kJson});
 
 // Adds an option that takes a duration with its unit. In ns.
 void AddDurationOption(CLI::App* app, const std::string& name, const std::string& help,

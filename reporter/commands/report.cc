@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,11 +15,12 @@
 #include "reporter/commands/command.h"
 #include "reporter/commands/fail_on.h"
 #include "reporter/commands/make_report.h"
+#include "reporter/commands/merge.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
-#include "reporter/duration.h"
-#include "reporter/render/json.h"
-#include "reporter/render/text.h"
+#include "reporter/commands/report_format.h"
+#include "reporter/commands/report_metrics.h"
+#include "reporter/render/merged.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -28,8 +28,7 @@ namespace {
 struct ReportOptions {
   Selection selection;
   Filter filter;
-  Format format = Format::kText;
-  bool native_frames = false;
+  ReportOutput output;
   bool no_scan = false;
   std::optional<uint64_t> scan_ns;
   bool all_registers = false;
@@ -50,7 +49,11 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
       ->expected(1)
       ->take_all();
   app->add_flag("--all", selection.all, "Dead processes, too");
-  app->add_option("LEDGER", selection.ledgers, "Only these files")->type_name("");
+  app->add_option(
+         "LEDGER", selection.ledgers,
+         "Only these files: ledgers, and reports saved with --format json, of this host or "
+         "others. With reports, all are merged by call site")
+      ->type_name("");
   AddDirectoryOption(app, &selection.directory);
   AddDurationOption(app, "--min-age",
                     "Show connections that are at least this old; judge none that is younger "
@@ -65,8 +68,6 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
          "Show no more than this many call sites, the most suspicious")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000));
-  app->add_flag("--native", options->native_frames,
-                "Show the interpreter's own frames in stacks of scripts, too (text)");
   app->add_option("--library-path", options->filter.library_paths,
                   "Take scripts whose path matches for a library's, and name call sites by what "
                   "calls them, as for packages in the usual places; '*' matches '/', too. May be "
@@ -87,12 +88,105 @@ void AddOptions(CLI::App* app, ReportOptions* options) {
   AddDsnOption(app,
                "Show the server's side, too: slots, and backends with the code that opened them",
                &options->dsn);
-  AddFormatOption(app, &options->format);
+  AddReportOutputOptions(app, &options->output);
 }
 
-bool Fails(const Report& report, Confidence level) {
+template <typename AnyReport>
+bool Fails(const AnyReport& report, Confidence level) {
   return std::any_of(report.findings.begin(), report.findings.end(),
-                     [&](const Finding& finding) { return finding.confidence >= level; });
+                     [&](const auto& finding) { return finding.confidence >= level; });
+}
+
+// What a saved report cannot answer; nullptr: nothing was asked.
+const char* NotOfSavedReports(const ReportOptions& options) {
+  const Filter& filter = options.filter;
+  if (!options.selection.pids.empty()) return "--pid";
+  if (!options.selection.services.empty()) return "--service";
+  if (filter.min_age_ns) return "--min-age";
+  if (filter.min_idle_ns) return "--min-idle";
+  if (!filter.library_paths.empty()) return "--library-path";
+  return options.dsn ? "--dsn" : nullptr;
+}
+
+std::optional<ScanOptions> ScanOf(const ReportOptions& options) {
+  if (options.no_scan) return std::nullopt;
+  ScanOptions scan;
+  if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
+  scan.all_registers = options.all_registers;
+  return scan;
+}
+
+void Search(const ReportOptions& options, Collected* collected) {
+  if (const auto scan = ScanOf(options)) {
+    ProgressLine line;
+    LookForLost(*scan, collected, &line);
+  }
+}
+
+// Of the files that are named, some are saved reports.
+int RunMerge(ReportOptions options) {
+  if (const char* option = NotOfSavedReports(options)) {
+    Diagnose(
+        fmt::format("report: {} cannot be answered from saved reports: ask for it where they "
+                    "are made; see `pqleash report --help`",
+                    option));
+    return kUsage;
+  }
+  const ReportOutput& output = options.output;
+  if ((output.format != Format::kText && output.format != Format::kJson) || !output.file.empty()) {
+    Diagnose(
+        "report: saved reports are merged to text or json on stdout; see `pqleash report --help`");
+    return kUsage;
+  }
+  std::vector<std::string>& ledgers = options.selection.ledgers;
+  const auto saved = std::stable_partition(
+      ledgers.begin(), ledgers.end(), [](const std::string& path) { return !IsSavedReport(path); });
+  const std::vector<std::string> paths(saved, ledgers.end());
+  ledgers.erase(saved, ledgers.end());
+  std::vector<std::string> incomplete;
+  std::optional<Report> here;
+  if (!ledgers.empty()) {
+    Collected collected = Collect(options.selection);
+    incomplete = std::move(collected.incomplete);
+    collected.incomplete.clear();
+    Search(options, &collected);
+    if (!collected.snapshots.empty())
+      here = MakeReport(std::move(collected), options.filter, nullptr, /*some_processes=*/true);
+  }
+  const bool ledgers_read = incomplete.empty();
+  MergedReport merged = MergeFiles(paths, here ? &*here : nullptr, std::move(incomplete));
+  // What was incomplete where the reports were made is not this run's failure.
+  const bool complete = ledgers_read && merged.sources.size() == paths.size() + (here ? 1 : 0);
+  if (merged.sources.empty() && output.format == Format::kText) {
+    for (const std::string& sentence : merged.incomplete) Diagnose("incomplete: " + sentence);
+    return kFailed;
+  }
+  if (options.filter.top) KeepTop(*options.filter.top, &merged);
+  if (output.format == Format::kJson) {
+    RenderMergedJson(merged, std::cout);
+  } else {
+    RenderMergedText(merged, {WantsColour(STDOUT_FILENO), output.native_frames}, std::cout);
+  }
+  if (FinishOutput() != kFine || !complete) return kFailed;
+  return options.fail_on && Fails(merged, *options.fail_on) ? kFindings : kFine;
+}
+
+// `report --format prometheus`.
+int ReportAsMetrics(ReportOptions options) {
+  if (options.dsn || options.fail_on || !options.selection.ledgers.empty()) {
+    Diagnose(
+        "report: --format prometheus goes without --dsn, --fail-on and named ledgers; see `pqleash "
+        "report --help`");
+    return kUsage;
+  }
+  // Counters are of the dead, too.
+  options.selection.all = true;
+  Collected collected = Collect(options.selection);
+  const std::string text =
+      ReportMetrics(options.selection.directory, options.filter, ScanOf(options), &collected);
+  for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
+  const int exit_code = WriteText(text, options.output);
+  return collected.incomplete.empty() ? exit_code : kFailed;
 }
 
 }  // namespace
@@ -102,6 +196,11 @@ int RunReport(const Arguments& arguments) {
   ReportOptions options;
   AddOptions(&app, &options);
   if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
+  if (!MayWrite(options.output)) return kUsage;
+  if (options.output.format == Format::kPrometheus) return ReportAsMetrics(options);
+
+  const std::vector<std::string>& files = options.selection.ledgers;
+  if (std::any_of(files.begin(), files.end(), IsSavedReport)) return RunMerge(std::move(options));
 
   // The server first: what is opened in between is in the ledgers with its time.
   std::optional<std::string> server_problem;
@@ -112,29 +211,19 @@ int RunReport(const Arguments& arguments) {
   const bool complete = collected.incomplete.empty();
   // The sentences on stderr say it all.
   const bool nothing_read = !complete && collected.snapshots.empty() && !server;
-  if (nothing_read && options.format == Format::kText) return kFailed;
+  if (nothing_read && options.output.format != Format::kJson) return kFailed;
   // Ledgers that are named may be of another host.
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
   // A search that is not permitted is said in the report; what was asked for can be read all the
   // same.
-  if (!options.no_scan) {
-    ScanOptions scan;
-    if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
-    scan.all_registers = options.all_registers;
-    LookForLost(scan, &collected);
-  }
+  Search(options, &collected);
   const Selection& selection = options.selection;
   const bool some_processes =
       !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
   const Report report =
       MakeReport(std::move(collected), options.filter, server ? &*server : nullptr, some_processes);
-  if (options.format == Format::kJson) {
-    RenderReportJson(report, std::cout);
-  } else {
-    RenderReportText(report, {WantsColour(STDOUT_FILENO), options.native_frames}, std::cout);
-  }
-  if (FinishOutput() != kFine || !complete) return kFailed;
+  if (WriteReport(report, options.output) != kFine || !complete) return kFailed;
   return options.fail_on && Fails(report, *options.fail_on) ? kFindings : kFine;
 }
 

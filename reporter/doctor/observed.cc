@@ -219,7 +219,8 @@ Trial RunTrial(const std::vector<std::string>& command, const std::string& libra
                {{"LD_PRELOAD", PreloadValue(library, existing ? existing : "")},
                 {"PQLEASH_DIR", ledgers},
                 {"PQLEASH_LOG", log},
-                {"PQLEASH_LOG_LEVEL", "info"}},
+                {"PQLEASH_LOG_LEVEL", "info"},
+                {"PQLEASH_LOG_FORMAT", "text"}},
                {STDERR_FILENO, -1});
   if (result.start_error != 0) {
     trial.problem =

@@ -63,7 +63,9 @@ int Magnitude(uint64_t connections) {
 
 std::span<const DetectorEntry> Detectors() { return kDetectors; }
 
-std::vector<Finding> FindAll(const Observation& observation) {
+std::vector<Finding> FindAll(const Observation& observed) {
+  Observation observation = observed;
+  observation.leak_sites = LeakSites(observed);
   std::vector<Finding> findings;
   const bool server_is_full = ServerIsFull(observation);
   for (const DetectorEntry& detector : Detectors()) {
@@ -93,6 +95,7 @@ std::set<uint64_t> SitesOf(const std::vector<Finding>& findings) {
 }
 
 std::set<uint64_t> LeakSites(const Observation& observation) {
+  if (observation.leak_sites) return *observation.leak_sites;
   std::set<uint64_t> sites = SitesOf(FindLeakSuspects(observation));
   sites.merge(SitesOf(FindLostHandles(observation)));
   return sites;

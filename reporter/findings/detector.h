@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -84,6 +85,8 @@ struct Observation {
   // As `snapshots`; may be shorter: the others' memory was not looked at.
   std::span<const Reachability> reachability = {};
   std::vector<CapsPolicy> caps = {};  // that hold for the processes
+  // What LeakSites() says, where it is known already: several detectors ask.
+  std::optional<std::set<uint64_t>> leak_sites = {};
 };
 
 // Of the connection at `place`.

@@ -342,6 +342,9 @@ class ProcessScan {
     unread_shared_ = 0;
     const bool backwards = passes_ % 2 != 0;
     bool complete = true;
+    pass_done_ = 0;
+    pass_all_ = 0;
+    for (const Region& region : regions_) pass_all_ += region.range.size();
     for (size_t i = 0; i < regions_.size() && complete; ++i) {
       complete = ScanRegion(regions_[backwards ? regions_.size() - 1 - i : i]);
     }
@@ -362,8 +365,12 @@ class ProcessScan {
           for (const Sighting& sighting : sightings_) {
             Note(targets_[sighting.target], address + sighting.offset);
           }
+          if (options_.progress) {
+            options_.progress(pass_done_ + address - region.range.begin, pass_all_);
+          }
           return !OutOfTime();
         });
+    pass_done_ += region.range.size();
     const Mapping& mapping = view_.mappings[region.mapping];
     if (mapping.shared && (!IsInMemoryAlone(mapping) || swap_in_use_)) {
       unread_shared_ += reader_.bytes_passed_over() - passed_over;
@@ -632,6 +639,8 @@ class ProcessScan {
   uint64_t passes_ = 0;
   uint64_t bytes_ = 0;
   uint64_t ns_ = 0;
+  uint64_t pass_done_ = 0;  // bytes of the regions that this pass is through with
+  uint64_t pass_all_ = 0;
   uint64_t unread_shared_ = 0;
   const bool swap_in_use_ = SwapInUse();
   std::string missing_;

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "reporter/progress.h"
 #include "reporter/reachability/reachability.h"
 #include "reporter/snapshot/snapshot.h"
 #include "reporter/symbols/symboliser.h"
@@ -32,6 +33,8 @@ struct ScanOptions {
   std::chrono::nanoseconds time = std::chrono::seconds(5);  // at most
   // Stops also threads in system calls that then begin anew, and their time-outs with them.
   bool all_registers = false;
+  // Is told of the bytes of each pass over the memory.
+  Progress progress;
 };
 
 // Of a snapshot whose process lives: process.visible_pid is set.

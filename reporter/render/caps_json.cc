@@ -126,6 +126,8 @@ Json ToJson(const CapsPolicy& shown) {
 
 }  // namespace
 
+Json CapsJson(const std::vector<CapsPolicy>& policies) { return ToJsonArray(policies); }
+
 void RenderCapsJson(const CapsReport& report, std::ostream& out) {
   WriteJson({{"schema", "pqleash.caps/1"},
              {"generated_at", Timestamp(report.generated_realtime_ns)},

@@ -4,10 +4,15 @@
 #define PQLEASH_REPORTER_RENDER_CAPS_JSON_H_
 
 #include <ostream>
+#include <vector>
 
+#include "reporter/render/json_values.h"
 #include "reporter/report/caps_report.h"
 
 namespace pqleash::reporter {
+
+// As in 'policies' of the document below.
+Json CapsJson(const std::vector<CapsPolicy>& policies);
 
 // For programs: the document 'pqleash.caps/1', with all holders and waiting connects.
 void RenderCapsJson(const CapsReport& report, std::ostream& out);

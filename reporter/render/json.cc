@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "reporter/duration.h"
+#include "reporter/render/caps_json.h"
 #include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/names.h"
@@ -235,6 +236,7 @@ Json ToJson(const Filter& filter) {
 Json ProcessJson(const ReportProcess& process) { return ToJson(process); }
 Json ConnectionJson(const ReportConnection& connection) { return ToJson(connection); }
 Json FrameJson(const SourceFrame& frame) { return ToJson(frame); }
+Json FindingJson(const Finding& finding) { return ToJson(finding); }
 
 Json ReportJson(const Report& report) {
   Json processes = ToJsonArray(report.processes);
@@ -256,7 +258,8 @@ Json ReportJson(const Report& report) {
           {"call_sites", ToJsonArray(report.call_sites)},
           {"filter", ToJson(report.filter)},
           {"call_sites_left_out", report.call_sites_left_out},
-          {"server", ServerJson(report.server)}};
+          {"server", ServerJson(report.server)},
+          {"caps", CapsJson(report.caps)}};
 }
 
 void RenderReportJson(const Report& report, std::ostream& out) {

@@ -13,6 +13,7 @@ namespace pqleash::reporter {
 Json ProcessJson(const ReportProcess& process);
 Json ConnectionJson(const ReportConnection& connection);
 Json FrameJson(const SourceFrame& frame);
+Json FindingJson(const Finding& finding);
 
 }  // namespace pqleash::reporter
 

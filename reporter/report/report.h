@@ -13,9 +13,11 @@
 
 #include "reporter/findings/finding.h"
 #include "reporter/reachability/reachability.h"
+#include "reporter/report/caps_report.h"
 #include "reporter/report/coverage.h"
 #include "reporter/server/server_report.h"
 #include "reporter/snapshot/snapshot.h"
+#include "reporter/symbols/code_segment.h"
 #include "reporter/symbols/source_frame.h"
 
 namespace pqleash::reporter {
@@ -55,6 +57,7 @@ struct ReportConnection {
   int32_t pid = 0;
   int32_t tid = 0;
   int32_t backend_pid = 0;
+  std::string service;
   std::string thread_name;
   Life life = Life::kUnknown;  // of its process
   ConnectionState state = ConnectionState::kEstablished;
@@ -91,6 +94,15 @@ struct ReportCallSite {
   uint64_t connections_left_out = 0;          // by the filter
 };
 
+// A file that code of `frames` is in.
+struct ReportModule {
+  std::string path;
+  std::string build_id;             // bytes; empty: it has none
+  uint64_t first_address = 0;       // of the ELF file
+  uint64_t size = 0;                // of what is mapped; 0: not known
+  std::optional<CodeSegment> code;  // where the file is at hand
+};
+
 // What the user asked to see. Findings and counters are of everything all the same.
 struct Filter {
   std::optional<uint64_t> min_age_ns;
@@ -104,11 +116,13 @@ struct Report {
   std::string host;
   std::vector<ReportProcess> processes;
   std::vector<ReportCallSite> call_sites;  // most suspicious first
+  std::vector<ReportModule> modules;       // by path and build id, each once
   Answer answer;                           // is it a leak, or is the limit too small?
   std::vector<Finding> findings;           // most suspicious first
   std::vector<std::string> incomplete;     // a sentence each: what is missing
   Filter filter;
   uint64_t call_sites_left_out = 0;    // by the filter
+  std::vector<CapsPolicy> caps;        // that hold for `processes`
   std::optional<ServerReport> server;  // where a server was asked
 };
 

@@ -57,6 +57,7 @@ ReportConnection ToReportConnection(const Snapshot& snapshot, const Connection& 
   result.pid = process.visible_pid != 0 ? process.visible_pid : process.pid;
   result.tid = connection.tid;
   result.backend_pid = connection.backend_pid;
+  result.service = process.service;
   result.thread_name = connection.thread_name;
   result.life = process.life;
   result.state = connection.state;
@@ -73,6 +74,22 @@ ReportConnection ToReportConnection(const Snapshot& snapshot, const Connection& 
                           snapshot.call_sites[connection.touched_site].id,
                           connection.finished_here};
   }
+  return result;
+}
+
+std::vector<ReportModule> ModulesOf(const std::vector<Snapshot>& snapshots) {
+  std::map<std::pair<std::string, std::string>, ReportModule> modules;
+  for (const Snapshot& snapshot : snapshots) {
+    for (const Module& module : snapshot.modules) {
+      ReportModule& result = modules[{module.path, module.build_id}];
+      const uint64_t size = module.end > module.begin ? module.end - module.begin : 0;
+      // Of a file that was unloaded, or is being loaded, another process may know more.
+      if (size < result.size) continue;
+      result = {module.path, module.build_id, module.begin - module.bias, size, {}};
+    }
+  }
+  std::vector<ReportModule> result;
+  for (auto& [key, module] : modules) result.push_back(std::move(module));
   return result;
 }
 
@@ -213,6 +230,8 @@ Report BuildReport(const std::vector<Snapshot>& snapshots,
   report.filter = filter;
   report.incomplete = WithWarnings(snapshots, std::move(incomplete));
   for (const Snapshot& snapshot : snapshots) report.processes.push_back(ToReportProcess(snapshot));
+  report.modules = ModulesOf(snapshots);
+  report.caps = caps;
   const Observation observation = {
       snapshots, call_sites, ThresholdsFor(filter), filter.library_paths, reachability, caps};
   report.findings = FindAll(observation);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -102,6 +104,47 @@ class Node {
   const std::string path_;
 };
 
+// Leaves out what nothing is taken of, and what most of a document's text may be, as it is parsed.
+class Parser {
+ public:
+  bool operator()(int depth, Json::parse_event_t event, Json& value) {
+    if (depth > kMaxSavedDepth) {
+      throw BadDocument{fmt::format("it is nested deeper than {} levels", kMaxSavedDepth)};
+    }
+    if (event == Json::parse_event_t::key) {
+      const auto& key = value.get_ref<const std::string&>();
+      of_connections_ = key == "connections";
+      return std::find(std::begin(kLeftOut), std::end(kLeftOut), key) == std::end(kLeftOut);
+    }
+    // Of an audit's finding it is a number.
+    return event != Json::parse_event_t::array_start || !of_connections_;
+  }
+
+ private:
+  static constexpr std::string_view kLeftOut[] = {"history", "times", "coverage", "stacks",
+                                                  "server"};
+
+  bool of_connections_ = false;
+};
+
+std::optional<double> ReadSeconds(const Node& site, const std::string& key) {
+  if (!site.Has(key)) return std::nullopt;
+  return site.At(key).Number();
+}
+
+std::vector<std::string> ReadHosts(const Node& node) {
+  if (!node.Has("hosts")) return {};
+  return node.At("hosts").Each([](const Node& host) { return host.Text(); });
+}
+
+std::string ReadSiteId(const Node& node) {
+  std::string id = node.Text();
+  const bool digits =
+      id.size() == 16 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!digits && id != "unknown") node.Expected("16 hexadecimal digits or 'unknown'");
+  return id;
+}
+
 Language ReadLanguage(const Node& node) {
   const std::string name = node.Text();
   for (const Language language :
@@ -138,6 +181,7 @@ SavedProcess ReadProcess(const Node& node) {
   process.exe = node.At("exe").Text();
   process.host = node.At("host").Text();
   process.state = node.At("state").Text();
+  if (node.Has("since")) process.since = node.At("since").Text();
   process.open = node.At("open").Whole();
   process.opened = node.At("opened_total").Whole();
   process.closed = node.At("closed_total").Whole();
@@ -147,13 +191,18 @@ SavedProcess ReadProcess(const Node& node) {
 
 SavedCallSite ReadCallSite(const Node& node) {
   SavedCallSite site;
-  site.id = node.At("id").Text();
+  site.id = ReadSiteId(node.At("id"));
   site.processes = node.At("processes").Whole();
   site.open = node.At("open").Whole();
   site.opened = node.At("opened_total").Whole();
   site.closed = node.At("closed_total").Whole();
   site.failed = node.At("failed_total").Whole();
   site.peak = node.At("peak").Whole();
+  if (node.Has("in_use")) site.in_use = node.At("in_use").Whole();
+  if (node.Has("in_use_peak")) site.in_use_peak = node.At("in_use_peak").Whole();
+  site.oldest_age_s = ReadSeconds(node, "oldest_age_s");
+  site.max_idle_s = ReadSeconds(node, "max_idle_s");
+  site.hosts = ReadHosts(node);
   site.frames = node.At("frames").Each(ReadFrame);
   const Node headline = node.At("headline");
   if (headline.IsNull()) return site;
@@ -174,6 +223,7 @@ SavedFinding ReadFinding(const Node& node, bool of_audit) {
   finding.advice = node.At("advice").Text();
   finding.call_site = node.At("call_site").OptionalText();
   finding.evidence = node.At("evidence").Each(ReadEvidence);
+  finding.hosts = ReadHosts(node);
   if (!of_audit) return finding;
   finding.standing = node.At("standing").Text();
   finding.fingerprint = node.At("fingerprint").OptionalText();
@@ -195,6 +245,11 @@ SavedReport ReadReport(const Node& node) {
   report.host = node.At("host").Text();
   report.processes = node.At("processes").Each(ReadProcess);
   report.call_sites = node.At("call_sites").Each(ReadCallSite);
+  if (node.Has("answer")) {
+    const Node answer = node.At("answer");
+    report.verdict = answer.At("verdict").Text();
+    report.answer = answer.At("sentence").Text();
+  }
   report.findings =
       node.At("findings").Each([&](const Node& finding) { return ReadFinding(finding, of_audit); });
   report.incomplete =
@@ -208,13 +263,7 @@ SavedReport ReadReport(const Node& node) {
 
 SavedReportResult ParseSavedReport(std::string_view json, const std::string& name) {
   try {
-    const Json document =
-        Json::parse(json.begin(), json.end(), [](int depth, Json::parse_event_t, Json&) {
-          if (depth > kMaxSavedDepth) {
-            throw BadDocument{fmt::format("it is nested deeper than {} levels", kMaxSavedDepth)};
-          }
-          return true;
-        });
+    const Json document = Json::parse(json.begin(), json.end(), Parser());
     return ReadReport(Node(document, ""));
   } catch (const BadDocument& bad) {
     return fmt::format("{} is not a report of pqleash: {}", name, bad.sentence);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A report that was saved as JSON, read back into plain values. The file may come from anybody: it
-// is bounded in size and depth, and every value's type is checked. Texts are not escaped.
+// is bounded in size and depth, and every value that is taken is checked. Texts are not escaped.
 
 #ifndef PQLEASH_REPORTER_REPORT_SAVED_REPORT_H_
 #define PQLEASH_REPORTER_REPORT_SAVED_REPORT_H_
@@ -31,6 +31,7 @@ struct SavedProcess {
   std::string exe;
   std::string host;
   std::string state;  // 'live', 'ended', ...
+  std::string since;  // RFC 3339: its first connect; empty: not known
   uint64_t open = 0;
   uint64_t opened = 0;
   uint64_t closed = 0;
@@ -45,8 +46,13 @@ struct SavedCallSite {
   uint64_t closed = 0;
   uint64_t failed = 0;
   uint64_t peak = 0;
+  uint64_t in_use = 0;
+  uint64_t in_use_peak = 0;
+  std::optional<double> oldest_age_s;
+  std::optional<double> max_idle_s;
   std::vector<SourceFrame> frames;
   std::optional<size_t> headline;  // index into `frames`
+  std::vector<std::string> hosts;  // of a merged report; else empty: the report's
 };
 
 struct SavedFinding {
@@ -56,6 +62,7 @@ struct SavedFinding {
   std::string advice;
   std::optional<std::string> call_site;
   std::vector<Evidence> evidence;
+  std::vector<std::string> hosts;  // as of a call site
   // Of an audit alone.
   std::string standing;                    // 'fails', 'noted', 'known' or 'suppressed'
   std::optional<std::string> fingerprint;  // 16 hexadecimal digits
@@ -68,6 +75,8 @@ struct SavedReport {
   std::string host;
   std::vector<SavedProcess> processes;
   std::vector<SavedCallSite> call_sites;
+  std::string verdict;  // of the answer: 'none', 'leak', ...; empty: it has none
+  std::string answer;   // the sentence
   std::vector<SavedFinding> findings;
   std::vector<std::string> incomplete;
   uint64_t call_sites_left_out = 0;

@@ -5,7 +5,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -99,6 +101,14 @@ std::optional<LedgerName> ParseLedgerName(std::string_view name) {
   if (!image || *image == 0 || name != ledger::kFileSuffix) return std::nullopt;
   result.image = *image;
   return result;
+}
+
+uid_t ReadingUid() {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  const bool known = syscall(SYS_capget, &header, data) == 0;
+  const uint32_t effective = data[CAP_TO_INDEX(CAP_DAC_READ_SEARCH)].effective;
+  return known && (effective & CAP_TO_MASK(CAP_DAC_READ_SEARCH)) != 0 ? 0 : geteuid();
 }
 
 std::vector<std::string> LedgerDirectories(const std::string& configured, uid_t uid,

@@ -41,8 +41,12 @@ struct LedgerListing {
   std::vector<LedgerError> problems;  // directories that could not be read
 };
 
+// The user whose ledgers this process may read: its own, or 0 for all users' where it may read
+// every file: as root, or with CAP_DAC_READ_SEARCH, as pqleash.service.
+uid_t ReadingUid();
+
 // The directories to look in: `configured` if it is not empty (PQLEASH_DIR), otherwise
-// <shm>/pqleash-<uid>, and for root those of all users.
+// <shm>/pqleash-<uid>, and for 0 (ReadingUid) those of all users.
 std::vector<std::string> LedgerDirectories(const std::string& configured, uid_t uid,
                                            const std::string& shm = "/dev/shm");
 

@@ -83,23 +83,38 @@ std::string FunctionName(Dwarf_Die* die) {
   return name;
 }
 
+// The function and what is inlined there, innermost last: blocks of the source may nest otherwise
+// than the code does, so the tree of the function's own code is followed.
+std::vector<Dwarf_Die> NestingAt(Dwarf_Die function, Dwarf_Addr address) {
+  std::vector<Dwarf_Die> nesting = {function};
+  Dwarf_Die scope = function;
+  Dwarf_Die child;
+  int more = dwarf_child(&scope, &child);
+  while (more == 0) {
+    const int tag = dwarf_tag(&child);
+    const bool inlined = tag == DW_TAG_inlined_subroutine;
+    if ((inlined || tag == DW_TAG_lexical_block) && dwarf_haspc(&child, address) > 0) {
+      if (inlined) nesting.push_back(child);
+      scope = child;
+      more = dwarf_child(&scope, &child);
+    } else {
+      more = dwarf_siblingof(&child, &child);
+    }
+  }
+  return nesting;
+}
+
 }  // namespace
 
-std::vector<SourceFrame> ExpandInlined(Dwfl_Module* module, Dwarf_Addr address,
-                                       const SourceFrame& innermost) {
+std::vector<SourceFrame> InlinedFrames::At(Dwfl_Module* module, Dwarf_Addr address,
+                                           const SourceFrame& innermost) {
   Dwarf_Addr bias = 0;
   Dwarf_Die* unit = dwfl_module_addrdie(module, address, &bias);
   if (unit == nullptr) return {};
-  Dwarf_Die* found = nullptr;
-  int count = dwarf_getscopes(unit, address - bias, &found);
-  if (count <= 0) return {};
-  // Those scopes follow the source; asking again for the innermost die's gives the nesting of the
-  // code.
-  Dwarf_Die scope = found[0];
-  std::free(found);
-  found = nullptr;
-  count = dwarf_getscopes_die(&scope, &found);
-  const Scopes scopes(found, &std::free);
+  const auto index = units_.try_emplace(dwarf_dieoffset(unit), *unit).first;
+  const std::optional<Dwarf_Die> function = index->second.At(address - bias);
+  if (!function) return {};
+  std::vector<Dwarf_Die> nesting = NestingAt(*function, address - bias);
 
   Dwarf_Files* files = nullptr;
   size_t file_count = 0;
@@ -107,24 +122,21 @@ std::vector<SourceFrame> ExpandInlined(Dwfl_Module* module, Dwarf_Addr address,
 
   std::vector<SourceFrame> frames;
   SourceFrame place = innermost;
-  for (int i = 0; i < count; ++i) {
-    Dwarf_Die* die = &found[i];
-    const int tag = dwarf_tag(die);
-    if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) continue;
+  for (auto die = nesting.rbegin(); die != nesting.rend(); ++die) {
     SourceFrame frame = place;
-    frame.function = FunctionName(die);
-    frame.inlined = tag == DW_TAG_inlined_subroutine;
+    frame.function = FunctionName(&*die);
+    frame.inlined = die + 1 != nesting.rend();
     frames.push_back(frame);
     if (!frame.inlined) break;
     // What follows is the function that it was inlined into, at the place of the call.
     place = {};
-    const uint32_t file = Number(die, DW_AT_call_file);
+    const uint32_t file = Number(&*die, DW_AT_call_file);
     const char* name = files != nullptr && file < file_count
                            ? dwarf_filesrc(files, file, nullptr, nullptr)
                            : nullptr;
     if (name != nullptr) place.file = name;
-    place.line = Number(die, DW_AT_call_line);
-    place.column = Number(die, DW_AT_call_column);
+    place.line = Number(&*die, DW_AT_call_line);
+    place.column = Number(&*die, DW_AT_call_column);
   }
   return frames;
 }

@@ -5,17 +5,27 @@
 
 #include <elfutils/libdwfl.h>
 
+#include <map>
 #include <vector>
 
+#include "reporter/symbols/function_index.h"
 #include "reporter/symbols/source_frame.h"
 
 namespace pqleash::reporter {
 
-// The functions whose code lies at `address` of the session, innermost first, the one that was not
-// inlined last. `innermost` gives file, line and column of the address. Empty without debug
-// information.
-std::vector<SourceFrame> ExpandInlined(Dwfl_Module* module, Dwarf_Addr address,
-                                       const SourceFrame& innermost);
+// The functions of one module that were inlined. Keeps what it has read of the units. Not
+// thread-safe.
+class InlinedFrames {
+ public:
+  // The functions whose code lies at `address` of the session, innermost first, the one that was
+  // not inlined last. `innermost` gives file, line and column of the address. Empty without debug
+  // information. `module` is the same in all calls.
+  std::vector<SourceFrame> At(Dwfl_Module* module, Dwarf_Addr address,
+                              const SourceFrame& innermost);
+
+ private:
+  std::map<Dwarf_Off, FunctionIndex> units_;
+};
 
 }  // namespace pqleash::reporter
 

@@ -13,7 +13,6 @@
 #include <string_view>
 
 #include "reporter/symbols/demangle.h"
-#include "reporter/symbols/inlined_frames.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -109,6 +108,22 @@ std::string ModuleSymbols::ObjectAt(uint64_t address) const {
   return Demangle(name) + (offset == 0 ? std::string() : fmt::format("+{:#x}", offset));
 }
 
+std::optional<CodeSegment> ModuleSymbols::Code() const {
+  if (module_ == nullptr) return std::nullopt;
+  GElf_Addr bias = 0;
+  Elf* elf = dwfl_module_getelf(module_, &bias);
+  size_t count = 0;
+  if (elf == nullptr || elf_getphdrnum(elf, &count) != 0) return std::nullopt;
+  for (size_t i = 0; i < count; ++i) {
+    GElf_Phdr segment;
+    if (gelf_getphdr(elf, static_cast<int>(i), &segment) == nullptr) break;
+    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+      return CodeSegment{segment.p_vaddr, segment.p_offset, segment.p_memsz};
+    }
+  }
+  return std::nullopt;
+}
+
 std::vector<SourceFrame> ModuleSymbols::At(uint64_t return_address) const {
   if (module_ == nullptr || return_address == 0) return {};
   // The call lies before the address that it returns to, which may be on another line or in another
@@ -125,7 +140,7 @@ std::vector<SourceFrame> ModuleSymbols::At(uint64_t return_address) const {
       innermost.column = column > 0 ? static_cast<uint32_t>(column) : 0;
     }
   }
-  std::vector<SourceFrame> frames = ExpandInlined(module_, address, innermost);
+  std::vector<SourceFrame> frames = inlined_.At(module_, address, innermost);
   if (frames.empty() && !innermost.file.empty()) frames.push_back(innermost);
   if (frames.empty()) frames.emplace_back();
   // The symbol table knows the full name of the function itself, where debug information may have

@@ -7,16 +7,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "reporter/symbols/code_segment.h"
+#include "reporter/symbols/inlined_frames.h"
 #include "reporter/symbols/module_file.h"
 #include "reporter/symbols/source_frame.h"
 
 namespace pqleash::reporter {
 
 // The symbols and debug information of one module, from its file and from separate debug
-// information found by build id.
+// information found by build id. Not thread-safe.
 class ModuleSymbols {
  public:
   explicit ModuleSymbols(const ModuleFile& module);
@@ -33,6 +36,9 @@ class ModuleSymbols {
   // 'name+0x10' of the variable that contains `address`; empty: not known.
   std::string ObjectAt(uint64_t address) const;
 
+  // The first, where there are several; no value: not known.
+  std::optional<CodeSegment> Code() const;
+
  private:
   struct EndSession {
     void operator()(Dwfl* session) const { dwfl_end(session); }
@@ -46,6 +52,7 @@ class ModuleSymbols {
   Dwfl_Module* module_ = nullptr;  // belongs to the session
   GElf_Addr bias_ = 0;             // of the session: address there minus address in the file
   std::string note_;
+  mutable InlinedFrames inlined_;  // what was read already
 };
 
 }  // namespace pqleash::reporter

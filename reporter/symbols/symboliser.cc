@@ -41,6 +41,15 @@ const std::vector<SourceFrame>& Symboliser::Resolve(const ModuleFile& module, ui
   return frames;
 }
 
+std::optional<CodeSegment> Symboliser::CodeOf(const std::string& path,
+                                              const std::string& build_id) const {
+  for (auto at = modules_.lower_bound({path, build_id, 0}); at != modules_.end(); ++at) {
+    if (std::get<0>(at->first) != path || std::get<1>(at->first) != build_id) break;
+    if (const auto code = at->second->Code()) return code;
+  }
+  return std::nullopt;
+}
+
 std::string Symboliser::ObjectAt(const ModuleFile& module, uint64_t address) {
   return SymbolsOf(module).ObjectAt(address);
 }

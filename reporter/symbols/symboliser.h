@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "reporter/symbols/code_segment.h"
 #include "reporter/symbols/module_file.h"
 #include "reporter/symbols/source_frame.h"
 
@@ -34,6 +36,10 @@ class Symboliser {
 
   // 'name+0x10', or 'name', of the variable at `address` of the ELF file; empty: not known.
   std::string ObjectAt(const ModuleFile& module, uint64_t address);
+
+  // Of a module that a frame was resolved in, by path and build id; no value: its file was not
+  // found.
+  std::optional<CodeSegment> CodeOf(const std::string& path, const std::string& build_id) const;
 
  private:
   ModuleSymbols& SymbolsOf(const ModuleFile& module);

@@ -29,7 +29,7 @@ void Caps::Begin(const Start& start, uint64_t now) {
   char problem[256];
   if (start.directory_fd >= 0 && !OpenSharedBoard(start.directory_fd, start.uid,
                                                   start.pid_namespace, true, &shared_, problem)) {
-    log::Write(log::Level::kError,
+    log::Write(log::Level::kError, log::Event::kBoardUnavailable,
                "%s; caps of scope service and user count this process alone, and 'pqleash caps' "
                "does not reach it",
                problem);

@@ -3,6 +3,7 @@
 // What caps say: in the log, and to whoever is refused.
 
 #include <cinttypes>
+#include <cstring>
 #include <iterator>
 
 #include "shim/caps/caps.h"
@@ -18,6 +19,18 @@ namespace {
 // A cap that is entered and left all the time is described at most that often.
 constexpr uint64_t kDescribeIntervalNs = 10'000'000'000;
 
+using log::Event;
+using log::Field;
+
+// Connects a second, in thousandths; 0: no rate.
+uint64_t RateOf(const Rule& rule) {
+  return rule.interval_ns == 0 ? 0 : 1'000'000'000'000 / rule.interval_ns;
+}
+
+Event EventOf(const Policy& policy, Event of_cap, Event of_pace) {
+  return policy.kind == kPace ? of_pace : of_cap;
+}
+
 // `on_limit` comes from a board.
 const char* NameOf(uint32_t on_limit) {
   return on_limit < std::size(kOnLimitNames) ? kOnLimitNames[on_limit] : "?";
@@ -28,15 +41,30 @@ const char* NameOf(uint32_t on_limit) {
 void Caps::LogChange(uint32_t number) {
   if (!shared_.Announce(number)) return;
   const Record& record = shared_.record(number);
+  const Rule& rule = record.rule;
+  const char* kind = KindOf(record.filed);
+  // As the board has it: of any process, bounded.
+  const Field cap = Field::Text(
+      "cap", {record.filed.name, strnlen(record.filed.name, sizeof(record.filed.name))});
+  const Field by_pid = Field::Number("by_pid", record.changed_by);
+  const Field on_limit = Field::Text("on_limit", NameOf(rule.on_limit));
   if (record.before.limit == 0 && record.before.burst == 0) {
-    log::Write(log::Level::kWarn, "%s \"%s\": added by pid %u: limit %u, on_limit %s",
-               KindOf(record.filed), policies_[number].name, record.changed_by, record.rule.limit,
+    log::Write(log::Level::kWarn, EventOf(record.filed, Event::kCapAdded, Event::kPaceAdded),
+               {cap, Field::Text("kind", kind), by_pid, Field::Number("limit", rule.limit),
+                Field::Thousandths("rate_per_s", RateOf(rule)), Field::Number("burst", rule.burst),
+                on_limit},
+               "%s \"%s\": added by pid %u: limit %u, on_limit %s", KindOf(record.filed),
+               policies_[number].name, record.changed_by, record.rule.limit,
                NameOf(record.rule.on_limit));
     return;
   }
   if (record.filed.kind == kPace) {
     log::Write(
-        log::Level::kWarn,
+        log::Level::kWarn, Event::kPaceChanged,
+        {cap, Field::Text("change", record.overridden != 0 ? "set" : "reset"), by_pid,
+         Field::Thousandths("rate_per_s", RateOf(rule)),
+         Field::Thousandths("rate_per_s_before", RateOf(record.before)),
+         Field::Number("burst", rule.burst), on_limit},
         "pace \"%s\": %s by pid %u (was: a connect every %.3g ms, burst %u, on_limit %s; now: "
         "every %.3g ms, burst %u, on_limit %s)",
         record.filed.name, record.overridden != 0 ? "set" : "reset", record.changed_by,
@@ -46,7 +74,10 @@ void Caps::LogChange(uint32_t number) {
     return;
   }
   log::Write(
-      log::Level::kWarn,
+      log::Level::kWarn, Event::kCapChanged,
+      {cap, Field::Text("change", record.overridden != 0 ? "set" : "reset"), by_pid,
+       Field::Number("limit", rule.limit), Field::Number("limit_before", record.before.limit),
+       on_limit, Field::Number("in_use", shared_.use(number))},
       "cap \"%s\": %s by pid %u: limit %u, on_limit %s, wait_timeout %u ms (before: limit %u, "
       "on_limit %s, wait_timeout %u ms); %u in use",
       record.filed.name, record.overridden != 0 ? "set" : "reset", record.changed_by,
@@ -57,8 +88,11 @@ void Caps::LogChange(uint32_t number) {
 
 void Caps::LogRemoval(uint32_t number) {
   if (!shared_.Announce(number)) return;
-  log::Write(log::Level::kWarn, "%s \"%s\": removed by pid %u", KindOf(policies_[number]),
-             policies_[number].name, shared_.record(number).changed_by);
+  log::Write(log::Level::kWarn, EventOf(policies_[number], Event::kCapRemoved, Event::kPaceRemoved),
+             {Field::Text("cap", policies_[number].name),
+              Field::Number("by_pid", shared_.record(number).changed_by)},
+             "%s \"%s\": removed by pid %u", KindOf(policies_[number]), policies_[number].name,
+             shared_.record(number).changed_by);
 }
 
 void Caps::Explain(const Outcome& outcome, char (&text)[kRefusalSize]) {
@@ -100,12 +134,17 @@ void Caps::Note(const Outcome& outcome, uint64_t now) {
 void Caps::NoteEpisodes(Board& board, uint64_t now) {
   Episode episode;
   while (board.NextEpisode(now, &episode)) {
-    log::Write(log::Level::kWarn,
+    const Policy& policy = policies_[episode.policy];
+    log::Write(log::Level::kWarn, EventOf(policy, Event::kCapRoom, Event::kPaceRoom),
+               {Field::Text("cap", policy.name), Field::Seconds("lasted_s", episode.lasted_ns),
+                Field::Number("waited", episode.waited),
+                Field::Seconds("longest_wait_s", episode.longest_wait_ns),
+                Field::Number("refused", episode.refused),
+                Field::Number("admitted_beyond", episode.warned)},
                "%s \"%s\" has room again after %.1f s: %" PRIu64
                " waited (longest %.3f s), %" PRIu64 " refused, %" PRIu64 " admitted beyond it",
-               KindOf(policies_[episode.policy]), policies_[episode.policy].name,
-               ToSeconds(episode.lasted_ns), episode.waited, ToSeconds(episode.longest_wait_ns),
-               episode.refused, episode.warned);
+               KindOf(policy), policy.name, ToSeconds(episode.lasted_ns), episode.waited,
+               ToSeconds(episode.longest_wait_ns), episode.refused, episode.warned);
   }
 }
 

@@ -117,12 +117,15 @@ uint32_t Caps::Install(const Policy& policy, uint64_t now) {
   if (number == kNoPolicyNumber) {
     if (!said_full_)
       log::Write(
-          log::Level::kError,
+          log::Level::kError, log::Event::kPolicyNotInForce,
+          {log::Field::Text("cap", policy.name), log::Field::Text("kind", KindOf(policy)),
+           log::Field::Number("most", kMaxPolicies)},
           "%s \"%s\" is not in force: %u are already, which is the most that a user can have",
           KindOf(policy), policy.name, kMaxPolicies);
     said_full_ = true;
   } else if (differs && policy.scope != kScopeProcess && configured_.source != 0) {
-    log::Write(log::Level::kError,
+    log::Write(log::Level::kError, log::Event::kPolicyContradicted,
+               {log::Field::Text("cap", policy.name), log::Field::Text("kind", KindOf(policy))},
                "%s \"%s\" says otherwise in a file that is as new or newer: that one is in force",
                KindOf(policy), policy.name);
   }

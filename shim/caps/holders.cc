@@ -9,6 +9,7 @@
 #include <cinttypes>
 #include <cstddef>
 #include <cstdio>
+#include <cstring>
 
 #include "shim/caps/policy_set.h"
 #include "shim/ledger/layout.h"
@@ -127,9 +128,17 @@ void LogGroup(const Board& board, const Policy& policy, const Group& group, bool
              ToSeconds(group.longest_idle_ns), group.in_transaction);
   char id[40] = "";
   if (site != 0) snprintf(id, sizeof(id), " (call site %016" PRIx64 ")", site);
-  log::Write(log::Level::kWarn, "  \"%s\": %u by %.*s%s in %u process%s, oldest %.1f s%s",
-             policy.name, group.count, static_cast<int>(kMaxLabel), where, id, group.processes,
-             group.processes == 1 ? "" : "es", ToSeconds(group.oldest_ns), activity);
+  log::Write(
+      log::Level::kWarn, log::Event::kCapHolder,
+      {log::Field::Text("cap", policy.name), log::Field::Number("held", group.count),
+       log::Field::Text("holder", {where, strnlen(where, kMaxLabel)}),
+       log::Field::CallSite("call_site", site), log::Field::Number("processes", group.processes),
+       log::Field::Seconds("oldest_s", group.oldest_ns),
+       log::Field::Seconds("longest_idle_s", group.longest_idle_ns),
+       log::Field::Number("in_transaction", group.in_transaction)},
+      "  \"%s\": %u by %.*s%s in %u process%s, oldest %.1f s%s", policy.name, group.count,
+      static_cast<int>(kMaxLabel), where, id, group.processes, group.processes == 1 ? "" : "es",
+      ToSeconds(group.oldest_ns), activity);
 }
 
 }  // namespace
@@ -138,15 +147,25 @@ void LogHolders(const Board& board, uint32_t number, const Policy& policy, const
                 const char* directory, uint64_t now) {
   static constexpr const char* kWhatHappens[] = {"is admitted", "waits", "is refused"};
   const Record& record = board.record(number);
-  const char* what = kWhatHappens[std::min<uint32_t>(record.rule.on_limit, kReject)];
+  const uint32_t rule = std::min<uint32_t>(record.rule.on_limit, kReject);
+  const char* what = kWhatHappens[rule];
+  const char* on_limit = kOnLimitNames[rule];
   if (policy.kind == kPace) {
-    log::Write(log::Level::kWarn, "pace \"%s\" holds connects back%s; the next one %s", policy.name,
-               first.server_full ? " because the server has no free slots" : "", what);
+    log::Write(
+        log::Level::kWarn, log::Event::kPaceHeldBack,
+        {log::Field::Text("cap", policy.name), log::Field::Flag("server_full", first.server_full),
+         log::Field::Text("on_limit", on_limit)},
+        "pace \"%s\" holds connects back%s; the next one %s", policy.name,
+        first.server_full ? " because the server has no free slots" : "", what);
     return;
   }
-  log::Write(log::Level::kWarn,
-             "cap \"%s\" is reached: %u of %u in use; what comes now %s. Who holds them:",
-             policy.name, board.use(number), record.rule.limit, what);
+  log::Write(
+      log::Level::kWarn, log::Event::kCapReached,
+      {log::Field::Text("cap", policy.name), log::Field::Number("in_use", board.use(number)),
+       log::Field::Number("limit", record.rule.limit),
+       log::Field::Number("waiting", record.waiting), log::Field::Text("on_limit", on_limit)},
+      "cap \"%s\" is reached: %u of %u in use; what comes now %s. Who holds them:", policy.name,
+      board.use(number), record.rule.limit, what);
   Groups groups = {};
   uint32_t ledgers = 0;
   const uint32_t used = board.entries_used();

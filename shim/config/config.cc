@@ -62,6 +62,7 @@ bool SetService(Config& config, const std::string& text) {
 }
 
 constexpr const char* kLogLevelNames[] = {"debug", "info", "warn", "error", "off"};
+constexpr const char* kLogFormatNames[] = {"text", "json"};
 
 template <typename Enum, size_t size>
 bool SetName(Enum& value, const char* const (&names)[size], const std::string& text) {
@@ -128,6 +129,11 @@ const Setting kSettings[] = {
     {"log_level", "PQLEASH_LOG_LEVEL", "debug, info, warn, error or off",
      [](Config& c, const std::string& text) { return SetName(c.log_level, kLogLevelNames, text); },
      [](const Config& c) { return std::string(kLogLevelNames[static_cast<int>(c.log_level)]); }},
+    {"log_format", "PQLEASH_LOG_FORMAT", "text or json",
+     [](Config& c, const std::string& text) {
+       return SetName(c.log_format, kLogFormatNames, text);
+     },
+     [](const Config& c) { return std::string(kLogFormatNames[static_cast<int>(c.log_format)]); }},
     {"report_at_exit", "PQLEASH_REPORT_AT_EXIT", "stderr or the absolute path of a file",
      SetReportAtExit,
      [](const Config& c) {

@@ -16,6 +16,7 @@
 namespace pqleash::config {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
+enum class LogFormat { kText, kJson };
 
 inline constexpr uint32_t kMaxHoldAtExitMs = 10'000;
 
@@ -31,6 +32,7 @@ struct Config {
   bool tag_application_name = false;  // add the call site's id to application_name
   std::string log = "off";            // off, stderr, syslog, or the path of a file
   LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
   std::string report_at_exit;  // stderr, or the path of a file; empty: none
   // How long the process waits at its end for somebody to look at its memory, if connections are
   // open then; in milliseconds, at most kMaxHoldAtExitMs; 0: not at all. Of the environment alone,

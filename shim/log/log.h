@@ -11,6 +11,8 @@
 #define PQLEASH_SHIM_LOG_LOG_H_
 
 #include "shim/config/config.h"
+#include "shim/log/events.h"
+#include "shim/log/json_line.h"
 
 namespace pqleash::log {
 
@@ -22,8 +24,17 @@ void Open(const config::Config& config) noexcept;
 
 bool Enabled(Level level) noexcept;
 
-// Writes one line, printf-like. At most 1,024 bytes of text. Nothing secret may be in it.
-void Write(Level level, const char* format, ...) noexcept __attribute__((format(printf, 2, 3)));
+// Writes one line about `event`, printf-like. At most 1,024 bytes of text. As JSON it has `fields`
+// beside the text: a line of text says the same in words. Nothing secret may be in it. Beyond
+// kLinesPerSecond of one event a line is left out, and how many were is written in a later second,
+// with the next line of any event.
+void Write(Level level, Event event, Fields fields, const char* format, ...) noexcept
+    __attribute__((format(printf, 4, 5)));
+void Write(Level level, Event event, const char* format, ...) noexcept
+    __attribute__((format(printf, 3, 4)));
+
+// The process ends: writes how many lines were left out.
+void Finish() noexcept;
 
 }  // namespace pqleash::log
 

@@ -64,13 +64,13 @@ class SyslogPlace : public spdlog::sinks::base_sink<std::mutex> {
 
 }  // namespace
 
-std::shared_ptr<spdlog::sinks::sink> OpenPlace(const std::string& name) {
+std::shared_ptr<spdlog::sinks::sink> OpenPlace(const std::string& name, bool bare) {
   if (name == "off") return nullptr;
   if (name == "syslog") return std::make_shared<SyslogPlace>();
   auto place = std::make_shared<OutputPlace>(name.c_str());
   // UTC: the local zone would make libc read the host's TZ files.
   place->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      "%Y-%m-%dT%H:%M:%S.%eZ pqleash[%P] %l: %v", spdlog::pattern_time_type::utc));
+      bare ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ pqleash[%P] %l: %v", spdlog::pattern_time_type::utc));
   return place;
 }
 

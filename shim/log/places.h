@@ -12,8 +12,9 @@
 
 namespace pqleash::log {
 
-// 'stderr', 'syslog' or the path of a file; 'off': nullptr. May throw std::bad_alloc.
-std::shared_ptr<spdlog::sinks::sink> OpenPlace(const std::string& name);
+// 'stderr', 'syslog' or the path of a file; 'off': nullptr. `bare`: lines are written as they are,
+// without time, pid and level. May throw std::bad_alloc.
+std::shared_ptr<spdlog::sinks::sink> OpenPlace(const std::string& name, bool bare);
 
 }  // namespace pqleash::log
 

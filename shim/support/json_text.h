@@ -38,6 +38,10 @@ class JsonText {
     Begin(key);
     out_->Print("%" PRIu64 ".%03" PRIu64, ns / 1'000'000'000, ns / 1'000'000 % 1'000);
   }
+  void Flag(std::string_view key, bool flag) {
+    Begin(key);
+    out_->Append(flag ? "true" : "false");
+  }
   void Null(std::string_view key) {
     Begin(key);
     out_->Append("null");

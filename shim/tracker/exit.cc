@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "shim/log/log.h"
 #include "shim/log/output.h"
 #include "shim/support/clock.h"
 #include "shim/support/futex.h"
@@ -113,6 +114,7 @@ __attribute__((destructor)) void End() {
   ledger::Store(header.ended_ns, Now());
   ledger::Store<uint32_t>(header.process_state, ledger::kProcessEnded);
   process->caps.Leave(Now());
+  log::Finish();
   if (output != nullptr) WriteExitReport(*process, *output);
 }
 

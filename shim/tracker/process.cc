@@ -178,7 +178,8 @@ Process* Process::Create() noexcept {
         }
       }
     }
-    log::Write(log::Level::kError,
+    log::Write(log::Level::kError, log::Event::kRecordsUnavailable,
+               {log::Field::Text("error", strerrordesc_np(errno))},
                "no memory to keep records in (%s): connections of this process are not recorded",
                strerrordesc_np(errno));
   }
@@ -240,8 +241,8 @@ bool Process::MapLedger(const Identity& identity, int* opened_directory) {
     }
     close(directory);
   }
-  log::Write(log::Level::kError, "%s; connections of this process are recorded in its memory only",
-             problem.text);
+  log::Write(log::Level::kError, log::Event::kLedgerUnavailable,
+             "%s; connections of this process are recorded in its memory only", problem.text);
   return ledger.Map(-1, capacities);
 }
 

@@ -78,13 +78,13 @@ void AdoptPolicies(const config::Loaded& loaded, caps::Configured* policies) {
 
 void Announce(const config::Loaded& loaded, const Identity& identity) {
   for (const std::string& problem : loaded.problems)
-    log::Write(log::Level::kError, "%s", problem.c_str());
+    log::Write(log::Level::kError, log::Event::kConfigProblem, "%s", problem.c_str());
   if (!log::Enabled(log::Level::kInfo)) return;
   std::string line = fmt::format("pqleash {} in {}:", PQLEASH_VERSION, identity.ExecutableName());
   for (const auto& setting : loaded.effective) {
     line += fmt::format(" {}={} ({})", setting.name, setting.value, setting.source);
   }
-  log::Write(log::Level::kInfo, "%s", line.c_str());
+  log::Write(log::Level::kInfo, log::Event::kStart, "%s", line.c_str());
 }
 
 }  // namespace
@@ -136,14 +136,15 @@ bool ReadPoliciesAgain(caps::Configured* policies) noexcept {
     const config::Loaded loaded = LoadConfiguration(identity);
     if (!loaded.problems.empty()) {
       for (const std::string& problem : loaded.problems)
-        log::Write(log::Level::kError, "%s", problem.c_str());
-      log::Write(log::Level::kError,
+        log::Write(log::Level::kError, log::Event::kConfigProblem, "%s", problem.c_str());
+      log::Write(log::Level::kError, log::Event::kConfigKept, {log::Field::Text("file", path)},
                  "%s has changed and cannot be used: its old caps stay in force", path);
       return false;
     }
     AdoptPolicies(loaded, policies);
-    log::Write(log::Level::kInfo, "%s has changed: %u caps and paces of it are in force", path,
-               policies->count);
+    log::Write(log::Level::kInfo, log::Event::kConfigReloaded,
+               {log::Field::Text("file", path), log::Field::Number("policies", policies->count)},
+               "%s has changed: %u caps and paces of it are in force", path, policies->count);
     return true;
   } catch (...) {
     return false;  // no memory: the old ones stay

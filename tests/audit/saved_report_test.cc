@@ -83,6 +83,28 @@ TEST(SavedReportTest, ReadsWhatReportWrites) {
   EXPECT_FALSE(saved.findings[0].fingerprint);
 }
 
+TEST(SavedReportTest, WhatMayBeAbsentMayBeAbsent) {
+  TestJson json = TestJson::parse(AuditJson());
+  json.erase("answer");
+  for (const char* key : {"since", "history", "times", "coverage"}) json["processes"][0].erase(key);
+  for (const char* key : {"in_use", "oldest_age_s", "max_idle_s", "connections"})
+    json["call_sites"][0].erase(key);
+  EXPECT_EQ(ProblemOf(json.dump()), "none");
+}
+
+TEST(SavedReportTest, WhatIsNotTakenMayBeAnything) {
+  TestJson json = TestJson::parse(AuditJson());
+  json["processes"][0]["history"] = {{"x", {1, {{"y", 2}}}}};
+  json["processes"][0]["times"] = "none";
+  json["call_sites"][0]["connections"] = {{{"conn", {1, 2}}}, 7};
+  json["server"] = {{"call_sites", 1}};
+  const SavedReportResult result = ParseSavedReport(json.dump(), "x.json");
+  ASSERT_TRUE(std::holds_alternative<SavedReport>(result)) << std::get<std::string>(result);
+  const SavedReport& saved = std::get<SavedReport>(result);
+  EXPECT_EQ(saved.call_sites[0].open, 2u);
+  EXPECT_EQ(saved.findings[2].connections, 2u) << "an audit's number of that name is taken";
+}
+
 TEST(SavedReportTest, NoJson) {
   EXPECT_THAT(ProblemOf(""), HasSubstr("x.json is not a report of pqleash: no JSON at byte 1"));
   EXPECT_THAT(ProblemOf("{\"schema\": "), HasSubstr("no JSON at byte "));
@@ -112,6 +134,14 @@ TEST(SavedReportTest, WrongValuesAreNamedByTheirPlace) {
                 "call_sites[0].open is a number, expected a whole number of at least 0"},
            Case{"/call_sites/0/open", 1.5,
                 "call_sites[0].open is a number, expected a whole number of at least 0"},
+           Case{"/call_sites/0/id", "A1",
+                "call_sites[0].id is a string, expected 16 hexadecimal digits or 'unknown'"},
+           Case{"/call_sites/0/id", "000000000000000g", "expected 16 hexadecimal digits"},
+           Case{"/call_sites/0/hosts", "web1",
+                "call_sites[0].hosts is a string, expected an array"},
+           Case{"/call_sites/0/oldest_age_s", "1", "call_sites[0].oldest_age_s is a string"},
+           Case{"/answer", "leak", "answer is a string, expected an object"},
+           Case{"/processes/0/since", 7, "processes[0].since is a number, expected a string"},
            Case{"/call_sites/0/headline", 1,
                 "call_sites[0].headline is a number, expected the index of one of the frames"},
            Case{"/call_sites/0/frames/0/line", 4294967296,

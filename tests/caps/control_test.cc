@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <nlohmann/json.hpp>
 #include <regex>
+#include <sstream>
 
 #include "tests/caps/capped.h"
 #include "tests/e2e/observed.h"
@@ -249,6 +252,49 @@ TEST_F(Control, ARefusalNamesCapLimitUseAndTheBiggestHolder) {
         << refused;
     EXPECT_EQ(refused.text.find(':'), std::string::npos) << refused;
   }
+}
+
+// For whoever collects logs: one object a line, with the numbers of the sentence.
+TEST_F(Control, TheLogAsJsonHasTheCapsNumbers) {
+  using nlohmann::json;
+  caps_.Set("PQLEASH_LOG_FORMAT", "json");
+  caps_.Configure(Cap("service", 2, "reject"));
+  Capped program = caps_.Run();
+  ASSERT_TRUE(program.Open("a").ok);
+  ASSERT_TRUE(program.Open("b").ok);
+  EXPECT_FALSE(program.Open("refused").ok);
+  ASSERT_EQ(caps_.Tool({"caps", "set", "db", "--limit", "3"}).exit_code, 0);
+  program.Close("refused");
+  EXPECT_TRUE(program.Open("c").ok);
+
+  std::map<std::string, json> events;  // the last of each
+  std::istringstream log(caps_.Log());
+  for (std::string line; std::getline(log, line);) {
+    const json event = json::parse(line, nullptr, false);
+    ASSERT_FALSE(event.is_discarded()) << "no JSON: " << line;
+    EXPECT_EQ(event.value("service", ""), "shop") << line;
+    EXPECT_EQ(event.value("pid", 0), program.pid()) << line;
+    events[event.value("event", "")] = event;
+  }
+  ASSERT_TRUE(events.contains("start")) << caps_.Log();
+  EXPECT_EQ(events["start"]["level"], "info");
+  ASSERT_TRUE(events.contains("cap.reached")) << caps_.Log();
+  const json& reached = events["cap.reached"];
+  EXPECT_EQ(reached["level"], "warn");
+  EXPECT_EQ(reached["cap"], "db");
+  EXPECT_EQ(reached["in_use"], 2);
+  EXPECT_EQ(reached["limit"], 2);
+  EXPECT_EQ(reached["waiting"], 0);
+  EXPECT_EQ(reached["on_limit"], "reject");
+  ASSERT_TRUE(events.contains("cap.holder")) << caps_.Log();
+  const json& holder = events["cap.holder"];
+  EXPECT_EQ(holder["held"], 2);
+  EXPECT_EQ(holder["processes"], 1);
+  EXPECT_TRUE(std::regex_match(holder["call_site"].get<std::string>(), std::regex("[0-9a-f]{16}")));
+  EXPECT_GE(holder["oldest_s"].get<double>(), 0);
+  ASSERT_TRUE(events.contains("cap.changed")) << caps_.Log();
+  EXPECT_EQ(events["cap.changed"]["limit_before"], 2);
+  EXPECT_EQ(events["cap.changed"]["limit"], 3);
 }
 
 }  // namespace

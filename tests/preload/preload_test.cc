@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -109,14 +110,16 @@ void ExpectTotals(const Expected& expected, const LedgerTotals& totals) {
   }
 }
 
-// Moves what process `pid` has written into the default directory to `ledgers`: no test leaves
-// anything there.
-void MoveFromDefaultDirectory(pid_t pid, const std::string& ledgers) {
+// Moves what process `pid` has written into the default directory since `begun` to `ledgers`: no
+// test leaves anything there. An earlier process may have had the same number.
+void MoveFromDefaultDirectory(pid_t pid, std::filesystem::file_time_type begun,
+                              const std::string& ledgers) {
   const std::filesystem::path directory = "/dev/shm/pqleash-" + std::to_string(geteuid());
   if (!std::filesystem::exists(directory)) return;
   const std::string prefix = std::to_string(pid) + "-";
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     if (!entry.path().filename().string().starts_with(prefix)) continue;
+    if (entry.last_write_time() < begun) continue;
     if (mkdir(ledgers.c_str(), 0700) != 0 && errno != EEXIST) return;
     const auto copy = std::filesystem::path(ledgers) / entry.path().filename();
     std::filesystem::copy_file(entry.path(), copy);
@@ -171,10 +174,13 @@ class Preload : public ::testing::TestWithParam<Hazard> {
     const Trial trial(libpq);
     Command command = trial.Preloaded(hazard.command);
     SetEnvironment(hazard, trial, &command);
+    // Files have the time of the kernel's last tick.
+    const auto begun =
+        std::filesystem::file_time_type::clock::now() - std::chrono::milliseconds(20);
     const Outcome preloaded = RunToEnd(command);
     ExpectSame(bare, preloaded, hazard.same_err);
     const bool elsewhere = !std::filesystem::exists(trial.ledgers());
-    if (elsewhere) MoveFromDefaultDirectory(preloaded.pid, trial.ledgers());
+    if (elsewhere) MoveFromDefaultDirectory(preloaded.pid, begun, trial.ledgers());
     const LedgerTotals totals = ReadLedgerTotals(trial.ledgers());
     if (totals.ledgers > 0) {
       EXPECT_EQ(elsewhere, hazard.default_directory) << "the ledger was not where it belongs";

@@ -34,13 +34,11 @@ TEST(CliTest, BadUsageIsOneSentence) {
   const Case cases[] = {
       {{}, "pqleash: no command given; see `pqleash --help`\n"},
       {{"frobnicate"},
-       "pqleash: unknown command 'frobnicate', expected one of run, audit, ps, report, diff, "
-       "whois, check, caps, "
-       "advise, doctor; see `pqleash --help`\n"},
+       "pqleash: unknown command 'frobnicate', expected one of run, audit, ps, report, top, diff, "
+       "whois, serve, check, caps, advise, doctor; see `pqleash --help`\n"},
       {{"--frobnicate"},
-       "pqleash: unknown command '--frobnicate', expected one of run, audit, ps, report, diff, "
-       "whois, check, caps, "
-       "advise, doctor; see `pqleash --help`\n"},
+       "pqleash: unknown command '--frobnicate', expected one of run, audit, ps, report, top, "
+       "diff, whois, serve, check, caps, advise, doctor; see `pqleash --help`\n"},
       {{"report", "--min-age", "5"},
        "pqleash: report: --min-age: '5' is no duration, expected a number with a unit: 250ms, 30s, "
        "5m, 2h or 1d; see `pqleash report --help`\n"},
@@ -48,8 +46,8 @@ TEST(CliTest, BadUsageIsOneSentence) {
        "pqleash: report: --min-idle: 'soon' is no duration, expected a number with a unit: 250ms, "
        "30s, 5m, 2h or 1d; see `pqleash report --help`\n"},
       {{"report", "--format", "xml"},
-       "pqleash: report: --format: 'xml' is no format, expected text or json; see `pqleash report "
-       "--help`\n"},
+       "pqleash: report: --format: 'xml' is no format, expected text, json, html, folded, pprof, "
+       "speedscope, markdown or prometheus; see `pqleash report --help`\n"},
       {{"report", "--fail-on", "maybe"},
        "pqleash: report: --fail-on: 'maybe' is no level, expected proven or likely; see `pqleash "
        "report --help`\n"},

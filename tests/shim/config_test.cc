@@ -133,6 +133,7 @@ TEST_F(ConfigTest, BadVariablesAreNamedAndLeaveTheDefault) {
                         Case{"PQLEASH_KEEP_DEAD", "100001", "from 0 to 100000"},
                         Case{"PQLEASH_LOG", "stdout", "off, stderr, syslog"},
                         Case{"PQLEASH_LOG_LEVEL", "loud", "debug, info"},
+                        Case{"PQLEASH_LOG_FORMAT", "xml", "text or json"},
                         Case{"PQLEASH_REPORT_AT_EXIT", "x", "stderr or the absolute path"}}) {
     environment_ = {{c.variable, c.value}};
     const Loaded loaded = Run();

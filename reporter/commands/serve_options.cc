@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/commands/serve_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "reporter/commands/options.h"
+#include "reporter/commands/output.h"
+#include "reporter/duration.h"
+#include "reporter/report/bounded_file.h"
+#include "reporter/serve/config_arguments.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr size_t kMaxConfigBytes = 1 << 20;
+
+constexpr std::string_view kConfigKeys[] = {"listen",    "tls_cert", "tls_key",
+                                            "auth_file", "interval", "scan_interval",
+                                            "top",       "dir",      "on_finding"};
+
+struct Texts {
+  std::string listen = "127.0.0.1:9878";
+  std::string tls_cert;
+  std::string tls_key;
+  std::string auth_file;
+  std::string config;
+  std::optional<uint64_t> interval_ns;
+};
+
+void AddOptions(CLI::App* app, Texts* texts, ServeOptions* options) {
+  app->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app->add_option("--listen", texts->listen,
+                  "Address and port (default: 127.0.0.1:9878; port 0: any). One that is not "
+                  "loopback needs --tls-cert, --tls-key and --auth-file")
+      ->type_name("ADDRESS:PORT");
+  app->add_option("--tls-cert", texts->tls_cert, "Certificate and its chain, in PEM")
+      ->type_name("FILE");
+  app->add_option("--tls-key", texts->tls_key, "Private key of it, in PEM")->type_name("FILE");
+  app->add_option("--auth-file", texts->auth_file,
+                  "Who may ask: lines 'basic USER:PASSWORD' or 'bearer TOKEN', in a file of mode "
+                  "0600, or 0640 where root owns it")
+      ->type_name("FILE");
+  AddDurationOption(app, "--interval", "Read the ledgers this often (default: 5s; at least 1s)",
+                    &texts->interval_ns);
+  app->add_option_function<std::string>(
+         "--scan-interval",
+         [options](const std::string& text) {
+           options->scan_interval.reset();
+           if (text == "off") return;
+           const std::optional<uint64_t> ns = ParseDuration(text);
+           if (!ns || *ns < kSecond) {
+             throw CLI::ValidationError(
+                 "--scan-interval",
+                 fmt::format("'{}' is neither off nor a duration of 1s or more", text));
+           }
+           options->scan_interval = std::chrono::nanoseconds(*ns);
+         },
+         "Search the memory of living processes for lost connections this often, or off (default: "
+         "5m)")
+      ->type_name("DURATION");
+  app->add_option("--top", options->top,
+                  "Call sites with series of their own; the others are summed up (default: 10)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1'000));
+  AddDirectoryOption(app, &options->directory);
+  app->add_option("--on-finding", options->on_finding,
+                  "Command for /bin/sh to run for each new finding, which is on its stdin as JSON")
+      ->type_name("COMMAND");
+  app->add_option("--config", texts->config,
+                  "TOML file with these options, as in on_finding = \"...\"; the command line wins")
+      ->type_name("FILE");
+}
+
+// The options of the file. False: it was said what is wrong.
+bool ReadConfig(const std::string& path, std::vector<std::string>* arguments) {
+  std::string problem;
+  const std::optional<std::string> text = ReadBoundedFile(path, kMaxConfigBytes, &problem);
+  if (!text) {
+    Diagnose("serve: " + problem);
+    return false;
+  }
+  auto parsed = ConfigArguments(*text, kConfigKeys);
+  if (const auto* clause = std::get_if<std::string>(&parsed)) {
+    Diagnose(fmt::format("serve: {}, {}", path, *clause));
+    return false;
+  }
+  *arguments = std::get<std::vector<std::string>>(std::move(parsed));
+  return true;
+}
+
+// Reads the files that are named. The exit code to leave with.
+std::optional<int> ReadFiles(const Texts& texts, ServeOptions* options) {
+  const bool tls = !texts.tls_cert.empty() || !texts.tls_key.empty();
+  if (tls && (texts.tls_cert.empty() || texts.tls_key.empty())) {
+    Diagnose("serve: --tls-cert and --tls-key are needed both");
+    return kUsage;
+  }
+  if (!options->address.loopback && (!tls || texts.auth_file.empty())) {
+    Diagnose(
+        fmt::format("serve: {} can be reached by others, who would read names of users, "
+                    "databases and code: give --tls-cert, --tls-key and --auth-file, or "
+                    "listen on 127.0.0.1",
+                    options->address.host));
+    return kUsage;
+  }
+  if (!texts.auth_file.empty()) {
+    auto credentials = ReadCredentials(texts.auth_file);
+    if (const auto* sentence = std::get_if<std::string>(&credentials)) {
+      Diagnose("serve: " + *sentence);
+      return kFailed;
+    }
+    options->credentials = std::get<Credentials>(std::move(credentials));
+  }
+  if (tls) {
+    auto context = MakeTlsContext(texts.tls_cert, texts.tls_key);
+    if (const auto* sentence = std::get_if<std::string>(&context)) {
+      Diagnose("serve: " + *sentence);
+      return kFailed;
+    }
+    options->tls = std::get<TlsContext>(std::move(context));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<int> ReadServeOptions(const Arguments& arguments, ServeOptions* options) {
+  Texts texts;
+  const auto parse = [&](const Arguments& all) {
+    CLI::App app("Serve metrics for Prometheus, the report as JSON, and a page.");
+    AddOptions(&app, &texts, options);
+    return ParseArguments("serve", all, &app);
+  };
+  if (const auto exit_code = parse(arguments)) return exit_code;
+  if (!texts.config.empty()) {
+    Arguments all;
+    if (!ReadConfig(texts.config, &all)) return kUsage;
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    if (const auto exit_code = parse(all)) return exit_code;
+  }
+  if (texts.interval_ns) {
+    if (*texts.interval_ns < kSecond) {
+      Diagnose(
+          "serve: --interval is less than 1s: nobody scrapes that often, and each reading "
+          "costs time");
+      return kUsage;
+    }
+    options->interval = std::chrono::nanoseconds(*texts.interval_ns);
+  }
+  auto address = ParseListenAddress(texts.listen);
+  if (const auto* clause = std::get_if<std::string>(&address)) {
+    Diagnose(fmt::format("serve: --listen: {}; see `pqleash serve --help`", *clause));
+    return kUsage;
+  }
+  options->address = std::get<ListenAddress>(std::move(address));
+  return ReadFiles(texts, options);
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Many saved reports as one: of a fleet's hosts, say. Plain values; texts are not escaped.
+
+#ifndef PQLEASH_REPORTER_REPORT_MERGED_REPORT_H_
+#define PQLEASH_REPORTER_REPORT_MERGED_REPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "reporter/report/occasion.h"
+#include "reporter/report/saved_report.h"
+
+namespace pqleash::reporter {
+
+struct NamedReport {
+  std::string name;  // of the file
+  SavedReport report;
+};
+
+// A report that went into it.
+struct MergedSource {
+  std::string name;
+  std::string host;
+  std::string generated_at;
+  uint64_t processes = 0;
+};
+
+struct MergedReport {
+  uint64_t generated_realtime_ns = 0;
+  std::string host;  // where it was merged
+  std::vector<MergedSource> sources;
+  std::vector<SavedProcess> processes;  // in the order of the sources
+  std::vector<SavedCallSite>
+      call_sites;                      // with findings first, in their order; then what holds most
+  std::vector<SavedFinding> findings;  // most suspicious first
+  std::string verdict;                 // as of SavedReport
+  std::string answer;
+  std::vector<std::string> incomplete;  // a sentence each
+  uint64_t call_sites_left_out = 0;     // of the sources, or by `top`
+};
+
+// Call sites of one id are one, and findings of one kind and call site. What counts is added up, as
+// peaks are: the most that can have been open at once. Of ages, idle times and thresholds (evidence
+// in seconds), and of percentages, it is the greatest; a finding is proven where any of them is.
+// Each names its hosts, in order of the alphabet.
+//
+// A process that is in two reports would be counted twice: of these only the later report is taken,
+// and `incomplete` names the other. `incomplete` begins with what is handed over. Pure.
+MergedReport Merge(std::vector<NamedReport> reports, std::vector<std::string> incomplete,
+                   const Occasion& occasion);
+
+// Leaves `top` call sites.
+void KeepTop(uint64_t top, MergedReport* report);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_REPORT_MERGED_REPORT_H_

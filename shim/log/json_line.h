@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One event of the log as a JSON object on one line. Pure; no heap, no exceptions.
+
+#ifndef PQLEASH_SHIM_LOG_JSON_LINE_H_
+#define PQLEASH_SHIM_LOG_JSON_LINE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "shim/config/config.h"
+#include "shim/log/events.h"
+
+namespace pqleash::log {
+
+// A member of the object, beside those that every line has. Texts live as long as the call that
+// they are given to.
+class Field {
+ public:
+  static constexpr Field Number(std::string_view key, uint64_t number) {
+    return {key, Kind::kNumber, number, {}};
+  }
+  // Milli-units: 2,500 is 2.5.
+  static constexpr Field Thousandths(std::string_view key, uint64_t thousandths) {
+    return {key, Kind::kThousandths, thousandths, {}};
+  }
+  static constexpr Field Seconds(std::string_view key, uint64_t ns) {
+    return Thousandths(key, ns / 1'000'000);
+  }
+  // 16 hexadecimal digits, as reports have it; null for 0: not known.
+  static constexpr Field CallSite(std::string_view key, uint64_t id) {
+    return {key, Kind::kCallSite, id, {}};
+  }
+  static constexpr Field Flag(std::string_view key, bool flag) {
+    return {key, Kind::kFlag, flag ? 1u : 0u, {}};
+  }
+  static constexpr Field Text(std::string_view key, std::string_view text) {
+    return {key, Kind::kText, 0, text};
+  }
+
+  enum class Kind { kNumber, kThousandths, kCallSite, kFlag, kText };
+  std::string_view key;
+  Kind kind;
+  uint64_t number;
+  std::string_view text;  // any bytes
+
+ private:
+  constexpr Field(std::string_view a_key, Kind a_kind, uint64_t a_number, std::string_view a_text)
+      : key(a_key), kind(a_kind), number(a_number), text(a_text) {}
+};
+
+using Fields = std::initializer_list<Field>;
+
+struct Line {
+  uint64_t realtime_ns;
+  config::LogLevel level;
+  Event event;
+  int32_t pid;
+  std::string_view service;
+  std::string_view message;
+};
+
+// With its NUL.
+inline constexpr size_t kJsonLineSize = 3 * 1024;
+
+// Writes `line` with `fields`, NUL-terminated and without a line feed, and returns its length.
+// Always a whole object: where it would be too long, the message is cut and "cut": true added; the
+// fields go last of all.
+size_t FormatJsonLine(const Line& line, Fields fields, char (&text)[kJsonLineSize]);
+
+}  // namespace pqleash::log
+
+#endif  // PQLEASH_SHIM_LOG_JSON_LINE_H_
