@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "reporter/advice/shares.h"
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/render/layout.h"
@@ -231,7 +232,8 @@ class ServiceAdviser {
             static_cast<double>(site.opened) * 1e9 / static_cast<double>(since_ns);
       }
       if (const SourceFrame* frame = HeadlineFrame(group.frames, options_.library_paths)) {
-        site.place = DescribeFrame(frame);
+        site.place = DescribeSite(group.frames, static_cast<size_t>(frame - group.frames.data()),
+                                  group.caller);
       }
       advice_.call_sites.push_back(std::move(site));
     }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ struct CallSiteGroup {
   std::vector<CallSiteMember> members;
   std::vector<GroupedConnection> connections;
   std::vector<SourceFrame> frames;  // innermost first; empty until SymboliseCallSites
+  std::optional<size_t> caller;     // index into `frames`: see TellApart
 };
 
 // One group for each call site that opened or tried to open anything, in order of id. Pure. Refers

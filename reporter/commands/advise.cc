@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "reporter/advice/advice.h"
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/collect.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
@@ -132,6 +133,7 @@ int RunAdvise(const Arguments& arguments) {
   std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
   Symboliser symboliser;
   SymboliseCallSites(collected.snapshots, &symboliser, &call_sites);
+  TellApart(options.advice.library_paths, &call_sites);
   Advice advice =
       Advise(collected.snapshots, call_sites, collected.caps, options.advice, CurrentOccasion());
   advice.incomplete = std::move(collected.incomplete);

@@ -23,6 +23,7 @@
 
 #include "reporter/audit/baseline.h"
 #include "reporter/audit/judge.h"
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/audit_options.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
@@ -159,6 +160,7 @@ AuditReport MakeAudit(Collected collected, const Judgement& judgement,
         collected.snapshots, &symboliser, &call_sites,
         [&line](uint64_t done, uint64_t all) { line.Show([&] { return SymbolText(done, all); }); });
   }
+  TellApart(library_paths, &call_sites);
   if (without != 0) {
     collected.incomplete.push_back(
         fmt::format("{} call sites are without their stacks: there are too many frames", without));

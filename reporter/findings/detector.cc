@@ -10,6 +10,7 @@
 #include <map>
 #include <utility>
 
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/service.h"
 
 namespace pqleash::reporter {
@@ -140,7 +141,9 @@ Picked Pick(const Observation& observation, const CallSiteGroup& group,
 
 std::string PlaceName(const Observation& observation, const CallSiteGroup& group) {
   const SourceFrame* headline = HeadlineFrame(group.frames, observation.library_paths);
-  return headline == nullptr ? "a place that was not recorded" : DescribeFrame(headline);
+  if (headline == nullptr) return "a place that was not recorded";
+  return DescribeSite(group.frames, static_cast<size_t>(headline - group.frames.data()),
+                      group.caller);
 }
 
 std::string OpenedBy(const Observation& observation, const CallSiteGroup& group) {

@@ -199,6 +199,7 @@ Json ToJson(const ReportCallSite& site) {
           {"stack_truncated", site.stack_truncated},
           {"stack_incomplete", site.stack_incomplete},
           {"headline", site.headline ? Json(*site.headline) : Json(nullptr)},
+          {"caller", site.caller ? Json(*site.caller) : Json(nullptr)},
           {"frames", ToJsonArray(site.frames)},
           {"connections", ToJsonArray(site.connections)},
           {"connections_left_out", site.connections_left_out}};

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/render/escape.h"
@@ -76,7 +77,7 @@ void WriteStack(const ReportCallSite& site, const ExportOptions& options, std::o
 
 void WriteCallSite(size_t number, const ReportCallSite& site, const ExportOptions& options,
                    std::ostream& out) {
-  const std::string title = site.headline ? DescribeFrame(&site.frames[*site.headline])
+  const std::string title = site.headline ? DescribeSite(site.frames, site.headline, site.caller)
                                           : "connects without a recorded stack";
   std::string counters = fmt::format("{} open, {} opened, {} closed, {} failed", site.open,
                                      site.opened, site.closed, site.failed);

@@ -54,6 +54,7 @@ Json ToJson(const SavedCallSite& site) {
           {"oldest_age_s", OrNull(site.oldest_age_s)},
           {"max_idle_s", OrNull(site.max_idle_s)},
           {"headline", OrNull(site.headline)},
+          {"caller", OrNull(site.caller)},
           {"frames", std::move(frames)}};
 }
 

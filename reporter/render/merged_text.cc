@@ -85,6 +85,7 @@ void WriteCallSite(size_t number, const SavedCallSite& saved, const TextOptions&
   site.max_idle_ns = Nanoseconds(saved.max_idle_s);
   site.frames = saved.frames;
   site.headline = saved.headline;
+  site.caller = saved.caller;
   WriteCallSiteText(number, site, options.native_frames, Style(options.colour), out);
   WriteHosts(saved.hosts, out);
 }

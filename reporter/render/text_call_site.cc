@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/duration.h"
 #include "reporter/render/escape.h"
 #include "reporter/render/names.h"
@@ -169,8 +170,9 @@ std::string TargetText(const Target& target) { return ServerName(target); }
 
 void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_frames,
                        const Style& style, std::ostream& out) {
-  const std::string title = site.headline ? Escape(DescribeFrame(&site.frames[*site.headline]))
-                                          : "connects without a recorded stack";
+  const std::string title = site.headline
+                                ? Escape(DescribeSite(site.frames, site.headline, site.caller))
+                                : "connects without a recorded stack";
   out << fmt::format("{:3}. ", number) << style.Bold(CutEnd(title, kTextWidth - 5)) << '\n';
   std::vector<std::string> counters = {
       fmt::format("open {}", site.open), fmt::format("opened {}", site.opened),

@@ -85,6 +85,7 @@ void AddSite(SavedCallSite from, SavedCallSite* to) {
   if (to->frames.empty() || KnownFrames(from) > KnownFrames(*to)) {
     to->frames = std::move(from.frames);
     to->headline = from.headline;
+    to->caller = from.caller;
   }
 }
 

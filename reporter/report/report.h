@@ -90,6 +90,7 @@ struct ReportCallSite {
   std::optional<uint64_t> max_idle_ns;
   std::vector<SourceFrame> frames;            // innermost first
   std::optional<size_t> headline;             // index of the frame to name it by
+  std::optional<size_t> caller;               // of the one that tells it from others of that name
   std::vector<ReportConnection> connections;  // most telling first
   uint64_t connections_left_out = 0;          // by the filter
 };

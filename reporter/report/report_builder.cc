@@ -129,6 +129,7 @@ ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const Ca
   if (const SourceFrame* headline = HeadlineFrame(site.frames, filter.library_paths)) {
     site.headline = static_cast<size_t>(headline - site.frames.data());
   }
+  site.caller = group.caller;
   std::set<size_t> processes;
   for (const CallSiteMember& member : group.members) {
     if (Connected(snapshots[member.snapshot].call_sites[member.call_site])) {

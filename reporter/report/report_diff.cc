@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/call_sites/told_apart.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -18,7 +19,7 @@ struct Site {
 };
 
 std::string PlaceOf(const SavedCallSite& site) {
-  return site.headline ? DescribeFrame(&site.frames[*site.headline])
+  return site.headline ? DescribeSite(site.frames, site.headline, site.caller)
                        : std::string("a place that was not recorded");
 }
 

@@ -208,6 +208,10 @@ SavedCallSite ReadCallSite(const Node& node) {
   if (headline.IsNull()) return site;
   site.headline = headline.Whole();
   if (*site.headline >= site.frames.size()) headline.Expected("the index of one of the frames");
+  if (!node.Has("caller") || node.At("caller").IsNull()) return site;
+  site.caller = node.At("caller").Whole();
+  if (*site.caller >= site.frames.size())
+    node.At("caller").Expected("the index of one of the frames");
   return site;
 }
 

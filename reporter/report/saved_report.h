@@ -52,6 +52,7 @@ struct SavedCallSite {
   std::optional<double> max_idle_s;
   std::vector<SourceFrame> frames;
   std::optional<size_t> headline;  // index into `frames`
+  std::optional<size_t> caller;    // as `headline`
   std::vector<std::string> hosts;  // of a merged report; else empty: the report's
 };
 

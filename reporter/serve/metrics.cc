@@ -77,8 +77,9 @@ class MetricsBuilder {
   }
 
   void AddTotals() {
-    for (const auto& [service, counters] : input_.services.sums()) {
-      const Labels labels = {{"service", LabelValue(service)}};
+    for (const auto& sum : input_.services.sums()) {
+      const Labels labels = {{"service", LabelValue(sum.first)}};
+      const Counters& counters = sum.second;
       const auto add = [&](const std::string& name, const std::string& help, size_t index) {
         set_.AddCounter(name, help, labels, ToDouble(counters[index]));
       };
@@ -144,7 +145,8 @@ class MetricsBuilder {
                     ToDouble(unfinished));
     }
     const std::pair<std::string, std::string> other = {TotalsMemory::kOther, TotalsMemory::kOther};
-    for (const auto& [key, count] : KeepTop(held, kMaxDatabases, other)) {
+    for (const auto& entry : KeepTop(held, kMaxDatabases, other)) {
+      const auto& key = entry.first;
       const auto add = [&](const char* state, uint64_t number) {
         set_.AddGauge("db_client_connection_count", "Open connections",
                       {{"service", LabelValue(key.first)},
@@ -152,8 +154,8 @@ class MetricsBuilder {
                        {"state", state}},
                       ToDouble(number));
       };
-      add("idle", count.idle);
-      add("used", count.used);
+      add("idle", entry.second.idle);
+      add("used", entry.second.used);
     }
   }
 
@@ -166,14 +168,14 @@ class MetricsBuilder {
         if (IsOpen(connection)) Count(connection, &held[CallSiteName(group.id)]);
       }
     }
-    for (const auto& [site, count] : KeepTop(held, input_.top, std::string(TotalsMemory::kOther))) {
+    for (const auto& entry : KeepTop(held, input_.top, std::string(TotalsMemory::kOther))) {
       const auto add = [&](const char* state, uint64_t number) {
         set_.AddGauge("pqleash_call_site_connections",
                       "Open connections by the code that opened them, as `pqleash report` names it",
-                      {{"call_site", site}, {"state", state}}, ToDouble(number));
+                      {{"call_site", entry.first}, {"state", state}}, ToDouble(number));
       };
-      add("idle", count.idle);
-      add("used", count.used);
+      add("idle", entry.second.idle);
+      add("used", entry.second.used);
     }
   }
 

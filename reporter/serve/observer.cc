@@ -10,6 +10,7 @@
 #include <sstream>
 #include <utility>
 
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/output.h"
@@ -144,6 +145,7 @@ void Observer::ReportNews(const Observation& observation, std::vector<CallSiteGr
   // Only now names are worth their price. The same findings come out, with the code in their words.
   Symboliser symboliser;
   SymboliseCallSites(observation.snapshots, &symboliser, call_sites);
+  TellApart({}, call_sites);
   const std::vector<Finding> named = FindAll(observation);
   for (const size_t i : fresh) {
     if (i < named.size()) hook_->Call(CallFor(named[i], keys[i].service));

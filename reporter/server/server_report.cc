@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/detector.h"
 
 namespace pqleash::reporter {
@@ -178,8 +179,11 @@ ServerReport BuildServerReport(const ServerView& view, const std::vector<Snapsho
       backend.call_site = snapshot.call_sites[snapshot.connections[place->connection].call_site].id;
       const auto group = groups.find(backend.call_site);
       if (group != groups.end()) {
-        backend.opened_by =
-            DescribeFrame(HeadlineFrame(group->second->frames, options.library_paths));
+        const std::vector<SourceFrame>& frames = group->second->frames;
+        if (const SourceFrame* headline = HeadlineFrame(frames, options.library_paths)) {
+          backend.opened_by = DescribeSite(frames, static_cast<size_t>(headline - frames.data()),
+                                           group->second->caller);
+        }
       }
     }
     report.backends.push_back(std::move(backend));

@@ -48,9 +48,10 @@ void AddConnection(const ReportConnection& connection, Lines* lines) {
   if (connection.backend_pid != 0) holder += fmt::format("; backend {}", connection.backend_pid);
   Add(Kind::kText, holder, lines);
   Add(Kind::kText,
-      fmt::format("{}; {} old, unused for {}, {} queries", ActivityText(connection),
-                  HumanDuration(connection.age_ns), HumanDuration(connection.idle_ns),
-                  connection.commands),
+      fmt::format(
+          "{}; {} old, unused for {}, {}", ActivityText(connection),
+          HumanDuration(connection.age_ns), HumanDuration(connection.idle_ns),
+          connection.commands == 1 ? "1 query" : fmt::format("{} queries", connection.commands)),
       lines);
   if (IsLost(connection.reach)) {
     Add(Kind::kText,

@@ -84,18 +84,32 @@ std::string FindingKey(const Report& report, size_t index) {
   return fmt::format("{} {}", own, same);
 }
 
+namespace {
+
+// On a line of a table the directory is the least of it; the stack shows it.
+std::string Brief(const SourceFrame& frame) {
+  if (!frame.function.empty() && !frame.file.empty()) {
+    return fmt::format("{} ({}:{})", FunctionName(frame.function), BaseName(frame.file),
+                       frame.line);
+  }
+  if (!frame.function.empty() && !frame.module.empty()) {
+    return fmt::format("{} ({})", FunctionName(frame.function), BaseName(frame.module));
+  }
+  return DescribeFrame(&frame);
+}
+
+}  // namespace
+
 std::string SiteTitle(const ReportCallSite& site) {
   if (site.headline && *site.headline < site.frames.size()) {
     const SourceFrame& frame = site.frames[*site.headline];
-    // On a line of a table the directory is the least of it; the stack shows it.
-    if (!frame.function.empty() && !frame.file.empty()) {
-      return Escape(fmt::format("{} ({}:{})", FunctionName(frame.function), BaseName(frame.file),
-                                frame.line));
+    // What differs comes first: the end of a narrow line is cut.
+    if (site.caller && *site.caller < site.frames.size()) {
+      const std::string function = FunctionName(frame.function);
+      return Escape(fmt::format("{} > {}", Brief(site.frames[*site.caller]),
+                                function.empty() ? Brief(frame) : function));
     }
-    if (!frame.function.empty() && !frame.module.empty()) {
-      return Escape(fmt::format("{} ({})", FunctionName(frame.function), BaseName(frame.module)));
-    }
-    return Escape(DescribeFrame(&frame));
+    return Escape(Brief(frame));
   }
   return site.id == 0 ? "not attributed" : "call site " + CallSiteName(site.id);
 }

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/policy_change.h"
 #include "reporter/report/report_builder.h"
@@ -29,6 +30,7 @@ Report ReportOf(const std::vector<Snapshot>& snapshots, const std::vector<Reacha
                 Symboliser* symboliser) {
   std::vector<CallSiteGroup> call_sites = GroupCallSites(snapshots);
   SymboliseCallSites(snapshots, symboliser, &call_sites);
+  TellApart({}, &call_sites);
   return BuildReport(snapshots, call_sites, {}, incomplete, CurrentOccasion(), reach, caps);
 }
 

@@ -20,7 +20,9 @@
   const kMostConnections = 100;
 
   const headline = (site) => site.headline === null ? null : site.frames[site.headline];
-  pqleash.siteName = (site) => headline(site) ? pqleash.frameName(headline(site)) : "connects without a recorded stack";
+  // Of several with the same headline each has the caller that tells it from the others.
+  const caller = (site) => site.caller === null || site.caller === undefined ? "" : `, called by ${pqleash.frameName(site.frames[site.caller])}`;
+  pqleash.siteName = (site) => headline(site) ? pqleash.frameName(headline(site)) + caller(site) : "connects without a recorded stack";
 
   const valueOf = (column, site) => (column.of ? column.of(site) : site[column.key] ?? -1);
 

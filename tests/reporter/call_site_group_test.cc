@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "reporter/call_sites/told_apart.h"
+
 namespace pqleash::reporter {
 namespace {
 
@@ -53,6 +55,55 @@ SourceFrame At(const std::string& module, const std::string& function) {
   frame.function = function;
   frame.offset = 0x12;
   return frame;
+}
+
+CallSiteGroup Through(const std::vector<std::string>& functions) {
+  CallSiteGroup group;
+  for (const std::string& function : functions) group.frames.push_back(At("/srv/shop", function));
+  return group;
+}
+
+// What a report calls it.
+std::string NameOf(const CallSiteGroup& group) {
+  return DescribeSite(group.frames, 0, group.caller);
+}
+
+TEST(TellApartTest, ByTheFirstCallerThatNoOtherHas) {
+  std::vector<CallSiteGroup> groups = {
+      Through({"Open", "Pool", "main"}), Through({"Open", "Pool", "Worker", "main"}),
+      Through({"Open", "Audit", "main"}), Through({"Connect", "main"})};
+  TellApart({}, &groups);
+  EXPECT_EQ(NameOf(groups[0]), "Open (/srv/shop+0x12), called by main (/srv/shop+0x12)");
+  EXPECT_EQ(NameOf(groups[1]), "Open (/srv/shop+0x12), called by Worker (/srv/shop+0x12)");
+  EXPECT_EQ(NameOf(groups[2]), "Open (/srv/shop+0x12), called by Audit (/srv/shop+0x12)");
+  EXPECT_EQ(NameOf(groups[3]), "Connect (/srv/shop+0x12)") << "it is the only one";
+}
+
+TEST(TellApartTest, NothingIsSaidWhereNothingDiffers) {
+  // Two calls on one line, and a recursion that one of them ends earlier.
+  std::vector<CallSiteGroup> groups = {Through({"Open", "main"}), Through({"Open", "main"}),
+                                       Through({"Open"}), Through({})};
+  TellApart({}, &groups);
+  EXPECT_EQ(NameOf(groups[0]), NameOf(groups[1]));
+  EXPECT_EQ(NameOf(groups[2]), "Open (/srv/shop+0x12)");
+  EXPECT_EQ(NameOf(groups[3]), "");
+}
+
+TEST(TellApartTest, AScriptIsToldApartByItsOwnFrames) {
+  const auto script = [](const std::string& function) {
+    SourceFrame frame;
+    frame.language = Language::kPython;
+    frame.function = function;
+    frame.file = "/srv/shop/db.py";
+    frame.line = 7;
+    return frame;
+  };
+  std::vector<CallSiteGroup> groups(2);
+  groups[0].frames = {script("connect"), At("/usr/bin/python3", "eval_a"), script("audit")};
+  groups[1].frames = {script("connect"), At("/usr/bin/python3", "eval_b"), script("order")};
+  TellApart({}, &groups);
+  EXPECT_EQ(NameOf(groups[0]), "connect (/srv/shop/db.py:7), called by audit (/srv/shop/db.py:7)");
+  EXPECT_EQ(NameOf(groups[1]), "connect (/srv/shop/db.py:7), called by order (/srv/shop/db.py:7)");
 }
 
 TEST(HeadlineFrameTest, FirstOneOutsideOfTheSystem) {
