@@ -21,64 +21,12 @@
 
 #include "tests/preload/hazards.h"
 #include "tests/preload/ledger_totals.h"
+#include "tests/preload/trial.h"
 #include "tests/support/subprocess.h"
 #include "tests/support/temporary_directory.h"
 
 namespace pqleash::testing {
 namespace {
-
-enum class Libpq { kStandin, kSymbolic, kPostgres };
-
-// A directory in which one program runs once. The ledgers are in `ledgers`.
-class Trial {
- public:
-  explicit Trial(Libpq libpq) : libpq_(libpq) {
-    std::filesystem::create_directory(directory_ / "work");
-    std::ofstream(directory_ / "file") << "= neither a directory nor TOML\n";
-    std::filesystem::create_directory(directory_ / "target");
-    std::filesystem::create_directory_symlink(directory_ / "target", directory_ / "link");
-    std::filesystem::create_directory(directory_ / "open");
-    std::filesystem::permissions(directory_ / "open", std::filesystem::perms::all);
-  }
-
-  Command Bare(const std::vector<std::string>& words) const {
-    Command command;
-    command.arguments = words;
-    command.arguments[0] = std::string(PQLEASH_TEST_PROGRAMS) + "/" + words[0];
-    command.directory = directory_ / "work";
-    command.environment["PQLEASH_TEST_EARLY_EXIT"] = std::nullopt;
-    if (libpq_ != Libpq::kPostgres) {
-      command.environment["PQLEASH_TEST_STANDIN"] = "1";
-      command.environment["LD_LIBRARY_PATH"] =
-          libpq_ == Libpq::kStandin ? PQLEASH_TEST_STANDIN_DIR : PQLEASH_TEST_SYMBOLIC_DIR;
-    }
-    return command;
-  }
-
-  // The settings begin with PQLEASH_; the rest of a hazard's environment is there in the bare run
-  // too.
-  Command Preloaded(const std::vector<std::string>& words) const {
-    Command command = Bare(words);
-    command.environment["LD_PRELOAD"] = PQLEASH_TEST_LIBRARY;
-    command.environment["PQLEASH_DIR"] = ledgers();
-    return command;
-  }
-
-  std::string ledgers() const { return directory_ / "ledgers"; }
-  const std::filesystem::path& path() const { return directory_.path(); }
-
- private:
-  const Libpq libpq_;
-  const TemporaryDirectory directory_;
-};
-
-void SetEnvironment(const Hazard& hazard, const Trial& trial, Command* command) {
-  for (const auto& [name, value] : hazard.environment) {
-    command->environment[name] =
-        value.starts_with('@') ? trial.path().string() + value.substr(1) : value;
-  }
-  command->err_to = hazard.err_to;
-}
 
 Outcome RunBare(const Hazard& hazard, Libpq libpq) {
   const Trial trial(libpq);
