@@ -192,11 +192,28 @@ std::ostream& operator<<(std::ostream& stream, const Nth& nth) { return stream <
 
 class TheNth : public ::testing::TestWithParam<Nth> {};
 
+// Names of the ledgers of these programs there.
+std::string OursInDefaultDirectory() {
+  std::set<std::string> names;
+  const std::string directory = "/dev/shm/pqleash-" + std::to_string(geteuid());
+  if (!std::filesystem::exists(directory)) return "";
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::ostringstream bytes;
+    bytes << std::ifstream(entry.path(), std::ios::binary).rdbuf();
+    if (bytes.str().find(PQLEASH_TEST_PROGRAMS) != std::string::npos)
+      names.insert(entry.path().filename());
+  }
+  std::string text;
+  for (const std::string& name : names) text += name + '\n';
+  return text;
+}
+
 TEST_P(TheNth, MayFailAndAllThatFollow) {
   const Outcome bare = RunToEnd(Trial().Bare(GetParam().words));
   if (bare.exit_code == 99) GTEST_SKIP() << "no filter of system calls is allowed here";
   // Nothing of the host's own is made to fail.
   EXPECT_EQ(bare.err, "tried 0\n");
+  const std::string before = OursInDefaultDirectory();
   for (const char* configuration : {"all.toml", "caps.toml"}) {
     const Trial trial;
     const Outcome preloaded = RunToEnd(trial.Preloaded(GetParam().words, configuration));
@@ -205,6 +222,8 @@ TEST_P(TheNth, MayFailAndAllThatFollow) {
     int tried = 0;
     EXPECT_EQ(sscanf(preloaded.err.c_str(), "tried %d", &tried), 1) << preloaded.err;
     EXPECT_GE(tried, GetParam().at_least);
+    // Without a configuration, too, nothing is written where it was not asked for.
+    EXPECT_EQ(OursInDefaultDirectory(), before);
   }
 }
 
