@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,16 +27,25 @@ void* MapFile(int fd, uint64_t size) {
   return memory != MAP_FAILED ? memory : nullptr;
 }
 
+// Growing a file beyond RLIMIT_FSIZE raises SIGXFSZ, whose default ends the host (setrlimit(2)).
+bool MayGrowTo(uint64_t size) {
+  rlimit file_size = {};
+  if (getrlimit(RLIMIT_FSIZE, &file_size) == 0 && size <= file_size.rlim_cur) return true;
+  errno = EFBIG;
+  return false;
+}
+
 // Makes a complete board under a name of its own and links it into place: nobody sees half of one.
 // errno: EEXIST, another process was faster.
 bool MakeBoard(int directory, const char* name, uint64_t pid_namespace) {
+  const uint64_t size = Board::Size(kSharedCapacity);
+  if (!MayGrowTo(size)) return false;
   char own[96];
   // The thread's number: two of this process may be here at once.
   snprintf(own, sizeof(own), "%s.%d", name, gettid());
   unlinkat(directory, own, 0);  // of an earlier thread of that number
   const int fd = openat(directory, own, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return false;
-  const uint64_t size = Board::Size(kSharedCapacity);
   bool made = false;
   if (ftruncate(fd, static_cast<off_t>(size)) == 0) {
     if (void* memory = MapFile(fd, size)) {

@@ -270,7 +270,9 @@ class Loader {
           path, error));
       return;
     }
-    const toml::parse_result parsed = toml::parse(std::string_view(*text), std::string_view(path));
+    // Without the path, of which toml++ would keep a copy: it makes that copy where it lets no
+    // exception out, and a host without memory would be ended by std::terminate.
+    const toml::parse_result parsed = toml::parse(std::string_view(*text));
     if (!parsed) {
       loaded_.problems.push_back(fmt::format("{}:{}: {}; nothing in this file is used", path,
                                              parsed.error().source().begin.line,

@@ -13,6 +13,9 @@ namespace pqleash::config {
 
 namespace {
 
+constexpr int kMaxInterrupted =
+    100;  // a reading by signals; whoever is interrupted more often is not served
+
 constexpr off_t kMaxConfigFile = 1 << 20;
 
 struct Descriptor {
@@ -38,9 +41,10 @@ std::optional<std::string> ReadConfigFile(const std::string& path, std::string* 
   }
   std::string text(static_cast<size_t>(status.st_size), '\0');
   size_t size = 0;
+  int interrupted = 0;
   while (size < text.size()) {
     const ssize_t chunk = read(file.fd, text.data() + size, text.size() - size);
-    if (chunk < 0 && errno == EINTR) continue;
+    if (chunk < 0 && errno == EINTR && ++interrupted < kMaxInterrupted) continue;
     if (chunk < 0) {
       *error = strerrordesc_np(errno);
       return std::nullopt;

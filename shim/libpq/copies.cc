@@ -101,10 +101,11 @@ const Copy* Enter(void* definition, void* scope) {
       map == nullptr) {
     return nullptr;
   }
-  // Never closed: this pins the object. An empty name is the main program.
+  // Never closed: this pins the object. An empty name is the main program. Where the linker has no
+  // memory for that, a libpq of the global scope can be called all the same.
   const char* name = map->l_name[0] != '\0' ? map->l_name : nullptr;
   void* handle = dlopen(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-  if (handle == nullptr) return nullptr;
+  if (handle == nullptr && scope == nullptr) return nullptr;
   ObjectRange range{reinterpret_cast<uintptr_t>(definition)};
   dl_iterate_phdr(FindRange, &range);
   if (range.end == 0) return nullptr;

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <initializer_list>
 
 #include "shim/support/text.h"
 
@@ -16,31 +17,34 @@ namespace pqleash::log {
 
 namespace {
 
-// A write to a pipe without a reader would raise SIGPIPE in the host.
-class SigpipeHeldBack {
+// A write to a pipe without a reader would raise SIGPIPE in the host, and one beyond RLIMIT_FSIZE
+// SIGXFSZ. Both are the writing thread's own, and end a process.
+class SignalsHeldBack {
  public:
-  SigpipeHeldBack() {
+  SignalsHeldBack() {
     sigset_t pending;
     sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-    sigemptyset(&sigpipe_);
-    sigaddset(&sigpipe_, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
-  }
-  ~SigpipeHeldBack() {
-    if (!was_pending_) {
-      const timespec no_wait = {0, 0};
-      sigtimedwait(&sigpipe_, nullptr, &no_wait);
+    sigemptyset(&held_back_);
+    sigemptyset(&ours_);
+    for (const int signal : {SIGPIPE, SIGXFSZ}) {
+      sigaddset(&held_back_, signal);
+      // What was pending before is the host's.
+      if (sigismember(&pending, signal) != 1) sigaddset(&ours_, signal);
     }
+    pthread_sigmask(SIG_BLOCK, &held_back_, &before_);
+  }
+  ~SignalsHeldBack() {
+    const timespec no_wait = {0, 0};
+    sigtimedwait(&ours_, nullptr, &no_wait);  // a write raises one of them at most
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
-  SigpipeHeldBack(const SigpipeHeldBack&) = delete;
-  SigpipeHeldBack& operator=(const SigpipeHeldBack&) = delete;
+  SignalsHeldBack(const SignalsHeldBack&) = delete;
+  SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
 
  private:
-  sigset_t sigpipe_;
+  sigset_t held_back_;
+  sigset_t ours_;
   sigset_t before_;
-  bool was_pending_;
 };
 
 }  // namespace
@@ -70,7 +74,7 @@ void Output::Write(const char* bytes, size_t size) const {
   const int fd = Open();
   if (fd < 0) return;
   {
-    const SigpipeHeldBack sigpipe_held_back;
+    const SignalsHeldBack signals_held_back;
     if (write(fd, bytes, size) < 0) {
       // Lost: there is nobody to tell.
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writing into the host's stderr or into a file without a trace in the host: no descriptor is kept,
-// SIGPIPE is held back, and a stderr that the host has closed or put to another use since is left
+// SIGPIPE and SIGXFSZ are held back, and a stderr that the host has closed or put to another use since is left
 // alone.
 
 #ifndef PQLEASH_SHIM_LOG_OUTPUT_H_

@@ -116,7 +116,12 @@ void ReadSettings(const Identity& identity, Settings* settings,
     AdoptPolicies(loaded, policies);
   } catch (...) {
     // No memory for the configuration: what follows needs none of the heap.
-    snprintf(settings->dir, sizeof(settings->dir), "/dev/shm/pqleash-%u", identity.uid);
+    const char* dir = config::Variable("PQLEASH_DIR");
+    if (dir != nullptr && dir[0] == '/' && strlen(dir) < sizeof(settings->dir)) {
+      CopyText(dir, settings->dir);
+    } else {
+      snprintf(settings->dir, sizeof(settings->dir), "/dev/shm/pqleash-%u", identity.uid);
+    }
     snprintf(settings->service, sizeof(settings->service), "%.63s", identity.ExecutableName());
     settings->stack_depth = 32;
     settings->connections = 256;

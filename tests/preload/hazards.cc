@@ -270,6 +270,7 @@ std::vector<Hazard> StandinHazards() {
            {"cancel_thread", "query-pending"},
            {.opened = 2, .closed = 2, .failed = 0}},
           {"SmallStack", {"small_stack", "32"}, {.opened = 2, .closed = 2, .failed = 0}},
+          {"SmallestStackFirst", {"small_stack", "16", "first"}, {.opened = kNoLedger}},
           {"SmallStackFirst",
            {"small_stack", "64", "first"},
            {.opened = 1, .closed = 1, .failed = 0}},
@@ -300,6 +301,7 @@ std::vector<Hazard> PostgresHazards() {
   Append(&hazards,
          {
              {"Threads", {"threads", "10"}, {.opened = 80, .closed = 80, .failed = 0}},
+             {"SmallestStackFirst", {"small_stack", "16", "first"}, {.opened = kNoLedger}},
              {"SmallStack", {"small_stack", "128"}, {.opened = 2, .closed = 2, .failed = 0}},
              {"LogToStderr",
               {"basic"},

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +85,23 @@ TEST(Output, SurvivesAPipeWithoutAReader) {
   sigset_t pending;
   sigpending(&pending);
   EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+}
+
+TEST(Output, SurvivesTheLimitOfAFilesSize) {
+  const testing::TemporaryDirectory directory;
+  const std::string path = directory / "log";
+  rlimit before = {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small = {4, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Output output(path.c_str());
+  output.Write("one\n", 4);
+  output.Write("two\n", 4);  // would end the test with SIGXFSZ
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(ReadAll(path), "one\n");
+  sigset_t pending;
+  sigpending(&pending);
+  EXPECT_EQ(sigismember(&pending, SIGXFSZ), 0);
 }
 
 TEST(Output, DoesNotWaitForAFifosReader) {
