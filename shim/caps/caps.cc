@@ -79,17 +79,28 @@ Request Caps::RequestOf(const Ask& ask, Board& board, uint32_t member, uint64_t 
 
 Outcome Caps::Enter(const Ask& ask) {
   Claim& claim = start_.claims[ask.slot];
-  claim.closing = false;
-  claim.own = kNoEntry;
-  claim.shared = kNoEntry;
-  claim.waited_ns = 0;
-  claim.ask = ask;
+  {
+    // Whoever serves the parked may be about to look at the slot's former connection.
+    const BoundedLockHolder lock(claiming_);
+    claim.closing = false;
+    claim.own = kNoEntry;
+    claim.shared = kNoEntry;
+    claim.waited_ns = 0;
+    claim.ask = ask;
+    claim.stage = Claim::kNone;
+  }
   const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   if (ask.parked && shared_.attached()) Join(ask.now);  // the word that wakes the parked
-  claim.stage = Claim::kAtOwn;
   Outcome outcome;
   const uint64_t policies = ask.policies & own_mask;
   if (policies != 0) outcome = own_.Enter(RequestOf(ask, own_, kOwnMember, policies));
+  if (ask.parked) {
+    const BoundedLockHolder lock(claiming_);
+    claim.stage = Claim::kAtOwn;
+    return Advance(ask.slot, outcome, ask.now);
+  }
+  // The claim of a thread that waits in place is that thread's alone.
+  claim.stage = Claim::kAtOwn;
   return Advance(ask.slot, outcome, ask.now);
 }
 
@@ -140,11 +151,14 @@ Outcome Caps::Look(uint32_t slot, uint64_t now) {
   // The host may poll while the thread that serves parked connects looks.
   const BoundedLockHolder lock(claiming_);
   const Claim& claim = start_.claims[slot];
+  // The parked connection that was looked for is gone, and its slot another's.
+  if (!claim.ask.parked) return {};
   if (!claim.Waits()) return claim.latest;
   return Advance(slot, BoardOf(claim).Look(claim.latest, now), now);
 }
 
 void Caps::Shorten(uint32_t slot, uint64_t deadline) {
+  const BoundedLockHolder lock(claiming_);
   Claim& claim = start_.claims[slot];
   if (!claim.Waits()) return;
   claim.ask.deadline = deadline;  // of the boards that are still to come
@@ -160,7 +174,7 @@ void Caps::Open(uint32_t slot) {
 
 void Caps::GiveBack(uint32_t slot, uint64_t now) {
   Claim& claim = start_.claims[slot];
-  if (claim.stage == Claim::kNone && applying_.load(std::memory_order_relaxed) == 0) return;
+  if (applying_.load(std::memory_order_relaxed) == 0 && claim.stage == Claim::kNone) return;
   uint32_t own;
   uint32_t shared;
   uint64_t own_ticket;

@@ -7,6 +7,7 @@
 #define PQLEASH_SHIM_LEDGER_LEDGER_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "shim/ledger/layout.h"
@@ -97,6 +98,18 @@ template <typename Integer>
 Integer Load(const Integer& field) {
   return Atomic(const_cast<Integer&>(field)).load(std::memory_order_relaxed);
 }
+// Several fields at once, or text: word by word, since others of this process may read meanwhile.
+// `to` is aligned for a word, and `bytes` are whole words.
+inline void StoreWords(void* to, const void* from, size_t bytes) {
+  using Word = uint32_t __attribute__((may_alias));
+  auto* words = static_cast<Word*>(to);
+  const char* source = static_cast<const char*>(from);
+  for (size_t i = 0; i < bytes / sizeof(Word); ++i) {
+    uint32_t word = 0;
+    __builtin_memcpy(&word, source + i * sizeof(Word), sizeof(Word));
+    __atomic_store_n(&words[i], word, __ATOMIC_RELAXED);
+  }
+}
 template <typename Integer>
 void StoreRelease(Integer& field, Integer value) {
   Atomic(field).store(value, std::memory_order_release);
@@ -104,6 +117,28 @@ void StoreRelease(Integer& field, Integer value) {
 template <typename Integer>
 Integer LoadAcquire(const Integer& field) {
   return Atomic(const_cast<Integer&>(field)).load(std::memory_order_acquire);
+}
+
+// A record as it was at one moment: the reader's side of its seqlock. False: it changed all the
+// time.
+template <typename Record>
+bool ReadWhole(const Record& record, Record* copy) {
+  constexpr int kTries = 8;
+  using Word = uint64_t __attribute__((may_alias));
+  static_assert(sizeof(Record) % sizeof(Word) == 0 && alignof(Record) % alignof(Word) == 0);
+  const auto* from = reinterpret_cast<const Word*>(&record);
+  for (int tries = 0; tries < kTries; ++tries) {
+    const uint32_t before = LoadAcquire(record.sequence);
+    uint64_t words[sizeof(Record) / sizeof(Word)];
+    // Others store them meanwhile. Each is whole; whether they belong together is seen below.
+    for (size_t i = 0; i < sizeof(Record) / sizeof(Word); ++i)
+      words[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (before % 2 != 0 || Load(record.sequence) != before) continue;
+    __builtin_memcpy(copy, words, sizeof(words));
+    return true;
+  }
+  return false;
 }
 
 // The writer's side of a record's seqlock: odd while the object lives. One writer at a time.

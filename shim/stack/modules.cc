@@ -197,7 +197,7 @@ uint32_t Modules::Book(const Seen& seen, uint32_t index) {
     ledger::Store<uint64_t>(record.end, object.end);
     ledger::Store(record.path, path);
     ledger::Store(record.build_id_size, object.build_id_size);
-    memcpy(record.build_id, object.build_id, sizeof(record.build_id));
+    ledger::StoreWords(record.build_id, object.build_id, sizeof(record.build_id));
   }
   if (number == known) ledger::StoreRelease(header.modules_used, known + 1);
   return number;

@@ -23,14 +23,18 @@ FrameDescription DescribeFrame(const Process& process, uint64_t frame) noexcept 
     description.offset = 0;
     return description;
   }
-  const auto& module =
-      process.ledger.At<ledger::Module>(ledger::kModules, static_cast<uint32_t>(kind - 1));
+  ledger::Module module = {};
+  if (!ledger::ReadWhole(
+          process.ledger.At<ledger::Module>(ledger::kModules, static_cast<uint32_t>(kind - 1)),
+          &module)) {
+    return description;
+  }
   description.module = process.strings.Get(module.path);
   // The call is before the return address.
   const auto* address = reinterpret_cast<const char*>(module.bias + description.offset -
                                                       1);  // NOLINT: an address, not an object
   Dl_info symbol = {};
-  if (ledger::Load(module.state) == ledger::kModuleLoaded && dladdr(address, &symbol) != 0 &&
+  if (module.state == ledger::kModuleLoaded && dladdr(address, &symbol) != 0 &&
       symbol.dli_sname != nullptr) {
     description.function = symbol.dli_sname;
   }

@@ -110,7 +110,7 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   Store(record.tid, opening.tid);
   Store(record.opened_ns, opening.now);
   Store(record.established_ns, uint64_t{0});
-  memcpy(record.thread_name, opening.thread_name, sizeof(record.thread_name));
+  ledger::StoreWords(record.thread_name, opening.thread_name, sizeof(record.thread_name));
   Store(record.last_activity_ns, opening.now);
   Store(record.commands, uint64_t{0});
   Store<uint32_t>(record.transaction, ledger::kTransactionUnknown);
@@ -291,8 +291,8 @@ uint32_t Lifecycle::Inherit(const PGconn* handle, const ledger::ConnectionSlot& 
   {
     const SequenceGuard guard(record.sequence);
     const uint32_t sequence = ledger::Load(record.sequence);
-    memcpy(&record.state, &description.state,
-           sizeof(record) - offsetof(ledger::ConnectionSlot, state));
+    ledger::StoreWords(&record.state, &description.state,
+                       sizeof(record) - offsetof(ledger::ConnectionSlot, state));
     Store(record.sequence, sequence);
     Move(slot, ledger::kInherited);
   }

@@ -16,24 +16,8 @@ namespace {
 
 using ledger::ConnectionSlot;
 
-// A slot as it was at one moment: the reader's side of its seqlock. False: it changed all the time.
-bool ReadSlot(const Process& process, uint32_t slot, ConnectionSlot* copy) {
-  constexpr int kTries = 8;
-  using Word = uint64_t __attribute__((may_alias));
-  const auto& record = process.ledger.At<ConnectionSlot>(ledger::kConnections, slot);
-  const auto* from = reinterpret_cast<const Word*>(&record);
-  for (int tries = 0; tries < kTries; ++tries) {
-    const uint32_t before = ledger::LoadAcquire(record.sequence);
-    uint64_t words[sizeof(ConnectionSlot) / sizeof(uint64_t)];
-    // Others store them meanwhile. Each is whole; whether they belong together is seen below.
-    for (size_t i = 0; i < std::size(words); ++i)
-      words[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (before % 2 != 0 || ledger::Load(record.sequence) != before) continue;
-    memcpy(copy, words, sizeof(words));
-    return true;
-  }
-  return false;
+const ConnectionSlot& SlotAt(const Process& process, uint32_t slot) {
+  return process.ledger.At<ConnectionSlot>(ledger::kConnections, slot);
 }
 
 bool IsOwn(const ConnectionSlot& slot) {
@@ -45,7 +29,7 @@ void ForEachOwn(const Process& process, Visit visit) {
   const uint32_t slots = ledger::Load(process.ledger.header().connections_high_water);
   for (uint32_t i = 0; i < slots; ++i) {
     ConnectionSlot slot = {};
-    if (ReadSlot(process, i, &slot) && IsOwn(slot)) visit(slot);
+    if (ledger::ReadWhole(SlotAt(process, i), &slot) && IsOwn(slot)) visit(slot);
   }
 }
 
@@ -179,8 +163,13 @@ size_t OpenedSince(const Process& process, uint64_t since_ns, const PGconn** con
 void WriteStack(const Process& process, const PGconn* connection, BoundedText* text) noexcept {
   const uint32_t slot = process.connections.Find(connection);
   if (slot == kNoSlot) return;
-  const auto& site = process.ledger.At<ledger::CallSite>(ledger::kCallSites,
-                                                         process.connections.At(slot).call_site);
+  // Another thread may finish it now, and its slot be another's.
+  ConnectionSlot record = {};
+  if (!ledger::ReadWhole(SlotAt(process, slot), &record) ||
+      record.handle != reinterpret_cast<uintptr_t>(connection)) {
+    return;
+  }
+  const auto& site = process.ledger.At<ledger::CallSite>(ledger::kCallSites, record.call_site);
   if (site.frame_count == 0) text->Append("a stack that was not recorded\n");
   for (uint32_t i = 0; i < site.frame_count; ++i) {
     text->Print("#%u ", i);

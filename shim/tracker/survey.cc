@@ -63,8 +63,12 @@ void Survey::Describe(uint64_t call_site, char (&text)[caps::kMaxLabel + 1]) {
       continue;
     }
     if (kind == ledger::kFrameNoModule || found >= kProgram) continue;
-    const auto& module =
-        ledger.At<ledger::Module>(ledger::kModules, static_cast<uint32_t>(kind - 1));
+    ledger::Module module = {};
+    if (!ledger::ReadWhole(
+            ledger.At<ledger::Module>(ledger::kModules, static_cast<uint32_t>(kind - 1)),
+            &module)) {
+      continue;
+    }
     const std::string_view path = process_->strings.Get(module.path);
     const int worth = path == executable ? kProgram : kNative;
     if (worth <= found) continue;
