@@ -210,7 +210,8 @@ bool Process::MapLedger(const Identity& identity, int* opened_directory) {
   ledger::Problem problem = {};
   const int directory = ledger::OpenDirectory(settings.dir, identity.uid, &problem);
   if (directory >= 0) {
-    ledger::RemoveOldLedgers(directory, settings.keep_dead, identity.pid_namespace);
+    if (ledger::TimeToSweep(directory, static_cast<uint64_t>(identity.pid)))
+      ledger::RemoveOldLedgers(directory, settings.keep_dead, identity.pid_namespace);
     char name[64];
     const int fd =
         ledger::CreateLedgerFile(directory, identity.pid, identity.start_ticks, name, &problem);
