@@ -22,12 +22,12 @@ START_SECONDS = 30
 
 # Which connections are open, what opened them, how often each was used and when last: what a ledger says.
 BPFTRACE = """
-BEGIN { printf("attached\\n"); }
 uprobe:LIBPQ:PQconnectdb { @opening[tid] = ustack(32); }
 uretprobe:LIBPQ:PQconnectdb { @open[pid, retval] = @opening[tid]; @opened[@opening[tid]] = count(); delete(@opening[tid]); }
 uprobe:LIBPQ:PQfinish { @closed[@open[pid, arg0]] = count(); delete(@open[pid, arg0]); }
 uprobe:LIBPQ:PQexec { @commands[pid, arg0] = count(); @last[pid, arg0] = nsecs; }
 uretprobe:LIBPQ:PQexec { @idle_since[tid] = nsecs; }
+uprobe:LIBPQ:PQlibVersion { printf("attached\\n"); }
 """
 GDB = """
 set pagination off
@@ -123,13 +123,14 @@ class Peers:
         script = BPFTRACE.replace("LIBPQ", self.libpq(kind))
         log = self.scratch / "bpftrace"
         with open(log, "w", encoding="utf-8") as output:
-            tracer = subprocess.Popen(["bpftrace", "-e", script], stdout=output, stderr=subprocess.STDOUT)
+            tracer = subprocess.Popen(["bpftrace", "-B", "line", "-e", script], stdout=output, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + START_SECONDS
             while "attached" not in log.read_text(encoding="utf-8", errors="replace"):
                 if tracer.poll() is not None or time.monotonic() > deadline:
                     raise CannotRun(" ".join(log.read_text(encoding="utf-8", errors="replace").split())[:400])
-                time.sleep(0.05)
+                # The last of the probes is at the program's first call.
+                self.run(kind, {kind: (1, 1)})
             numbers = self.run(kind, WORK)
         finally:
             if tracer.poll() is None:
