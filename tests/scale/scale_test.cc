@@ -151,6 +151,23 @@ TEST_F(Scale, HundredThousandConnections) {
   EXPECT_EQ(TotalsOf(Report({"--no-scan"}, &looked)).open, 0u);
 }
 
+// All of them hold a place of one cap, on the board that the service's processes share.
+TEST_F(Scale, SixtyThousandConnectionsUnderACap) {
+  constexpr int kMany = 60'000;
+  auto process = Start({"connections", std::to_string(kMany)}, true,
+                       "[ledger]\nconnections = 65536\n[[cap]]\nname = \"far\"\nscope = "
+                       "\"service\"\nlimit = 1000000\non_limit = \"wait\"\n");
+  const Json said = Said(*process);
+  Print(
+      "connect {:.0f} ns in the first thousand, {:.0f} ns in the last; connect+finish {:.0f} ns\n",
+      Number(said, "connect_first"), Number(said, "connect_last"),
+      Number(said, "connect_and_finish_full"));
+  EXPECT_LT(Number(said, "connect_last"), 2 * Number(said, "connect_first") + 1'000);
+  const Json caps = Json::parse(Tool({"caps", "--format", "json"}).outcome.out, nullptr, false);
+  ASSERT_EQ(caps["policies"].size(), 1u) << caps;
+  EXPECT_EQ(caps["policies"][0]["use"], kMany) << caps["policies"][0];
+}
+
 // What does not fit is counted, and costs no more than what does.
 TEST_F(Scale, MoreConnectionsThanTheLedgerHas) {
   auto process = Start({"connections", "20000"}, true, "[ledger]\nconnections = 4096\n");
