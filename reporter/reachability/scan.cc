@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 
@@ -576,12 +577,15 @@ class ProcessScan {
     result.reachability = {
         std::vector<ConnectionReach>(snapshot_.connections.size(), {Reach::kNotJudged, {}, {}}),
         bytes_, passes_, reader_.bytes_read(), ns_};
+    std::unordered_multimap<uint64_t, const Connection*> after_by_handle;
+    after_by_handle.reserve(now.connections.size());
+    for (const Connection& after : now.connections) after_by_handle.emplace(after.handle, &after);
     uint64_t unfinished = 0;
     for (const Candidate& candidate : candidates_) {
       const Connection& before = snapshot_.connections[candidate.connection];
-      const bool untouched =
-          std::any_of(now.connections.begin(), now.connections.end(),
-                      [&](const Connection& after) { return Untouched(before, after); });
+      const auto [first, last] = after_by_handle.equal_range(before.handle);
+      const bool untouched = std::any_of(
+          first, last, [&](const auto& entry) { return Untouched(before, *entry.second); });
       if (!untouched) continue;
       ConnectionReach& reach = result.reachability.connections[candidate.connection];
       if (candidate.held) {

@@ -18,6 +18,7 @@
 #include <cstring>
 
 #include "shim/ledger/layout.h"
+#include "shim/support/hash.h"
 
 namespace pqleash::ledger {
 
@@ -121,6 +122,16 @@ int CreateLedgerFile(int directory, pid_t pid, uint64_t start_ticks, char (&name
   snprintf(problem->text, sizeof(problem->text), "cannot create the ledger %s: %s", name,
            strerrordesc_np(errno));
   return -1;
+}
+
+bool TimeToSweep(int directory, uint64_t pid) {
+  struct stat status;
+  if (fstat(directory, &status) != 0) return true;
+  // A tmpfs counts 20 bytes an entry (BOGO_DIRENT_SIZE, mm/shmem.c); elsewhere a name takes more.
+  constexpr uint64_t kEntrySize = 20;
+  const auto files = static_cast<uint64_t>(status.st_size) / kEntrySize;
+  const uint64_t between = std::clamp<uint64_t>(files / kFilesSweptByAll, 1, kMostBetweenSweeps);
+  return Mix(pid, 0) % between == 0;
 }
 
 void RemoveOldLedgers(int directory, uint32_t keep, uint64_t pid_namespace) {

@@ -27,6 +27,13 @@ int OpenDirectory(const char* path, uid_t uid, Problem* problem);
 int CreateLedgerFile(int directory, pid_t pid, uint64_t start_ticks, char (&name)[64],
                      Problem* problem);
 
+// Whether the process with this id is one that removes old ledgers. In a directory of up to some
+// hundred files each is; in a larger one as many fewer as it is larger, so that what a process pays
+// does not grow with the number of processes. Some more of the dead are kept for a while then.
+bool TimeToSweep(int directory, uint64_t pid);
+inline constexpr uint64_t kFilesSweptByAll = 256;
+inline constexpr uint64_t kMostBetweenSweeps = 256;
+
 // Removes the oldest ledgers of dead processes until at most `keep` are left. Looks at 16,384 files
 // at most. Ledgers of another pid namespace are left alone: whether their process lives cannot be
 // told from here.

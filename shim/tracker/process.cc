@@ -37,8 +37,7 @@ constexpr uint32_t kStringBytes = 512 * 1024;
 constexpr uint32_t kStringEntries = 16 * 1024;
 constexpr uint32_t kTargetCapacity = 1'024;
 constexpr uint32_t kScriptFrameCapacity = 8 * 1024;
-// Stacks are rarely as deep as they may be; what does not fit is counted.
-constexpr uint32_t kFramesPerSite = 64;
+constexpr uint32_t kMinFramesPerSite = 64;
 constexpr uint32_t kSeenPerSite = 4;
 constexpr uint32_t kLabelCapacity = 256;
 
@@ -55,6 +54,12 @@ constinit caps::Configured configured = {};
 
 caps::BoardCapacity BoardCapacityOf(const Settings& settings) {
   return {1, kLabelCapacity, settings.connections};
+}
+
+// Of stacks as deep as they may be: so many of the program's native frames, and of its scripts'.
+// Room that is not used costs nothing.
+uint32_t FrameCapacityOf(const Settings& settings) {
+  return settings.call_sites * std::max(kMinFramesPerSite, 2 * settings.stack_depth);
 }
 
 uint32_t TableSize(uint32_t entries) { return std::bit_ceil(entries * 2); }
@@ -221,7 +226,7 @@ bool Process::MapLedger(const Identity& identity, int* opened_directory) {
   const ledger::Capacities capacities = {
       settings.connections,
       settings.call_sites,
-      settings.call_sites * kFramesPerSite,
+      FrameCapacityOf(settings),
       kScriptFrameCapacity,
       stack::kMaxLoadedModules,
       kTargetCapacity,
@@ -231,7 +236,8 @@ bool Process::MapLedger(const Identity& identity, int* opened_directory) {
   ledger::Problem problem = {};
   const int directory = ledger::OpenDirectory(settings.dir, identity.uid, &problem);
   if (directory >= 0) {
-    ledger::RemoveOldLedgers(directory, settings.keep_dead, identity.pid_namespace);
+    if (ledger::TimeToSweep(directory, static_cast<uint64_t>(identity.pid)))
+      ledger::RemoveOldLedgers(directory, settings.keep_dead, identity.pid_namespace);
     char name[64];
     const int fd =
         ledger::CreateLedgerFile(directory, identity.pid, identity.start_ticks, name, &problem);

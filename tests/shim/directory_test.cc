@@ -118,6 +118,30 @@ TEST_F(DirectoryTest, KeepsTheYoungestOfTheDead) {
   EXPECT_TRUE(Exists(dead + "-4.ledger"));
 }
 
+int SweepersOf(int directory, int processes) {
+  int sweepers = 0;
+  for (int pid = 1'000; pid < 1'000 + processes; ++pid)
+    sweepers += TimeToSweep(directory, static_cast<uint64_t>(pid)) ? 1 : 0;
+  return sweepers;
+}
+
+// What all processes together do is not to grow with the square of their number.
+TEST_F(DirectoryTest, IsSweptByTheFewerTheLargerItIs) {
+  if (access("/dev/shm", W_OK) != 0) GTEST_SKIP() << "no tmpfs";
+  const testing::TemporaryDirectory in_memory("/dev/shm");
+  const int directory = Open(in_memory.path().string());
+  const auto fill = [&](int from, int to) {
+    for (int i = from; i < to; ++i) Put(directory, std::to_string(i) + ".file", 0, 7);
+  };
+  fill(0, 300);
+  EXPECT_EQ(SweepersOf(directory, 1'000), 1'000);
+  fill(300, 5'000);
+  const int sweepers = SweepersOf(directory, 1'000);
+  EXPECT_GT(sweepers, 20);
+  EXPECT_LT(sweepers, 100);
+  close(directory);
+}
+
 TEST_F(DirectoryTest, LeavesAloneWhatIsNotDeadOrNotOurs) {
   const int directory = Open(temporary_.path().string());
   const std::string dead = std::to_string(kDeadPid);

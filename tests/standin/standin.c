@@ -9,6 +9,7 @@
 //   standin_hang_ms=N         the connect takes N milliseconds: blocking ones wait in a
 //   cancellation point,
 //                             asynchronous ones want to be polled until then
+//   standin_work_us=N         a blocking connect computes for N microseconds of its thread's time
 //   standin_polls=N           an asynchronous connect wants N polls (default 2)
 //   sslmode=…                 of none that libpq knows: CONNECTION_BAD at once, for good
 //
@@ -52,6 +53,7 @@ struct pg_conn {
   int backend_pid;
   enum Outcome outcome;
   int hang_ms;
+  int work_us;
   int polls;
   int polls_left;
   int blocking;    // a blocking call of ours drives the connect
@@ -133,6 +135,8 @@ static void SetOption(PGconn* conn, const char* key, size_t key_length, const ch
                                                    : OUTCOME_OK;
   } else if (KeyIs(key, key_length, "standin_hang_ms")) {
     conn->hang_ms = atoi(number);  // NOLINT(cert-err34-c): written by our own tests
+  } else if (KeyIs(key, key_length, "standin_work_us")) {
+    conn->work_us = atoi(number);  // NOLINT(cert-err34-c)
   } else if (KeyIs(key, key_length, "standin_polls")) {
     conn->polls = atoi(number);  // NOLINT(cert-err34-c)
   } else if (KeyIs(key, key_length, "host")) {
@@ -163,7 +167,7 @@ static PGconn* NewConnection(void) {
   conn->transaction = PQTRANS_IDLE;
   conn->backend_pid = __atomic_add_fetch(&next_pid, 1, __ATOMIC_RELAXED);
   conn->outcome = OUTCOME_OK;
-  conn->hang_ms = 0;
+  conn->hang_ms = conn->work_us = 0;
   conn->polls = conn->polls_left = 2;
   conn->blocking = conn->result_due = conn->nonblocking = conn->event_proc_count = 0;
   conn->options_valid = 1;
@@ -194,6 +198,15 @@ static void SleepMilliseconds(int ms) {
   struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
   while (nanosleep(&time, &time) != 0 && errno == EINTR) {
   }
+}
+
+// Time that others take from the thread is not work that it has done.
+static void WorkMicroseconds(int us) {
+  struct timespec begin, now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+  do {
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  } while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < us * 1000L);
 }
 
 // connectDBComplete(): static in libpq, and calls PQconnectPoll through the PLT.
@@ -312,6 +325,7 @@ STANDIN_EXPORT PostgresPollingStatusType PQconnectPoll(PGconn* conn) {
   }
   if (conn->blocking) {
     if (conn->hang_ms > 0) SleepMilliseconds(conn->hang_ms);
+    if (conn->work_us > 0) WorkMicroseconds(conn->work_us);
   } else {
     if (conn->hang_ms > 0) SleepMilliseconds(1);
     if (conn->polls_left-- > 1 || conn->hang_ms-- > 0) return PGRES_POLLING_READING;
