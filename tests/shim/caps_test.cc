@@ -81,6 +81,7 @@ struct TestProcess {
                Now());
   }
 
+  // As an asynchronous one: Look is for these.
   Outcome Connect(uint32_t slot) {
     return caps.Enter({.slot = slot,
                        .policies = caps.Matching({}, 0),
@@ -89,7 +90,7 @@ struct TestProcess {
                        .since = 0,
                        .deadline = 0,
                        .may_wait = true,
-                       .parked = false});
+                       .parked = true});
   }
   // As a connect would, a second after the last.
   void Refresh() { caps.Refresh(Now() + ++refreshed * kSecond); }
