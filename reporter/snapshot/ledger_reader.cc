@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "reporter/snapshot/connection_times.h"
+#include "reporter/snapshot/ledger_directory.h"
 #include "reporter/snapshot/ledger_file.h"
 #include "reporter/snapshot/ledger_records.h"
 #include "reporter/snapshot/ledger_strings.h"
@@ -459,6 +461,19 @@ LedgerResult ReadLedger(int directory_fd, const std::string& path, const std::st
   LedgerRecords records;
   if (auto error = ReadRecords(file, &records)) return *std::move(error);
   return SnapshotBuilder(std::move(records)).Build(shown_path);
+}
+
+LedgerResult ReadListedLedger(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  std::optional<LedgerError> problem;
+  const int fd = OpenLedgerDirectory(path.substr(0, slash), &problem);
+  if (problem) return *std::move(problem);
+  if (fd < 0) {
+    return LedgerError{LedgerError::Kind::kMissing, fmt::format("ledger {} is gone", path)};
+  }
+  LedgerResult result = ReadLedger(fd, path.substr(slash + 1), path);
+  close(fd);
+  return result;
 }
 
 }  // namespace pqleash::reporter
