@@ -135,6 +135,33 @@ TEST_F(HostileFiles, FilesThatALedgerNamesAreNeitherWaitedForNorShown) {
   }
 }
 
+// A program of somebody else's may name any file as the place of its debug information, which the
+// library that reads it opens without a look at what it is.
+TEST_F(HostileFiles, DebugInformationOfAnotherUsersProgramIsNotLookedForWhereItSays) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root, who reads what others wrote";
+  fs::permissions(directory_.path(), fs::perms::all);
+  const std::string subject = directory_ / "subject";
+  const std::string debug = directory_ / "subject.debug";
+  fs::copy_file(PQLEASH_TEST_NAMED, subject);
+  std::ofstream(debug) << "something to make the sum of\n";
+  const Outcome objcopy = RunToEnd({.arguments = {PQLEASH_TEST_OBJCOPY, "--strip-debug",
+                                                  "--add-gnu-debuglink=" + debug, subject}});
+  ASSERT_EQ(objcopy.exit_code, 0) << objcopy.err;
+  fs::remove(debug);
+  ASSERT_EQ(mkfifo(debug.c_str(), 0644), 0);
+  ASSERT_EQ(chown(subject.c_str(), kNobody, kNobody), 0);
+
+  reporter::LedgerBuilder builder;
+  const uint32_t module = builder.AddModule(subject, "pqleash!");
+  const uint64_t frame = reporter::ModuleFrame(module, 0x1000);
+  builder.AddConnection(builder.AddCallSite(0x99, {frame}), 0, 1, 2, 3);
+  builder.WriteTo(Ledger(1));
+  const Outcome outcome = Report();
+  EXPECT_EQ(outcome.exit_code, 0) << HowItEnded(outcome) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(subject));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("replaced since"))) << "the file was not looked into";
+}
+
 TEST_F(HostileFiles, ADirectoryThatBecomesALinkLeadsNowhereElse) {
   // Of a user with a name that everybody can foretell, as in /dev/shm.
   const std::string own = directory_ / ("pqleash-" + std::to_string(geteuid()));
