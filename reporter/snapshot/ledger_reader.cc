@@ -68,8 +68,8 @@ class SnapshotBuilder {
   void AddProcess() {
     const ledger::Header& header = records_.header;
     Process& process = snapshot_.process;
-    process.pid = header.pid;
-    process.parent_pid = header.parent_pid;
+    process.pid = CheckedPid(header.pid);
+    process.parent_pid = CheckedPid(header.parent_pid);
     process.uid = header.uid;
     process.pid_namespace = header.pid_namespace;
     process.start_ticks = header.start_ticks;
@@ -121,6 +121,13 @@ class SnapshotBuilder {
             fmt::format("the ledger gives process state {}, which this version does not know",
                         header.process_state));
     }
+  }
+
+  // 0: not known.
+  int32_t CheckedPid(int32_t pid) {
+    if (pid >= 0) return pid;
+    snapshot_.warnings.push_back(fmt::format("the ledger gives process id {}", pid));
+    return 0;
   }
 
   void AddTotals() {
