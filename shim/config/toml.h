@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// toml++ as everybody here has to include it: its functions are inline, and of two kinds in one
+// program the linker keeps either.
+
+#ifndef PQLEASH_SHIM_CONFIG_TOML_H_
+#define PQLEASH_SHIM_CONFIG_TOML_H_
+
+// It asserts, or assumes, what a file such as '[[[cap]]]' makes untrue; it handles it right
+// afterwards. Neither must be in a host, nor in the tool. It takes TOML_ASSERT from us without
+// NDEBUG alone.
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
+#define TOML_ASSERT(expression) static_assert(true)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <toml++/toml.h>
+#pragma GCC diagnostic pop
+#pragma pop_macro("NDEBUG")
+
+#endif  // PQLEASH_SHIM_CONFIG_TOML_H_
