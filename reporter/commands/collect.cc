@@ -53,11 +53,12 @@ class Collector {
 
  private:
   // A file that is being created is complete within moments.
-  static LedgerResult ReadWithPatience(const std::string& path) {
+  template <typename Read>
+  static LedgerResult WithPatience(const Read& read) {
     constexpr int kTries = 4;
     constexpr useconds_t kPause = 20'000;  // microseconds
     for (int tries = 1;; ++tries) {
-      LedgerResult result = ReadLedger(AT_FDCWD, path, path);
+      LedgerResult result = read();
       const auto* error = std::get_if<LedgerError>(&result);
       const bool waits = error != nullptr && error->kind == LedgerError::Kind::kNotYetWritten;
       if (!waits || tries == kTries) return result;
@@ -74,7 +75,7 @@ class Collector {
 
   void ReadNamedLedgers() {
     for (const std::string& path : selection_.ledgers) {
-      LedgerResult result = ReadWithPatience(path);
+      LedgerResult result = WithPatience([&] { return ReadLedger(AT_FDCWD, path, path); });
       if (auto* error = std::get_if<LedgerError>(&result)) {
         collected_.incomplete.push_back(std::move(error->sentence));
       } else {
@@ -103,7 +104,7 @@ class Collector {
     for (const LedgerEntry& entry : listing.entries) {
       if (selection_.passed_over.contains(entry.path)) continue;
       const bool of_run = selection_.run_id != 0;
-      LedgerResult result = ReadWithPatience(entry.path);
+      LedgerResult result = WithPatience([&] { return ReadListedLedger(entry.path); });
       if (auto* error = std::get_if<LedgerError>(&result)) {
         if (Matters(entry, *error)) collected_.incomplete.push_back(std::move(error->sentence));
         continue;

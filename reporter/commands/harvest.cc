@@ -54,7 +54,7 @@ bool Harvest::Take(Entries::const_iterator begin, Entries::const_iterator end) {
   std::vector<Snapshot> images;
   std::vector<std::string> problems;
   for (auto entry = begin; entry != end; ++entry) {
-    LedgerResult result = ReadLedger(AT_FDCWD, entry->path, entry->path);
+    LedgerResult result = ReadListedLedger(entry->path);
     if (auto* error = std::get_if<LedgerError>(&result)) {
       // A process that died in its first connect has left nothing to read.
       if (error->kind != LedgerError::Kind::kNotYetWritten)

@@ -52,8 +52,7 @@ class OpenFile {
 };
 
 // No value: it is no ledger of this version, or not yet.
-std::optional<ledger::Header> ReadHeader(const std::string& path) {
-  const OpenFile file(path, O_RDONLY);
+std::optional<ledger::Header> ReadHeader(const OpenFile& file) {
   ledger::Header header;
   if (!file.IsRegular() ||
       pread(file.descriptor(), &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) {
@@ -70,7 +69,9 @@ void Release(const std::string& path) {
   constexpr size_t kPage = 4096;
   static_assert(offsetof(ledger::Header, exit_hold) + sizeof(uint32_t) <= kPage);
   const OpenFile file(path, O_RDWR);
-  if (!file.IsRegular()) return;
+  // Looked at again: nothing is written into what has taken its place.
+  const auto header = ReadHeader(file);
+  if (!header || header->exit_hold != ledger::kHoldWaiting) return;
   const uint32_t released = ledger::kHoldReleased;
   const auto offset = static_cast<off_t>(offsetof(ledger::Header, exit_hold));
   if (pwrite(file.descriptor(), &released, sizeof released, offset) != sizeof released) return;
@@ -113,7 +114,7 @@ int ExitExaminer::LetGoThoseThatWait() {
 }
 
 std::optional<uint64_t> ExitExaminer::WaitsUntil(const std::string& path) {
-  const auto header = ReadHeader(path);
+  const auto header = ReadHeader(OpenFile(path, O_RDONLY));
   if (!header) return std::nullopt;
   const bool over =
       header->exit_hold > ledger::kHoldWaiting || header->process_state == ledger::kProcessEnded;
@@ -126,7 +127,7 @@ std::optional<uint64_t> ExitExaminer::WaitsUntil(const std::string& path) {
 }
 
 void ExitExaminer::Examine(const std::string& path, bool newest_image, uint64_t until_ns) {
-  LedgerResult read = ReadLedger(AT_FDCWD, path, path);
+  LedgerResult read = ReadListedLedger(path);
   if (auto* error = std::get_if<LedgerError>(&read)) {
     incomplete_.push_back(std::move(error->sentence));
     return;
@@ -142,7 +143,7 @@ void ExitExaminer::Examine(const std::string& path, bool newest_image, uint64_t 
   options.time = std::min(options.time, std::chrono::nanoseconds(left));
   ScanResult result = ScanProcess(snapshot, options, &symboliser_);
   std::move(result.incomplete.begin(), result.incomplete.end(), std::back_inserter(incomplete_));
-  const auto after = ReadHeader(path);
+  const auto after = ReadHeader(OpenFile(path, O_RDONLY));
   if (!after || after->exit_hold != ledger::kHoldWaiting) {
     incomplete_.push_back(fmt::format(
         "process {} ({}): it went on to its end before it had been searched for lost connections",

@@ -7,11 +7,7 @@
 #include <algorithm>
 #include <optional>
 
-// As in shim/config/config.cc.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#include <toml++/toml.h>
-#pragma GCC diagnostic pop
+#include "shim/config/toml.h"
 
 namespace pqleash::reporter {
 namespace {

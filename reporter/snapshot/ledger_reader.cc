@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "reporter/snapshot/connection_times.h"
+#include "reporter/snapshot/ledger_directory.h"
 #include "reporter/snapshot/ledger_file.h"
 #include "reporter/snapshot/ledger_records.h"
 #include "reporter/snapshot/ledger_strings.h"
@@ -66,8 +68,8 @@ class SnapshotBuilder {
   void AddProcess() {
     const ledger::Header& header = records_.header;
     Process& process = snapshot_.process;
-    process.pid = header.pid;
-    process.parent_pid = header.parent_pid;
+    process.pid = CheckedPid(header.pid);
+    process.parent_pid = CheckedPid(header.parent_pid);
     process.uid = header.uid;
     process.pid_namespace = header.pid_namespace;
     process.start_ticks = header.start_ticks;
@@ -119,6 +121,13 @@ class SnapshotBuilder {
             fmt::format("the ledger gives process state {}, which this version does not know",
                         header.process_state));
     }
+  }
+
+  // 0: not known.
+  int32_t CheckedPid(int32_t pid) {
+    if (pid >= 0) return pid;
+    snapshot_.warnings.push_back(fmt::format("the ledger gives process id {}", pid));
+    return 0;
   }
 
   void AddTotals() {
@@ -459,6 +468,19 @@ LedgerResult ReadLedger(int directory_fd, const std::string& path, const std::st
   LedgerRecords records;
   if (auto error = ReadRecords(file, &records)) return *std::move(error);
   return SnapshotBuilder(std::move(records)).Build(shown_path);
+}
+
+LedgerResult ReadListedLedger(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  std::optional<LedgerError> problem;
+  const int fd = OpenLedgerDirectory(path.substr(0, slash), &problem);
+  if (problem) return *std::move(problem);
+  if (fd < 0) {
+    return LedgerError{LedgerError::Kind::kMissing, fmt::format("ledger {} is gone", path)};
+  }
+  LedgerResult result = ReadLedger(fd, path.substr(slash + 1), path);
+  close(fd);
+  return result;
 }
 
 }  // namespace pqleash::reporter

@@ -39,6 +39,10 @@ using LedgerResult = std::variant<Snapshot, LedgerError>;
 // part of the path. Leaves process.life 'unknown' and as_of_ns at the last sign of life.
 LedgerResult ReadLedger(int directory_fd, const std::string& path, const std::string& shown_path);
 
+// Reads a ledger that ListLedgers has found, through its directory as OpenLedgerDirectory has it:
+// whoever owns that may have put a link in its place since.
+LedgerResult ReadListedLedger(const std::string& path);
+
 }  // namespace pqleash::reporter
 
 #endif  // PQLEASH_REPORTER_SNAPSHOT_LEDGER_READER_H_

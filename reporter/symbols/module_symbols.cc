@@ -24,15 +24,50 @@ const Dwfl_Callbacks kCallbacks = {
     .debuginfo_path = nullptr,
 };
 
+// Separate debug information of a file that we do not trust, from where root puts it: by build id
+// alone. Everything else (.gnu_debuglink, debuginfod) lies where the file's owner says, and is
+// opened without a look at what it is: a FIFO there would hold us for ever.
+int FindByBuildId(Dwfl_Module* module, void** asked, const char* name, Dwarf_Addr base,
+                  const char* file, const char* link, GElf_Word crc, char** found) {
+  // Asked for again, for .gnu_debugaltlink of what was found: libdw has that by its build id, too.
+  if (*asked != nullptr) return -1;
+  *asked = module;
+  return dwfl_build_id_find_debuginfo(module, asked, name, base, file, link, crc, found);
+}
+
+const Dwfl_Callbacks kCarefulCallbacks = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = FindByBuildId,
+    .section_address = dwfl_offline_section_address,
+    .debuginfo_path = nullptr,
+};
+
 // -1: cannot be opened, or is not a regular file: a path from a ledger may name a device or a FIFO.
-int OpenRegularFile(const std::string& path) {
+int OpenRegularFile(const std::string& path, struct stat* status) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  struct stat status;
-  if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+  if (fd >= 0 && (fstat(fd, status) != 0 || !S_ISREG(status->st_mode))) {
     close(fd);
     return -1;
   }
   return fd;
+}
+
+// Whether whoever made a file is nobody that we need to be wary of. In another root (a container's)
+// user 0 is not ours.
+bool IsTrusted(const std::string& path, const struct stat& status) {
+  return !path.starts_with("/proc/") && (status.st_uid == 0 || status.st_uid == geteuid());
+}
+
+bool HasSection(Elf* elf, std::string_view wanted) {
+  size_t names = 0;
+  if (elf_getshdrstrndx(elf, &names) != 0) return false;
+  for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf, section)) != nullptr;) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr) continue;
+    const char* name = elf_strptr(elf, names, header.sh_name);
+    if (name != nullptr && name == wanted) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -50,6 +85,9 @@ ModuleSymbols::ModuleSymbols(const ModuleFile& module) {
       case Outcome::kNotElf:
         note_ = "file is not a program or library";
         break;
+      case Outcome::kLeadsElsewhere:
+        note_ = "debug information is in a file that another user chose";
+        break;
       case Outcome::kMissing:
         break;
     }
@@ -57,9 +95,11 @@ ModuleSymbols::ModuleSymbols(const ModuleFile& module) {
 }
 
 ModuleSymbols::Outcome ModuleSymbols::Open(const std::string& path, const std::string& build_id) {
-  const int fd = OpenRegularFile(path);
+  struct stat status;
+  const int fd = OpenRegularFile(path, &status);
   if (fd < 0) return Outcome::kMissing;
-  std::unique_ptr<Dwfl, EndSession> session(dwfl_begin(&kCallbacks));
+  const bool trusted = IsTrusted(path, status);
+  std::unique_ptr<Dwfl, EndSession> session(dwfl_begin(trusted ? &kCallbacks : &kCarefulCallbacks));
   if (!session) {
     close(fd);
     return Outcome::kNotElf;
@@ -73,7 +113,10 @@ ModuleSymbols::Outcome ModuleSymbols::Open(const std::string& path, const std::s
   }
   dwfl_report_end(session.get(), nullptr, nullptr);
   GElf_Addr bias = 0;
-  if (dwfl_module_getelf(module, &bias) == nullptr) return Outcome::kNotElf;
+  Elf* elf = dwfl_module_getelf(module, &bias);
+  if (elf == nullptr) return Outcome::kNotElf;
+  // libdw follows it by itself, whatever it names.
+  if (!trusted && HasSection(elf, ".gnu_debugaltlink")) return Outcome::kLeadsElsewhere;
   const unsigned char* bits = nullptr;
   GElf_Addr address = 0;
   const int size = dwfl_module_build_id(module, &bits, &address);

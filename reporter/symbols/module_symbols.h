@@ -19,7 +19,9 @@
 namespace pqleash::reporter {
 
 // The symbols and debug information of one module, from its file and from separate debug
-// information found by build id. Not thread-safe.
+// information. Of a file that belongs neither to root nor to us, or lies in another root, the
+// latter is taken by build id from /usr/lib/debug alone, and nothing that the file names is opened.
+// Not thread-safe.
 class ModuleSymbols {
  public:
   explicit ModuleSymbols(const ModuleFile& module);
@@ -44,7 +46,7 @@ class ModuleSymbols {
     void operator()(Dwfl* session) const { dwfl_end(session); }
   };
 
-  enum class Outcome { kOpened, kMissing, kOtherBuildId, kNotElf };
+  enum class Outcome { kOpened, kMissing, kOtherBuildId, kNotElf, kLeadsElsewhere };
   Outcome Open(const std::string& path, const std::string& build_id);
   std::string SymbolAt(GElf_Addr address) const;
 

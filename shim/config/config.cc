@@ -4,17 +4,12 @@
 
 #include <fmt/format.h>
 
-// toml++ asserts, or assumes, what a file such as '[[[cap]]]' makes untrue; it handles it right
-// afterwards. Neither must be in a host. It takes TOML_ASSERT from us without NDEBUG alone.
-#undef NDEBUG
-#define TOML_ASSERT(expression) static_assert(true)
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "shim/config/policies.h"
+#include "shim/config/toml.h"
 #include "shim/config/values.h"
 
 namespace pqleash::config {

@@ -107,6 +107,8 @@ void WriteText(Level level, Event event, Fields fields, const char* format,
   SayAllLeftOut(log, second);
   char text[1024];
   vsnprintf(text, sizeof(text), format, arguments);
+  // Names of programs, services and files may hold anything; JSON has its own way with it.
+  if (!log->json) MaskControls(text);
   WriteLine(log, level, event, fields, text);
 }
 

@@ -333,6 +333,18 @@ TEST_F(LedgerReaderTest, BadReferencesAreSaidAndReadAsUnknown) {
   }
 }
 
+// A report with them could not be read back, and with it all that is beside them would be lost.
+TEST_F(LedgerReaderTest, ProcessIdsThatNobodyHasAreSaidAndReadAsUnknown) {
+  LedgerBuilder builder;
+  builder.header.pid = -5;
+  builder.header.parent_pid = INT32_MIN;
+  const Snapshot snapshot = ReadGood(builder);
+  EXPECT_EQ(snapshot.process.pid, 0);
+  EXPECT_EQ(snapshot.process.parent_pid, 0);
+  EXPECT_THAT(snapshot.warnings, ElementsAre("the ledger gives process id -5",
+                                             "the ledger gives process id -2147483648"));
+}
+
 TEST_F(LedgerReaderTest, CountsBeyondTheCapacityAreCut) {
   using Counter = uint32_t ledger::Header::*;
   const Counter counters[] = {&ledger::Header::connections_high_water,

@@ -56,6 +56,7 @@ TEST(ConfigArgumentsTest, GoodAndBad) {
       {"\n\nnothing = 1", "line 3: there is no 'nothing', expected one of listen, on_finding, top"},
       {"top = 1.5", "line 1: 'top' is neither a text in quotes nor a whole number"},
       {"[listen]\nx = 1", "'listen' is neither"},
+      {"[[[listen]]]", "line 1"},  // what toml++ asserts not to be there
   };
   for (const auto& [toml, sentence] : bad) {
     const auto parsed = ConfigArguments(toml, kKeys);

@@ -180,7 +180,7 @@ TEST_F(ConfigTest, HostileFilesDoNoHarm) {
   for (const std::string& text :
        {std::string(100'000, '['), std::string("[[[cap]]]\n"), std::string("[[cap]]]\n"),
         std::string("[=\n"), std::string("x = {a.[ = 1}"), std::string("\xff\xfe\x00", 3),
-        std::string("a = \"\\u0000\""), std::string("a.b.c.d = 1"),
+        std::string("a = \"\\u0000\""), std::string("a.b.c.d = 1"), std::string("\xef\xbb\xbd"),
         std::string("limit = 99999999999999999999"), std::string("cap = [[1]]"),
         std::string("[[cap]]\nname = {a = 1}\nlimit = [1]\n[cap.limit2]\n[[cap.x]]"),
         std::string("[[pace]]\nname = \"a\\u0000b\"\nrate = 1979-05-27")}) {

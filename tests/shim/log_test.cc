@@ -154,6 +154,27 @@ TEST_F(LogFile, TextHasTheSentenceAlone) {
   EXPECT_TRUE(std::regex_match(lines[0], form)) << lines[0];
 }
 
+TEST_F(LogFile, TextIsOneLineThatSteersNoTerminal) {
+  Begin(config::LogFormat::kText);
+  const struct {
+    const char* said;
+    const char* written;
+  } cases[] = {
+      {"a\nb\rc\td", "a?b?c?d"},
+      {"\x1b[2J\x7f\x07", "?[2J??"},
+      {"\xc2\x9b"
+       "2J \xc2\xa0 \xc3\x9f \xc2",
+       "??2J \xc2\xa0 \xc3\x9f \xc2"},
+      {"\xff{}%s", "\xff{}%s"},
+  };
+  for (const auto& c : cases) Write(Level::kWarn, Event::kStart, "in %s", c.said);
+  const std::vector<std::string> lines = Lines();
+  ASSERT_EQ(lines.size(), std::size(cases));
+  for (size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_EQ(lines[i].substr(lines[i].find(": in ") + 5), cases[i].written);
+  }
+}
+
 TEST_F(LogFile, JsonHasOneObjectALine) {
   Begin(config::LogFormat::kJson);
   Write(Level::kWarn, Event::kCapRoom, {Field::Text("cap", "d{b}")}, "cap \"%s\" {} has room",
