@@ -16,7 +16,7 @@ namespace pqleash::reporter {
 namespace {
 
 // In the order of Format.
-constexpr const char* kFormatNames[] = {"text",  "json",       "html",    "folded",
+constexpr const char* kFormatNames[] = {"text",  "json",       "html",     "folded",
                                         "pprof", "speedscope", "markdown", "prometheus"};
 
 const char* NameOf(Format format) { return kFormatNames[static_cast<size_t>(format)]; }

@@ -130,9 +130,10 @@ std::variant<Credentials, std::string> ReadCredentials(const std::string& path) 
   } else if (status.st_uid != geteuid() && status.st_uid != 0) {
     problem = "belongs to somebody else, expected this user or root";
   } else if ((status.st_mode & ClosedBits(status)) != 0) {
-    problem = fmt::format("is open to others (mode {:04o}), expected 0600, or 0640 where root owns "
-                          "it: `chmod 600` it",
-                          status.st_mode & 07777);
+    problem = fmt::format(
+        "is open to others (mode {:04o}), expected 0600, or 0640 where root owns "
+        "it: `chmod 600` it",
+        status.st_mode & 07777);
   } else {
     size = read(fd, text.data(), text.size());
     if (size < 0) problem = fmt::format("cannot be read: {}", std::strerror(errno));

@@ -34,7 +34,8 @@ class Credentials {
 std::variant<Credentials, std::string> ParseCredentials(std::string_view text);
 
 // Reads such a file, which must be a regular one that belongs to this user or to root and is closed
-// to everybody else, but for the group of one that root owns. A string is a sentence that says what is wrong.
+// to everybody else, but for the group of one that root owns. A string is a sentence that says what
+// is wrong.
 std::variant<Credentials, std::string> ReadCredentials(const std::string& path);
 
 }  // namespace pqleash::reporter

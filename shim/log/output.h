@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writing into the host's stderr or into a file without a trace in the host: no descriptor is kept,
-// SIGPIPE and SIGXFSZ are held back, and a stderr that the host has closed or put to another use since is left
-// alone.
+// SIGPIPE and SIGXFSZ are held back, and a stderr that the host has closed or put to another use
+// since is left alone.
 
 #ifndef PQLEASH_SHIM_LOG_OUTPUT_H_
 #define PQLEASH_SHIM_LOG_OUTPUT_H_
