@@ -115,8 +115,11 @@ ModuleSymbols::Outcome ModuleSymbols::Open(const std::string& path, const std::s
   GElf_Addr bias = 0;
   Elf* elf = dwfl_module_getelf(module, &bias);
   if (elf == nullptr) return Outcome::kNotElf;
-  // libdw follows it by itself, whatever it names.
-  if (!trusted && HasSection(elf, ".gnu_debugaltlink")) return Outcome::kLeadsElsewhere;
+  // libdw follows it by itself, whatever it names, from debug information in the file. Stripped
+  // programs keep the section, and lead nowhere.
+  const bool has_debug_info = HasSection(elf, ".debug_info") || HasSection(elf, ".zdebug_info");
+  if (!trusted && has_debug_info && HasSection(elf, ".gnu_debugaltlink"))
+    return Outcome::kLeadsElsewhere;
   const unsigned char* bits = nullptr;
   GElf_Addr address = 0;
   const int size = dwfl_module_build_id(module, &bits, &address);
