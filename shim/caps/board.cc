@@ -188,12 +188,13 @@ void Board::Distrust() { __atomic_fetch_add(&header_->gone, 1u, __ATOMIC_RELAXED
 void Board::Rebuild() {
   // Before the entries are looked at: one that is given up meanwhile raises it again.
   __atomic_store_n(&header_->gone, 0u, __ATOMIC_SEQ_CST);
-  header_->episodes = 0;
+  uint32_t episodes = 0;
   for (uint32_t i = 0; i < kMaxPolicies; ++i) {
     __atomic_store_n(&records_[i].use, 0u, __ATOMIC_RELAXED);
     records_[i].waiting = 0;
-    if (records_[i].entered_ns != 0) ++header_->episodes;
+    if (records_[i].entered_ns != 0) ++episodes;
   }
+  SetEpisodes(episodes);
   const uint32_t members_used = std::min(header_->members_used, capacity_.members);
   header_->first_free_member = 0;
   for (uint32_t i = members_used; i > 0; --i) {

@@ -220,6 +220,10 @@ class Board {
   void GiveUp(uint32_t entry, uint64_t ticket);
   void EndProbe(uint32_t entry, uint64_t policies, uint64_t now);
   void EndEpisode(Record& record);
+  // Others look at it without the lock, as a hint.
+  void SetEpisodes(uint32_t episodes) {
+    __atomic_store_n(&header_->episodes, episodes, __ATOMIC_RELAXED);
+  }
   void CountUncounted();
   void Grant(uint32_t entry, uint64_t now);
   void Wake(Entry& entry);

@@ -21,12 +21,12 @@ bool Board::HoldBack(uint32_t policy, uint64_t now) {
   record.episode_refused = 0;
   record.episode_warned = 0;
   record.episode_longest_ns = 0;
-  ++header_->episodes;
+  SetEpisodes(header_->episodes + 1);
   return true;
 }
 
 void Board::EndEpisode(Record& record) {
-  if (record.entered_ns != 0 && header_->episodes > 0) --header_->episodes;
+  if (record.entered_ns != 0 && header_->episodes > 0) SetEpisodes(header_->episodes - 1);
   record.entered_ns = 0;
 }
 

@@ -17,11 +17,15 @@ namespace {
 constexpr const char* kLibc[] = {"libc.so.6", nullptr};
 
 TEST(FindLoadedFunction, AgreesWithDlsym) {
+  // Of libc itself: a sanitizer's runtime has some of these, too.
+  void* libc = dlopen(kLibc[0], RTLD_LAZY | RTLD_NOLOAD);
+  ASSERT_NE(libc, nullptr);
   for (const char* name : {"dlsym", "dlvsym", "dlopen", "malloc", "printf"}) {
     const void* found = FindLoadedFunction(kLibc, name);
     ASSERT_NE(found, nullptr) << name;
-    EXPECT_EQ(found, dlsym(RTLD_DEFAULT, name)) << name;
+    EXPECT_EQ(found, dlsym(libc, name)) << name;
   }
+  dlclose(libc);
   EXPECT_EQ(FindLoadedFunction(kLibc, "no_such_function"), nullptr);
   EXPECT_EQ(FindLoadedFunction(kLibc, ""), nullptr);
 }

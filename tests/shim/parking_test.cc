@@ -131,10 +131,24 @@ int ThreadsNamed(const std::string& name) {
   return count;
 }
 
+constexpr uint32_t kCapacity = 64;
+
+// What the thread touches. Stays: the last that the thread does is to let the lock go, and that it
+// is gone afterwards is seen in /proc, which no sanitizer takes for an order of things.
+struct World {
+  FakeClerk clerk;
+  std::vector<ParkingPlace> places = std::vector<ParkingPlace>(kCapacity);
+  std::vector<uint32_t> list = std::vector<uint32_t>(kCapacity);
+  Parking parking = {};
+};
+World& NewWorld() {
+  static auto& all = *new std::vector<World*>;
+  all.push_back(new World);
+  return *all.back();
+}
+
 class ParkingTest : public ::testing::Test {
  protected:
-  static constexpr uint32_t kCapacity = 64;
-
   void SetUp() override {
     parking_.Use(places_.data(), list_.data(), kCapacity);
     parking_.UseClerk(&clerk_);
@@ -146,10 +160,11 @@ class ParkingTest : public ::testing::Test {
   }
 
   const std::set<std::string> before_ = Descriptors();
-  FakeClerk clerk_;
-  std::vector<ParkingPlace> places_ = std::vector<ParkingPlace>(kCapacity);
-  std::vector<uint32_t> list_ = std::vector<uint32_t>(kCapacity);
-  Parking parking_ = {};
+  World& world_ = NewWorld();
+  FakeClerk& clerk_ = world_.clerk;
+  std::vector<ParkingPlace>& places_ = world_.places;
+  std::vector<uint32_t>& list_ = world_.list;
+  Parking& parking_ = world_.parking;
 };
 
 TEST_F(ParkingTest, ParkFdIsASocketThatIsWritableAtOnce) {
@@ -295,6 +310,9 @@ TEST_F(ParkingTest, HandlersOfTheHostDoNotRunOnTheThread) {
 
 // The child has the descriptors, and neither the thread nor a parked connect of its own.
 TEST_F(ParkingTest, ForkWhileParked) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer does not let a child of many threads make threads";
+#endif
   ASSERT_TRUE(parking_.Park(1));
   const pid_t child = fork();
   if (child == 0) {
