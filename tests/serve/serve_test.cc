@@ -112,7 +112,7 @@ TEST(ServeTest, ThousandsOfShortLivedProcessesDoNotGrowIt) {
   constexpr int kBatches = 8;
   constexpr int kBatch = 500;
   size_t series = 0;
-  size_t memory = 0;
+  [[maybe_unused]] size_t memory = 0;
   for (int batch = 0; batch < kBatches; ++batch) {
     std::vector<std::string> paths;
     for (int i = 0; i < kBatch; ++i) {
@@ -129,7 +129,9 @@ TEST(ServeTest, ThousandsOfShortLivedProcessesDoNotGrowIt) {
   }
   ASSERT_TRUE(served.Becomes("pqleash_ended_processes_remembered", 0));
   EXPECT_EQ(served.Metrics().size(), series);
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed for a while
   EXPECT_LT(resident(), memory + 4'096) << "KiB";
+#endif
 }
 
 TEST(ServeTest, RefusesToBeReachedByOthersWithoutTlsAndCredentials) {
