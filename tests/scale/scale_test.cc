@@ -207,39 +207,29 @@ void ExpectStacks(const Json& said, const Json& report, size_t count, size_t fra
   EXPECT_LT(Number(said, "known"), 40'000);
 }
 
-TEST_F(Scale, TenThousandStacksOfTwentyFrames) {
-  auto process =
-      Start({"stacks", "10000", "20"}, true, "[ledger]\ncall_sites = 16384\nconnections = 16384\n");
-  const Json said = Said(*process);
-  Looked looked;
-  const Json report = Report({"--no-scan"}, &looked);
-  Print(
-      "a new stack {:.0f} ns among the first, {:.0f} ns among the last; a known one {:.0f} ns "
-      "(with finish); ledger {} KiB; resident {:.0f} KiB; report {:.2f} s, {:.0f} MB\n",
-      Number(said, "new_first"), Number(said, "new_last"), Number(said, "known"),
-      LedgerBytes() >> 10, Number(said, "resident") / 1024, looked.seconds,
-      static_cast<double>(looked.resident) / 1e6);
-  ExpectStacks(said, report, 10'000, 20);
-  EXPECT_LT(Number(said, "new_last"), 3 * Number(said, "new_first") + 2'000);
-  EXPECT_LT(looked.seconds, 30);
-}
+class Stacks : public Scale {
+ protected:
+  // Ten thousand of `frames` frames each. The report takes less than `seconds`.
+  void TenThousand(uint64_t frames, const std::string& config, double seconds) {
+    auto process = Start({"stacks", "10000", std::to_string(frames)}, true,
+                         config + "[ledger]\ncall_sites = 16384\nconnections = 16384\n");
+    const Json said = Said(*process);
+    Looked looked;
+    const Json report = Report({"--no-scan"}, &looked);
+    Print(
+        "a new stack {:.0f} ns among the first, {:.0f} ns among the last; a known one {:.0f} ns "
+        "(with finish); ledger {} KiB; resident {:.0f} KiB; report {:.2f} s, {:.0f} MB\n",
+        Number(said, "new_first"), Number(said, "new_last"), Number(said, "known"),
+        LedgerBytes() >> 10, Number(said, "resident") / 1024, looked.seconds,
+        static_cast<double>(looked.resident) / 1e6);
+    ExpectStacks(said, report, 10'000, frames);
+    EXPECT_LT(Number(said, "new_last"), 3 * Number(said, "new_first") + 2'000);
+    EXPECT_LT(looked.seconds, seconds);
+  }
+};
 
-TEST_F(Scale, TenThousandStacksOfTwoHundredFrames) {
-  auto process = Start({"stacks", "10000", "200"}, true,
-                       "stack_depth = 256\n[ledger]\ncall_sites = 16384\nconnections = 16384\n");
-  const Json said = Said(*process);
-  Looked looked;
-  const Json report = Report({"--no-scan"}, &looked);
-  Print(
-      "a new stack {:.0f} ns among the first, {:.0f} ns among the last; a known one {:.0f} ns "
-      "(with finish); ledger {} KiB; resident {:.0f} KiB; report {:.2f} s, {:.0f} MB\n",
-      Number(said, "new_first"), Number(said, "new_last"), Number(said, "known"),
-      LedgerBytes() >> 10, Number(said, "resident") / 1024, looked.seconds,
-      static_cast<double>(looked.resident) / 1e6);
-  ExpectStacks(said, report, 10'000, 200);
-  EXPECT_LT(Number(said, "new_last"), 3 * Number(said, "new_first") + 2'000);
-  EXPECT_LT(looked.seconds, 60);
-}
+TEST_F(Stacks, OfTwentyFrames) { TenThousand(20, "", 30); }
+TEST_F(Stacks, OfTwoHundredFrames) { TenThousand(200, "stack_depth = 256\n", 60); }
 
 TEST_F(Scale, FiveHundredModules) {
   constexpr int kModules = 500;
