@@ -53,9 +53,12 @@
 #include "tests/caps/board_view.h"
 #include "tests/caps/stress_log.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/violations.h"
 
 namespace pqleash::stress {
 namespace {
+
+using testing::Violations;
 
 using pqleash::testing::MappedBoard;
 
@@ -66,31 +69,6 @@ constexpr uint64_t kArrived = 50 * kMillisecond;
 constexpr uint64_t kAnswered = 250 * kMillisecond;
 
 double Milliseconds(uint64_t ns) { return static_cast<double>(ns) / 1e6; }
-
-// What went wrong: the first few of each kind.
-class Violations {
- public:
-  void Add(const char* kind, const char* format, ...) __attribute__((format(printf, 3, 4))) {
-    if (++counts_[kind] > 5) return;
-    printf("VIOLATION %s: ", kind);
-    va_list arguments;
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    printf("\n");
-  }
-  uint64_t total() const {
-    uint64_t total = 0;
-    for (const auto& [kind, count] : counts_) total += count;
-    return total;
-  }
-  void Print() const {
-    for (const auto& [kind, count] : counts_) printf("%s: %" PRIu64 "\n", kind.c_str(), count);
-  }
-
- private:
-  std::map<std::string, uint64_t> counts_;
-};
 
 struct Backend {
   int process;

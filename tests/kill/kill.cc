@@ -33,6 +33,7 @@
 #include "tests/kill/truth.h"
 #include "tests/support/subprocess.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/violations.h"
 
 namespace pqleash::testing {
 namespace {
@@ -43,24 +44,6 @@ struct Options {
   uint64_t kills = 10'000;
   double seconds = 1e9;  // whichever is over first
   uint32_t seed = std::random_device{}();
-};
-
-// What went wrong: the first few of each kind.
-class Violations {
- public:
-  void Add(const char* kind, const char* format, ...) __attribute__((format(printf, 3, 4))) {
-    if (++counts_[kind] > 5) return;
-    printf("VIOLATION %s: ", kind);
-    va_list arguments;
-    va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    printf("\n");
-  }
-  bool none() const { return counts_.empty(); }
-
- private:
-  std::map<std::string, uint64_t> counts_;
 };
 
 // The driver, with its ledgers in one directory.
