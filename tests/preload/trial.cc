@@ -18,7 +18,9 @@ Trial::Trial(Libpq libpq) : libpq_(libpq) {
 Command Trial::Bare(const std::vector<std::string>& words) const {
   Command command;
   command.arguments = words;
-  command.arguments[0] = std::string(PQLEASH_TEST_PROGRAMS) + "/" + words[0];
+  if (!words[0].starts_with('/')) {
+    command.arguments[0] = std::string(PQLEASH_TEST_PROGRAMS) + "/" + words[0];
+  }
   command.directory = directory_ / "work";
   command.environment["PQLEASH_TEST_EARLY_EXIT"] = std::nullopt;
   if (libpq_ != Libpq::kPostgres) {

@@ -22,6 +22,7 @@ class Trial {
  public:
   explicit Trial(Libpq libpq);
 
+  // words[0] is a program of tests/preload, or a path.
   Command Bare(const std::vector<std::string>& words) const;
 
   // The settings begin with PQLEASH_; the rest of a hazard's environment is there in the bare run
