@@ -31,69 +31,58 @@ struct Options {
   AdviceFormat format = AdviceFormat::kText;
 };
 
-void AddAdviceFormatOption(CLI::App* app, AdviceFormat* format) {
-  app->add_option_function<std::string>(
-         "--format",
-         [format](const std::string& text) {
-           if (text == "text") {
-             *format = AdviceFormat::kText;
-           } else if (text == "json") {
-             *format = AdviceFormat::kJson;
-           } else if (text == "toml") {
-             *format = AdviceFormat::kToml;
-           } else {
-             throw CLI::ValidationError(
-                 "--format", fmt::format("'{}' is no format, expected text, json or toml", text));
-           }
-         },
-         "Format of the result: text (default), json, or toml: a configuration of one service")
-      ->type_name("FORMAT");
+void AddAdviceFormatOption(CommandLine* line, AdviceFormat* format) {
+  const auto take = [format](const std::string& text) -> Complaint {
+    if (text == "text") {
+      *format = AdviceFormat::kText;
+    } else if (text == "json") {
+      *format = AdviceFormat::kJson;
+    } else if (text == "toml") {
+      *format = AdviceFormat::kToml;
+    } else {
+      return fmt::format("'{}' is no format, expected text, json or toml", text);
+    }
+    return {};
+  };
+  line->AddTaken("--format", "FORMAT", take,
+                 "Format of the result: text (default), json, or toml: a configuration of one "
+                 "service");
 }
 
-void AddOptions(CLI::App* app, Options* options) {
+void AddHeadroomOption(CommandLine* line, uint32_t* percent) {
+  const auto take = [percent](const std::string& text) -> Complaint {
+    std::string digits = text;
+    if (!digits.empty() && digits.back() == '%') digits.pop_back();
+    const bool number = !digits.empty() && digits.size() <= 4 &&
+                        digits.find_first_not_of("0123456789") == std::string::npos;
+    if (!number || std::stoi(digits) > 1'000) {
+      return fmt::format("'{}' is no headroom, expected per cent from 0 to 1000, such as 25%",
+                         text);
+    }
+    *percent = static_cast<uint32_t>(std::stoi(digits));
+    return {};
+  };
+  line->AddTaken("--headroom", "P%", take,
+                 "What to add to what was needed at the peak, in per cent (default: 25)");
+}
+
+void AddOptions(CommandLine* line, Options* options) {
   Selection& selection = options->selection;
-  app->add_option("--service", selection.services, "Only this service. May be repeated")
-      ->type_name("NAME")
-      ->expected(1)
-      ->take_all();
-  app->add_option("--pid", selection.pids,
-                  "Only this process; for a dead one its newest ledger. May be repeated")
-      ->type_name("PID")
-      ->check(CLI::Range(1, 2'147'483'647))
-      ->expected(1)
-      ->take_all();
-  app->add_flag("--all", selection.all, "Dead processes, too");
-  app->add_option("LEDGER", selection.ledgers, "Only these files")->type_name("");
-  AddDirectoryOption(app, &selection.directory);
-  app->add_option_function<std::string>(
-         "--headroom",
-         [options](const std::string& text) {
-           std::string digits = text;
-           if (!digits.empty() && digits.back() == '%') digits.pop_back();
-           const bool number = !digits.empty() && digits.size() <= 4 &&
-                               digits.find_first_not_of("0123456789") == std::string::npos;
-           if (!number || std::stoi(digits) > 1'000) {
-             throw CLI::ValidationError(
-                 "--headroom",
-                 fmt::format("'{}' is no headroom, expected per cent from 0 to 1000, such as 25%",
-                             text));
-           }
-           options->advice.headroom_percent = static_cast<uint32_t>(std::stoi(digits));
-         },
-         "What to add to what was needed at the peak, in per cent (default: 25)")
-      ->type_name("P%");
-  app->add_option_function<int>(
-         "--max", [options](int max) { options->advice.max = static_cast<uint64_t>(max); },
-         "Slots of the server that these services share: says whether the limits fit, and lowers "
-         "them in proportion where they do not")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000));
-  app->add_option("--library-path", options->advice.library_paths,
-                  "As of `pqleash report`: scripts that are a library's. May be repeated")
-      ->type_name("GLOB")
-      ->expected(1)
-      ->take_all();
-  AddAdviceFormatOption(app, &options->format);
+  line->AddTexts("--service", "NAME", &selection.services, "Only this service. May be repeated");
+  line->AddNumbers("--pid", "PID", kPids, &selection.pids,
+                   "Only this process; for a dead one its newest ledger. May be repeated");
+  line->AddFlag("--all", &selection.all, "Dead processes, too");
+  line->AddOperands("LEDGER", &selection.ledgers, "Only these files");
+  AddDirectoryOption(line, &selection.directory);
+  AddHeadroomOption(line, &options->advice.headroom_percent);
+  line->AddNumber(
+      "--max", "N", {1, 1'000'000},
+      [options](int32_t max) { options->advice.max = static_cast<uint64_t>(max); },
+      "Slots of the server that these services share: says whether the limits fit, and lowers "
+      "them in proportion where they do not");
+  line->AddTexts("--library-path", "GLOB", &options->advice.library_paths,
+                 "As of `pqleash report`: scripts that are a library's. May be repeated");
+  AddAdviceFormatOption(line, &options->format);
 }
 
 // A configuration cannot tell services apart: each reads its own. An empty sentence: it is one.
@@ -113,15 +102,15 @@ std::string WhyNoConfiguration(const Advice& advice) {
 }  // namespace
 
 int RunAdvise(const Arguments& arguments) {
-  CLI::App app("Propose limits from what was measured, with the arithmetic.");
-  app.footer(
+  CommandLine line("Propose limits from what was measured, with the arithmetic.");
+  line.SetFooter(
       "A limit is what was in use at once at the peak, and --headroom. Ask after the busiest time "
       "of "
       "the day.\n"
       "--format toml writes a configuration for PQLEASH_CONFIG; `pqleash check` accepts it.");
   Options options;
-  AddOptions(&app, &options);
-  if (const auto exit_code = ParseArguments("advise", arguments, &app)) return *exit_code;
+  AddOptions(&line, &options);
+  if (const auto exit_code = line.Parse("advise", arguments)) return *exit_code;
 
   Collected collected = Collect(options.selection);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);

@@ -9,13 +9,16 @@
 
 namespace pqleash::reporter {
 
-void AddDsnOption(CLI::App* app, const std::string& help, std::optional<std::string>* dsn) {
-  app->add_option_function<std::string>(
-         "--dsn", [dsn](const std::string& text) { *dsn = text; },
-         help +
-             ": a connection string as of libpq, or '' for the defaults and PG variables. Keep "
-             "the password in ~/.pgpass: everybody can see the arguments of a command")
-      ->type_name("CONNINFO");
+void AddDsnOption(CommandLine* line, const std::string& help, std::optional<std::string>* dsn) {
+  const auto take = [dsn](const std::string& text) -> Complaint {
+    *dsn = text;
+    return {};
+  };
+  line->AddTaken("--dsn", "CONNINFO", take,
+                 help +
+                     ": a connection string as of libpq, or '' for the defaults and PG "
+                     "variables. Keep the password in ~/.pgpass: everybody can see the "
+                     "arguments of a command");
 }
 
 std::optional<ServerView> AskServer(const std::optional<std::string>& dsn,

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "reporter/audit/judge.h"
+#include "reporter/commands/command.h"
 #include "reporter/commands/fail_on.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
@@ -59,108 +60,90 @@ std::string KindNames() {
   return names;
 }
 
-void AddKindsOption(CLI::App* app, std::vector<std::string>* kinds) {
-  app->add_option_function<std::vector<std::string>>(
-         "--kinds",
-         [kinds](const std::vector<std::string>& given) {
-           const auto known = AuditKinds();
-           for (const std::string& kind : given) {
-             if (kind == "all") {
-               kinds->assign(known.begin(), known.end());
-               return;
-             }
-             if (std::find(known.begin(), known.end(), kind) == known.end()) {
-               throw CLI::ValidationError(
-                   "--kinds", fmt::format("'{}' is no kind of finding, expected all or some of {}",
-                                          kind, KindNames()));
-             }
-           }
-           *kinds = given;
-         },
-         "Kinds of finding to look for, with commas between (default: those below; all: also those "
-         "about how a service lives)")
-      ->type_name("LIST")
-      ->delimiter(',')
-      ->expected(1)
-      ->take_all();
+void AddKindsOption(CommandLine* line, std::vector<std::string>* kinds) {
+  const auto take = [kinds](const std::vector<std::string>& given) -> Complaint {
+    const auto known = AuditKinds();
+    for (const std::string& kind : given) {
+      if (kind == "all") {
+        kinds->assign(known.begin(), known.end());
+        return {};
+      }
+      if (std::find(known.begin(), known.end(), kind) == known.end()) {
+        return fmt::format("'{}' is no kind of finding, expected all or some of {}", kind,
+                           KindNames());
+      }
+    }
+    *kinds = given;
+    return {};
+  };
+  line->AddTakenList("--kinds", "LIST", take,
+                     "Kinds of finding to look for, with commas between (default: those below; "
+                     "all: also those about how a service lives)");
 }
 
-void AddAuditFormatOption(CLI::App* app, AuditFormat* format) {
-  app->add_option_function<std::string>(
-         "--format",
-         [format](const std::string& text) {
-           if (text == "text") {
-             *format = AuditFormat::kText;
-           } else if (text == "json") {
-             *format = AuditFormat::kJson;
-           } else if (text == "junit") {
-             *format = AuditFormat::kJunit;
-           } else if (text == "sarif") {
-             *format = AuditFormat::kSarif;
-           } else {
-             throw CLI::ValidationError(
-                 "--format",
-                 fmt::format("'{}' is no format, expected text, json, junit or sarif", text));
-           }
-         },
-         "Format of the result: text (default), json, junit or sarif")
-      ->type_name("FORMAT");
+void AddAuditFormatOption(CommandLine* line, AuditFormat* format) {
+  const auto take = [format](const std::string& text) -> Complaint {
+    if (text == "text") {
+      *format = AuditFormat::kText;
+    } else if (text == "json") {
+      *format = AuditFormat::kJson;
+    } else if (text == "junit") {
+      *format = AuditFormat::kJunit;
+    } else if (text == "sarif") {
+      *format = AuditFormat::kSarif;
+    } else {
+      return fmt::format("'{}' is no format, expected text, json, junit or sarif", text);
+    }
+    return {};
+  };
+  line->AddTaken("--format", "FORMAT", take,
+                 "Format of the result: text (default), json, junit or sarif");
 }
 
-void AddOptions(CLI::App* app, AuditOptions* options) {
-  AddFailOnOption(app,
+void AddOptions(CommandLine* line, AuditOptions* options) {
+  AddFailOnOption(line,
                   "Fail on findings that are proven, or at least likely (default: likely); others "
                   "are reported",
                   &options->fail_on);
-  AddKindsOption(app, &options->kinds);
-  app->add_flag("--judge-killed", options->judge_killed,
+  AddKindsOption(line, &options->kinds);
+  line->AddFlag("--judge-killed", &options->judge_killed,
                 "Judge processes that did not come to exit(), too: where workers leave with "
                 "_exit(), as Python's multiprocessing does");
-  app->add_option("--baseline", options->baseline,
-                  "Fail only on what is not in this file, which --write-baseline or --format json "
-                  "wrote")
-      ->type_name("FILE");
-  app->add_option("--write-baseline", options->write_baseline,
-                  "Write what was found to this file, and do not fail on it")
-      ->type_name("FILE");
-  app->add_option("--suppress", options->suppressions,
-                  "Do not fail on what this file names (see below). May be repeated")
-      ->type_name("FILE")
-      ->expected(1)
-      ->take_all();
-  AddAuditFormatOption(app, &options->format);
-  app->add_option("--output", options->output,
-                  "Write the result to this file; '-' is stdout, which the program writes to, too "
-                  "(default: stderr, for text alone)")
-      ->type_name("FILE");
-  AddDurationOption(app, "--linger",
+  line->AddText("--baseline", "FILE", &options->baseline,
+                "Fail only on what is not in this file, which --write-baseline or --format json "
+                "wrote");
+  line->AddText("--write-baseline", "FILE", &options->write_baseline,
+                "Write what was found to this file, and do not fail on it");
+  line->AddTexts("--suppress", "FILE", &options->suppressions,
+                 "Do not fail on what this file names (see below). May be repeated");
+  AddAuditFormatOption(line, &options->format);
+  line->AddText("--output", "FILE", &options->output,
+                "Write the result to this file; '-' is stdout, which the program writes to, too "
+                "(default: stderr, for text alone)");
+  AddDurationOption(line, "--linger",
                     "Wait for so long, after the program has ended, for processes that it left "
                     "(default: 5s)",
                     &options->linger_ns);
-  app->add_option("--keep-ledgers", options->keep_ledgers,
-                  "Have the ledgers in this directory, and leave them there (default: in a private "
-                  "one that is removed; PQLEASH_DIR is not used)")
-      ->type_name("DIR");
-  app->add_option("--library-path", options->library_paths,
-                  "Take scripts whose path matches for a library's, as `pqleash report` does. May "
-                  "be repeated")
-      ->type_name("GLOB")
-      ->expected(1)
-      ->take_all();
-  app->add_flag("--native", options->native_frames,
+  line->AddText("--keep-ledgers", "DIR", &options->keep_ledgers,
+                "Have the ledgers in this directory, and leave them there (default: in a private "
+                "one that is removed; PQLEASH_DIR is not used)");
+  line->AddTexts("--library-path", "GLOB", &options->library_paths,
+                 "Take scripts whose path matches for a library's, as `pqleash report` does. May "
+                 "be repeated");
+  line->AddFlag("--native", &options->native_frames,
                 "Show the interpreter's own frames in stacks of scripts, too (text)");
-  AddLaunchOptions(app, &options->launch);
+  AddLaunchOptions(line, &options->launch);
 }
 
 }  // namespace
 
 std::optional<int> ParseAudit(const Arguments& arguments, AuditOptions* options) {
-  CLI::App app(kDescription);
-  app.footer(kFooter);
+  CommandLine line(kDescription);
+  line.SetFooter(kFooter);
   options->launch.name = "audit";
   options->kinds.assign(DefaultAuditKinds().begin(), DefaultAuditKinds().end());
-  AddOptions(&app, options);
-  if (auto exit_code = ParseLaunch(arguments, &app, &options->launch)) return exit_code;
+  AddOptions(&line, options);
+  if (auto exit_code = ParseLaunch(arguments, &line, &options->launch)) return exit_code;
   if (options->format != AuditFormat::kText && options->output.empty()) {
     Diagnose(
         "audit: this --format is for programs, and needs --output FILE ('-' for stdout): stdout "

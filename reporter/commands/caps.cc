@@ -23,23 +23,21 @@ namespace pqleash::reporter {
 namespace {
 
 int RunCapsList(const Arguments& arguments) {
-  CLI::App app("Show caps and paces: limit, use, who waits; with NAME also who holds.");
-  app.footer(
+  CommandLine line("Show caps and paces: limit, use, who waits; with NAME also who holds.");
+  line.SetFooter(
       "Change them: `pqleash caps set`, `caps add`, `caps reset`, each with --help.\n"
       "`caps list` is the same as `caps`, for a NAME that is one of these words.");
   std::string name;
   std::string directory;
   std::vector<std::string> services;
   Format format = Format::kText;
-  app.add_option("NAME", name, "Only the caps and paces of this name, with who holds and who waits")
-      ->type_name("");
-  app.add_option("--service", services, "Only what holds for this service. May be repeated")
-      ->type_name("NAME")
-      ->expected(1)
-      ->take_all();
-  AddDirectoryOption(&app, &directory);
-  AddFormatOption(&app, &format);
-  if (const auto exit_code = ParseArguments("caps", arguments, &app)) return *exit_code;
+  line.AddOperand("NAME", &name,
+                  "Only the caps and paces of this name, with who holds and who waits");
+  line.AddTexts("--service", "NAME", &services,
+                "Only what holds for this service. May be repeated");
+  AddDirectoryOption(&line, &directory);
+  AddFormatOption(&line, &format);
+  if (const auto exit_code = line.Parse("caps", arguments)) return *exit_code;
 
   CollectedBoards collected = CollectBoards(directory);
   Selection selection;

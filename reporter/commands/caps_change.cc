@@ -17,6 +17,7 @@
 #include "reporter/commands/caps_board.h"
 #include "reporter/commands/caps_options.h"
 #include "reporter/commands/collect.h"
+#include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
 #include "reporter/commands/policy_change.h"
@@ -54,14 +55,16 @@ int ForEachTarget(const std::vector<ChangeTarget>& targets, int exit_code,
   return std::max(exit_code, FinishOutput());
 }
 
-void AddServiceOption(CLI::App* app, std::string* service, const std::string& help) {
-  app->add_option("--service", *service, help)
-      ->type_name("NAME")
-      ->check([](const std::string& name) {
-        if (!name.empty() && name.size() <= ledger::kMaxServiceName) return std::string();
-        return fmt::format("'{}' has {} bytes, expected 1 to {}", name, name.size(),
-                           ledger::kMaxServiceName);
-      });
+void AddServiceOption(CommandLine* line, std::string* service, const std::string& help) {
+  const auto take = [service](const std::string& name) -> Complaint {
+    if (name.empty() || name.size() > ledger::kMaxServiceName) {
+      return fmt::format("'{}' has {} bytes, expected 1 to {}", name, name.size(),
+                         ledger::kMaxServiceName);
+    }
+    *service = name;
+    return {};
+  };
+  line->AddTaken("--service", "NAME", take, help);
 }
 
 // The living processes of a service, or of all: their pids, and the directories of their ledgers.
@@ -145,18 +148,19 @@ std::optional<std::string> DirectoryFor(const NewPolicy& wanted, const ServicePr
 }  // namespace
 
 int RunCapsSet(const Arguments& arguments) {
-  CLI::App app(
+  CommandLine line(
       "Change a cap or a pace in running processes, from their next connect on. What is open stays "
       "open. `pqleash caps reset` takes it back.");
   std::string name;
   std::string service;
   std::string directory;
   PolicyOptions given;
-  app.add_option("NAME", name, "Name of the cap or pace")->type_name("")->required();
-  AddServiceOption(&app, &service, "Only that of this service (default: of all that have it)");
-  AddRuleOptions(&app, &given);
-  AddDirectoryOption(&app, &directory);
-  if (const auto exit_code = ParseArguments("caps set", arguments, &app)) return *exit_code;
+  line.AddOperand("NAME", &name, "Name of the cap or pace");
+  line.Require("NAME");
+  AddServiceOption(&line, &service, "Only that of this service (default: of all that have it)");
+  AddRuleOptions(&line, &given);
+  AddDirectoryOption(&line, &directory);
+  if (const auto exit_code = line.Parse("caps set", arguments)) return *exit_code;
   if (given.empty()) return UsageError("caps set", "nothing to change given, such as --limit 20");
 
   const CollectedBoards collected = CollectBoards(directory);
@@ -178,17 +182,17 @@ int RunCapsSet(const Arguments& arguments) {
 }
 
 int RunCapsReset(const Arguments& arguments) {
-  CLI::App app(
+  CommandLine line(
       "Take changes by `pqleash caps set` back, and remove what `pqleash caps add` has made.");
   std::string name;
   std::string service;
   std::string directory;
   bool all = false;
-  app.add_option("NAME", name, "Name of the cap or pace")->type_name("");
-  AddServiceOption(&app, &service, "Only that of this service (default: of all that have it)");
-  app.add_flag("--all", all, "All that were changed or made");
-  AddDirectoryOption(&app, &directory);
-  if (const auto exit_code = ParseArguments("caps reset", arguments, &app)) return *exit_code;
+  line.AddOperand("NAME", &name, "Name of the cap or pace");
+  AddServiceOption(&line, &service, "Only that of this service (default: of all that have it)");
+  line.AddFlag("--all", &all, "All that were changed or made");
+  AddDirectoryOption(&line, &directory);
+  if (const auto exit_code = line.Parse("caps reset", arguments)) return *exit_code;
   if (all == !name.empty()) {
     return UsageError("caps reset", "expected either the name of a cap or pace, or --all");
   }
@@ -212,19 +216,20 @@ int RunCapsReset(const Arguments& arguments) {
 }
 
 int RunCapsAdd(const Arguments& arguments) {
-  CLI::App app(
+  CommandLine line(
       "Make a cap, or with --rate a pace, for running processes and those that start, until "
       "`pqleash caps reset` removes it.");
   NewPolicy wanted;
   std::string directory;
   PolicyOptions given;
-  app.add_option("NAME", wanted.name, "Name of the new cap or pace")->type_name("")->required();
-  AddServiceOption(&app, &wanted.service,
+  line.AddOperand("NAME", &wanted.name, "Name of the new cap or pace");
+  line.Require("NAME");
+  AddServiceOption(&line, &wanted.service,
                    "Name of the service, as in `pqleash ps` (of scope process and service)");
-  AddScopeOptions(&app, &given);
-  AddRuleOptions(&app, &given);
-  AddDirectoryOption(&app, &directory);
-  if (const auto exit_code = ParseArguments("caps add", arguments, &app)) return *exit_code;
+  AddScopeOptions(&line, &given);
+  AddRuleOptions(&line, &given);
+  AddDirectoryOption(&line, &directory);
+  if (const auto exit_code = line.Parse("caps add", arguments)) return *exit_code;
   if (const auto problem = MakePolicy(wanted.name, given, &wanted.policy)) {
     return UsageError("caps add", *problem);
   }

@@ -155,21 +155,24 @@ const Option kOptions[] = {
      SetAsyncFallback},
 };
 
-void AddOptions(CLI::App* app, Of of, PolicyOptions* given) {
+void AddOptions(CommandLine* line, Of of, PolicyOptions* given) {
   for (const Option& option : kOptions) {
     if (option.of != of) continue;
     const std::string name = option.name;
-    app->add_option_function<std::string>(
-           "--" + name, [given, name](const std::string& text) { (*given)[name] = text; },
-           option.help)
-        ->type_name(option.value);
+    const auto take = [given, name](const std::string& text) -> Complaint {
+      (*given)[name] = text;
+      return {};
+    };
+    line->AddTaken("--" + name, option.value, take, option.help);
   }
 }
 
 }  // namespace
 
-void AddRuleOptions(CLI::App* app, PolicyOptions* given) { AddOptions(app, Of::kRule, given); }
-void AddScopeOptions(CLI::App* app, PolicyOptions* given) { AddOptions(app, Of::kScope, given); }
+void AddRuleOptions(CommandLine* line, PolicyOptions* given) { AddOptions(line, Of::kRule, given); }
+void AddScopeOptions(CommandLine* line, PolicyOptions* given) {
+  AddOptions(line, Of::kScope, given);
+}
 
 std::optional<std::string> ApplyOptions(const PolicyOptions& given, Policy* policy) {
   for (const Option& option : kOptions) {

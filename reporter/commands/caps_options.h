@@ -6,11 +6,11 @@
 #ifndef PQLEASH_REPORTER_COMMANDS_CAPS_OPTIONS_H_
 #define PQLEASH_REPORTER_COMMANDS_CAPS_OPTIONS_H_
 
-#include <CLI/CLI.hpp>
 #include <map>
 #include <optional>
 #include <string>
 
+#include "reporter/commands/command_line.h"
 #include "shim/caps/policy.h"
 
 namespace pqleash::reporter {
@@ -19,9 +19,9 @@ namespace pqleash::reporter {
 using PolicyOptions = std::map<std::string, std::string>;
 
 // Adds the options that say what a policy does.
-void AddRuleOptions(CLI::App* app, PolicyOptions* given);
+void AddRuleOptions(CommandLine* line, PolicyOptions* given);
 // Adds those that say over what, and of which connections.
-void AddScopeOptions(CLI::App* app, PolicyOptions* given);
+void AddScopeOptions(CommandLine* line, PolicyOptions* given);
 
 // Each returns what is wrong with an option, in one sentence; no value: nothing.
 // Puts the given options into a policy of `policy->kind`.

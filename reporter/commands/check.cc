@@ -35,50 +35,43 @@ struct CheckOptions {
   std::string directory;  // of the ledgers
 };
 
-CLI::Option* AddFactorOption(CLI::App* app, const std::string& name, const std::string& help,
-                             uint64_t* factor) {
-  return app
-      ->add_option_function<std::string>(
-          name,
-          [name, factor](const std::string& text) {
-            constexpr uint32_t kMost = 1'000'000;
-            const auto count = config::ParseCount(text, 1, kMost);
-            if (!count) {
-              throw CLI::ValidationError(
-                  name, fmt::format("'{}' is no number, expected a whole number from 1 to {}", text,
-                                    kMost));
-            }
-            *factor = *count;
-          },
-          help)
-      ->type_name("N");
+// Means something with --dsn alone, which must have been added.
+void AddFactorOption(CommandLine* line, const std::string& name, const std::string& help,
+                     uint64_t* factor) {
+  const auto take = [factor](const std::string& text) -> Complaint {
+    constexpr uint32_t kMost = 1'000'000;
+    const auto count = config::ParseCount(text, 1, kMost);
+    if (!count) {
+      return fmt::format("'{}' is no number, expected a whole number from 1 to {}", text, kMost);
+    }
+    *factor = *count;
+    return {};
+  };
+  line->AddTaken(name, "N", take, help);
+  line->Needs(name, "--dsn");
 }
 
 std::optional<int> ParseCheck(const Arguments& arguments, CheckOptions* options) {
-  CLI::App app(
+  CommandLine line(
       "Check a configuration before it is deployed: print what is wrong with it, or what would be "
       "in force. Checked are FILE, or the file that PQLEASH_CONFIG names, and the PQLEASH_ "
       "variables of this environment. With --dsn it is checked whether the caps fit the server, "
       "and "
       "whether they leave the programs that run here what they use.");
-  app.footer(
+  line.SetFooter(
       "Exits with 3 where there is a problem, and with 1 where the file cannot be read or the "
       "server cannot be asked.");
-  app.add_option("FILE", options->file, "The configuration file (default: PQLEASH_CONFIG)")
-      ->type_name("");
-  app.add_flag("--no-environment", options->no_environment,
+  line.AddOperand("FILE", &options->file, "The configuration file (default: PQLEASH_CONFIG)");
+  line.AddFlag("--no-environment", &options->no_environment,
                "Leave out the PQLEASH_ variables, but for PQLEASH_CONFIG where no FILE is given");
-  AddDsnOption(&app, "Check against this server, as the service's role", &options->dsn);
-  CLI::Option* dsn = app.get_option("--dsn");
-  AddFactorOption(&app, "--instances", "Hosts or containers that the service runs on (default: 1)",
-                  &options->deploy.instances)
-      ->needs(dsn);
-  AddFactorOption(&app, "--workers", "Processes of the service in each instance (default: 1)",
-                  &options->deploy.workers)
-      ->needs(dsn);
-  AddDirectoryOption(&app, &options->directory);
-  AddFormatOption(&app, &options->format);
-  return ParseArguments("check", arguments, &app);
+  AddDsnOption(&line, "Check against this server, as the service's role", &options->dsn);
+  AddFactorOption(&line, "--instances", "Hosts or containers that the service runs on (default: 1)",
+                  &options->deploy.instances);
+  AddFactorOption(&line, "--workers", "Processes of the service in each instance (default: 1)",
+                  &options->deploy.workers);
+  AddDirectoryOption(&line, &options->directory);
+  AddFormatOption(&line, &options->format);
+  return line.Parse("check", arguments);
 }
 
 struct Unreadable {

@@ -6,7 +6,6 @@
 
 #include <iostream>
 
-#include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
 
 namespace pqleash::reporter {

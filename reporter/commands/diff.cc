@@ -17,11 +17,11 @@
 
 namespace pqleash::reporter {
 int RunDiff(const Arguments& arguments) {
-  CLI::App app(
+  CommandLine line(
       "Show what has changed between two saved reports: call sites that are new, hold more or "
       "fewer connections, or are gone, and findings that are new or gone. Call sites are matched "
       "by their id, which is the same on every host and in every run of one build of the program.");
-  app.footer(
+  line.SetFooter(
       "BEFORE and AFTER are what `pqleash report --format json` or `pqleash audit --format json` "
       "wrote.\n"
       "Exit codes: 0 compared, 1 a file cannot be read or is no report, 2 wrong usage, 3 new "
@@ -30,13 +30,15 @@ int RunDiff(const Arguments& arguments) {
   std::string after_path;
   std::optional<Confidence> fail_on;
   Format format = Format::kText;
-  app.add_option("BEFORE", before_path, "The earlier report")->type_name("")->required();
-  app.add_option("AFTER", after_path, "The later one")->type_name("")->required();
-  AddFailOnOption(&app,
+  line.AddOperand("BEFORE", &before_path, "The earlier report");
+  line.Require("BEFORE");
+  line.AddOperand("AFTER", &after_path, "The later one");
+  line.Require("AFTER");
+  AddFailOnOption(&line,
                   "Exit with 3 where there are new findings that are proven, or at least likely",
                   &fail_on);
-  AddFormatOption(&app, &format);
-  if (const auto exit_code = ParseArguments("diff", arguments, &app)) return *exit_code;
+  AddFormatOption(&line, &format);
+  if (const auto exit_code = line.Parse("diff", arguments)) return *exit_code;
 
   const auto diff = ChangesBetween(before_path, after_path);
   if (!diff) return kFailed;

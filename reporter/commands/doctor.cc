@@ -31,21 +31,21 @@ struct DoctorOptions {
 };
 
 std::optional<int> ParseDoctor(const Arguments& arguments, DoctorOptions* options) {
-  CLI::App app(
+  CommandLine line(
       "Check that pqleash works here: for any program, for a running process, or for a program "
       "that is run to try it. Exits with 1 where a check failed.");
-  app.footer(
+  line.SetFooter(
       "A program to try follows after two dashes: pqleash doctor [OPTIONS] -- COMMAND "
       "[ARGUMENTS...]\nIts output goes to stderr, its ledgers to a directory of their own.");
-  app.add_option("--pid", options->pid, "Check what is seen of this process")
-      ->type_name("PID")
-      ->check(CLI::Range(1, 2'147'483'647));
-  AddDirectoryOption(&app, &options->directory);
-  app.add_option("--library", options->library, "Path of libpqleash.so (default: beside this tool)")
-      ->type_name("FILE");
-  AddFormatOption(&app, &options->format);
+  line.AddNumber(
+      "--pid", "PID", kPids, [options](int32_t pid) { options->pid = pid; },
+      "Check what is seen of this process");
+  AddDirectoryOption(&line, &options->directory);
+  line.AddText("--library", "FILE", &options->library,
+               "Path of libpqleash.so (default: beside this tool)");
+  AddFormatOption(&line, &options->format);
   const auto separator = std::find(arguments.begin(), arguments.end(), "--");
-  if (auto exit_code = ParseArguments("doctor", Arguments(arguments.begin(), separator), &app)) {
+  if (auto exit_code = line.Parse("doctor", Arguments(arguments.begin(), separator))) {
     return exit_code;
   }
   if (separator == arguments.end()) return std::nullopt;

@@ -6,18 +6,16 @@
 
 namespace pqleash::reporter {
 
-void AddFailOnOption(CLI::App* app, const std::string& help, std::optional<Confidence>* fail_on) {
-  app->add_option_function<std::string>(
-         "--fail-on",
-         [fail_on](const std::string& text) {
-           if (text != "proven" && text != "likely") {
-             throw CLI::ValidationError(
-                 "--fail-on", fmt::format("'{}' is no level, expected proven or likely", text));
-           }
-           *fail_on = text == "proven" ? Confidence::kProven : Confidence::kLikely;
-         },
-         help)
-      ->type_name("LEVEL");
+void AddFailOnOption(CommandLine* line, const std::string& help,
+                     std::optional<Confidence>* fail_on) {
+  const auto take = [fail_on](const std::string& text) -> Complaint {
+    if (text != "proven" && text != "likely") {
+      return fmt::format("'{}' is no level, expected proven or likely", text);
+    }
+    *fail_on = text == "proven" ? Confidence::kProven : Confidence::kLikely;
+    return {};
+  };
+  line->AddTaken("--fail-on", "LEVEL", take, help);
 }
 
 }  // namespace pqleash::reporter

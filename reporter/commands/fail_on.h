@@ -3,16 +3,17 @@
 #ifndef PQLEASH_REPORTER_COMMANDS_FAIL_ON_H_
 #define PQLEASH_REPORTER_COMMANDS_FAIL_ON_H_
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 
+#include "reporter/commands/command_line.h"
 #include "reporter/findings/finding.h"
 
 namespace pqleash::reporter {
 
 // Adds --fail-on proven|likely.
-void AddFailOnOption(CLI::App* app, const std::string& help, std::optional<Confidence>* fail_on);
+void AddFailOnOption(CommandLine* line, const std::string& help,
+                     std::optional<Confidence>* fail_on);
 
 }  // namespace pqleash::reporter
 

@@ -14,7 +14,6 @@
 #include <system_error>
 
 #include "reporter/commands/command.h"
-#include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
 #include "reporter/commands/preload.h"
 
@@ -25,26 +24,24 @@ constexpr size_t kMaxService = 63;  // bytes that a ledger has room for
 
 }  // namespace
 
-void AddLaunchOptions(CLI::App* app, Launch* launch) {
-  app->add_option_function<std::string>(
-         "--service",
-         [launch](const std::string& name) {
-           if (name.empty() || name.size() > kMaxService) {
-             throw CLI::ValidationError(
-                 "--service", fmt::format("'{}' has {} bytes, expected 1 to {}", name, name.size(),
-                                          kMaxService));
-           }
-           launch->service = name;
-         },
-         "Name of the service in reports (default: PQLEASH_SERVICE, else name of the executable)")
-      ->type_name("NAME");
-  app->add_option("--library", launch->library, "Path of libpqleash.so (default: beside this tool)")
-      ->type_name("FILE");
+void AddLaunchOptions(CommandLine* line, Launch* launch) {
+  const auto take = [launch](const std::string& name) -> Complaint {
+    if (name.empty() || name.size() > kMaxService) {
+      return fmt::format("'{}' has {} bytes, expected 1 to {}", name, name.size(), kMaxService);
+    }
+    launch->service = name;
+    return {};
+  };
+  line->AddTaken("--service", "NAME", take,
+                 "Name of the service in reports (default: PQLEASH_SERVICE, else name of the "
+                 "executable)");
+  line->AddText("--library", "FILE", &launch->library,
+                "Path of libpqleash.so (default: beside this tool)");
 }
 
-std::optional<int> ParseLaunch(const Arguments& arguments, CLI::App* app, Launch* launch) {
+std::optional<int> ParseLaunch(const Arguments& arguments, CommandLine* line, Launch* launch) {
   const auto separator = std::find(arguments.begin(), arguments.end(), "--");
-  if (auto exit_code = ParseArguments(launch->name, Arguments(arguments.begin(), separator), app)) {
+  if (auto exit_code = line->Parse(launch->name, Arguments(arguments.begin(), separator))) {
     return exit_code;
   }
   if (separator != arguments.end()) launch->command.assign(separator + 1, arguments.end());

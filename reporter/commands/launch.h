@@ -6,7 +6,6 @@
 #ifndef PQLEASH_REPORTER_COMMANDS_LAUNCH_H_
 #define PQLEASH_REPORTER_COMMANDS_LAUNCH_H_
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "reporter/commands/child.h"
+#include "reporter/commands/command_line.h"
 
 namespace pqleash::reporter {
 
@@ -28,11 +28,11 @@ struct Launch {
 };
 
 // Adds --service and --library.
-void AddLaunchOptions(CLI::App* app, Launch* launch);
+void AddLaunchOptions(CommandLine* line, Launch* launch);
 
-// Reads the arguments up to '--' with `app`, and what follows into `launch->command`. A value is
+// Reads the arguments up to '--' with `line`, and what follows into `launch->command`. A value is
 // the exit code to leave with.
-std::optional<int> ParseLaunch(const std::vector<std::string>& arguments, CLI::App* app,
+std::optional<int> ParseLaunch(const std::vector<std::string>& arguments, CommandLine* line,
                                Launch* launch);
 
 // Not 0.

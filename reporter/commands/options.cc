@@ -6,9 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iostream>
 
-#include "reporter/commands/output.h"
 #include "reporter/duration.h"
 
 namespace pqleash::reporter {
@@ -32,70 +30,41 @@ std::string Alternatives(const std::vector<Format>& offered) {
 
 }  // namespace
 
-void AddFormatOption(CLI::App* app, Format* format, const std::vector<Format>& offered) {
+void AddFormatOption(CommandLine* line, Format* format, const std::vector<Format>& offered) {
   const std::string alternatives = Alternatives(offered);
-  app->add_option_function<std::string>(
-         "--format",
-         [format, offered, alternatives](const std::string& text) {
-           const auto named = std::find_if(offered.begin(), offered.end(),
-                                           [&](Format one) { return text == NameOf(one); });
-           if (named == offered.end()) {
-             throw CLI::ValidationError(
-                 "--format", fmt::format("'{}' is no format, expected {}", text, alternatives));
-           }
-           *format = *named;
-         },
-         fmt::format("Format of the result: {} (default: text)", alternatives))
-      ->type_name("FORMAT");
+  const auto take = [format, offered, alternatives](const std::string& text) -> Complaint {
+    const auto named = std::find_if(offered.begin(), offered.end(),
+                                    [&](Format one) { return text == NameOf(one); });
+    if (named == offered.end()) {
+      return fmt::format("'{}' is no format, expected {}", text, alternatives);
+    }
+    *format = *named;
+    return {};
+  };
+  line->AddTaken("--format", "FORMAT", take,
+                 fmt::format("Format of the result: {} (default: text)", alternatives));
 }
 
-void AddDurationOption(CLI::App* app, const std::string& name, const std::string& help,
+void AddDurationOption(CommandLine* line, const std::string& name, const std::string& help,
                        std::optional<uint64_t>* ns) {
-  app->add_option_function<std::string>(
-         name,
-         [name, ns](const std::string& text) {
-           *ns = ParseDuration(text);
-           if (!*ns) {
-             throw CLI::ValidationError(
-                 name,
-                 fmt::format("'{}' is no duration, expected a number with a unit: 250ms, 30s, "
-                             "5m, 2h or 1d",
-                             text));
-           }
-         },
-         help)
-      ->type_name("DURATION");
+  const auto take = [ns](const std::string& text) -> Complaint {
+    *ns = ParseDuration(text);
+    if (*ns) return {};
+    return fmt::format(
+        "'{}' is no duration, expected a number with a unit: 250ms, 30s, 5m, 2h or 1d", text);
+  };
+  line->AddTaken(name, "DURATION", take, help);
 }
 
-void AddDirectoryOption(CLI::App* app, std::string* directory) {
+void AddDirectoryOption(CommandLine* line, std::string* directory) {
   if (const char* configured = std::getenv("PQLEASH_DIR")) *directory = configured;
-  app->add_option_function<std::string>(
-         "--dir",
-         [directory](const std::string& text) {
-           if (text.empty())
-             throw CLI::ValidationError("--dir", "expected the name of a directory");
-           *directory = text;
-         },
-         "Directory of the ledgers (default: PQLEASH_DIR, else /dev/shm/pqleash-<uid>)")
-      ->type_name("DIR");
-}
-
-std::optional<int> ParseArguments(const std::string& name, const Arguments& arguments,
-                                  CLI::App* app) {
-  app->name("pqleash " + name);
-  Arguments reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app->parse(reversed);
-    return std::nullopt;
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app->help();
-    return FinishOutput();
-  } catch (const CLI::ParseError& error) {
-    std::string what = error.what();
-    std::replace(what.begin(), what.end(), '\n', ' ');
-    Diagnose(fmt::format("{}: {}; see `pqleash {} --help`", name, what, name));
-    return kUsage;
-  }
+  const auto take = [directory](const std::string& text) -> Complaint {
+    if (text.empty()) return "expected the name of a directory";
+    *directory = text;
+    return {};
+  };
+  line->AddTaken("--dir", "DIR", take,
+                 "Directory of the ledgers (default: PQLEASH_DIR, else /dev/shm/pqleash-<uid>)");
 }
 
 }  // namespace pqleash::reporter

@@ -14,13 +14,13 @@
 namespace pqleash::reporter {
 
 int RunPs(const Arguments& arguments) {
-  CLI::App app("List the processes that have a ledger.");
+  CommandLine line("List the processes that have a ledger.");
   Selection selection;
   Format format = Format::kText;
-  app.add_flag("--all", selection.all, "Dead processes, too");
-  AddDirectoryOption(&app, &selection.directory);
-  AddFormatOption(&app, &format);
-  if (const auto exit_code = ParseArguments("ps", arguments, &app)) return *exit_code;
+  line.AddFlag("--all", &selection.all, "Dead processes, too");
+  AddDirectoryOption(&line, &selection.directory);
+  AddFormatOption(&line, &format);
+  if (const auto exit_code = line.Parse("ps", arguments)) return *exit_code;
 
   Collected collected = Collect(selection);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);

@@ -36,59 +36,50 @@ struct ReportOptions {
   std::optional<std::string> dsn;
 };
 
-void AddOptions(CLI::App* app, ReportOptions* options) {
+void AddScanOptions(CommandLine* line, ReportOptions* options) {
+  line->AddFlag("--no-scan", &options->no_scan,
+                "Do not search the memory of living processes for connections that are lost");
+  AddDurationOption(line, "--scan-time", "Search a process no longer than this (default: 5s)",
+                    &options->scan_ns);
+  line->AddFlag("--registers", &options->all_registers,
+                "Look also at the registers of threads whose system call then begins anew, with "
+                "its time-out (epoll_wait, sigtimedwait, semop)");
+}
+
+void AddOptions(CommandLine* line, ReportOptions* options) {
   Selection& selection = options->selection;
-  app->add_option("--pid", selection.pids,
-                  "Only this process; for a dead one its newest ledger. May be repeated")
-      ->type_name("PID")
-      ->check(CLI::Range(1, 2'147'483'647))
-      ->expected(1)
-      ->take_all();
-  app->add_option("--service", selection.services, "Only this service. May be repeated")
-      ->type_name("NAME")
-      ->expected(1)
-      ->take_all();
-  app->add_flag("--all", selection.all, "Dead processes, too");
-  app->add_option(
-         "LEDGER", selection.ledgers,
-         "Only these files: ledgers, and reports saved with --format json, of this host or "
-         "others. With reports, all are merged by call site")
-      ->type_name("");
-  AddDirectoryOption(app, &selection.directory);
-  AddDurationOption(app, "--min-age",
+  line->AddNumbers("--pid", "PID", kPids, &selection.pids,
+                   "Only this process; for a dead one its newest ledger. May be repeated");
+  line->AddTexts("--service", "NAME", &selection.services, "Only this service. May be repeated");
+  line->AddFlag("--all", &selection.all, "Dead processes, too");
+  line->AddOperands(
+      "LEDGER", &selection.ledgers,
+      "Only these files: ledgers, and reports saved with --format json, of this host or "
+      "others. With reports, all are merged by call site");
+  AddDirectoryOption(line, &selection.directory);
+  AddDurationOption(line, "--min-age",
                     "Show connections that are at least this old; judge none that is younger "
                     "(default: show all, judge from 30s on, what was never used from 5m on)",
                     &options->filter.min_age_ns);
-  AddDurationOption(app, "--min-idle",
+  AddDurationOption(line, "--min-idle",
                     "Show connections that were unused for at least this long; judge none that was "
                     "used since (default: show all, judge from 5m on, in a transaction from 1m on)",
                     &options->filter.min_idle_ns);
-  app->add_option_function<int>(
-         "--top", [options](int top) { options->filter.top = static_cast<uint64_t>(top); },
-         "Show no more than this many call sites, the most suspicious")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1'000'000));
-  app->add_option("--library-path", options->filter.library_paths,
-                  "Take scripts whose path matches for a library's, and name call sites by what "
-                  "calls them, as for packages in the usual places; '*' matches '/', too. May be "
-                  "repeated")
-      ->type_name("GLOB")
-      ->expected(1)
-      ->take_all();
-  app->add_flag("--no-scan", options->no_scan,
-                "Do not search the memory of living processes for connections that are lost");
-  AddDurationOption(app, "--scan-time", "Search a process no longer than this (default: 5s)",
-                    &options->scan_ns);
-  app->add_flag(
-      "--registers", options->all_registers,
-      "Look also at the registers of threads whose system call then begins anew, with its "
-      "time-out (epoll_wait, sigtimedwait, semop)");
-  AddFailOnOption(app, "Exit with 3 where there are findings that are proven, or at least likely",
+  line->AddNumber(
+      "--top", "N", {1, 1'000'000},
+      [options](int32_t top) { options->filter.top = static_cast<uint64_t>(top); },
+      "Show no more than this many call sites, the most suspicious");
+  line->AddTexts("--library-path", "GLOB", &options->filter.library_paths,
+                 "Take scripts whose path matches for a library's, and name call sites by what "
+                 "calls them, as for packages in the usual places; '*' matches '/', too. May be "
+                 "repeated");
+  AddScanOptions(line, options);
+  AddFailOnOption(line, "Exit with 3 where there are findings that are proven, or at least likely",
                   &options->fail_on);
-  AddDsnOption(app,
+  AddDsnOption(line,
                "Show the server's side, too: slots, and backends with the code that opened them",
                &options->dsn);
-  AddReportOutputOptions(app, &options->output);
+  AddReportOutputOptions(line, &options->output);
 }
 
 template <typename AnyReport>
@@ -192,10 +183,10 @@ int ReportAsMetrics(ReportOptions options) {
 }  // namespace
 
 int RunReport(const Arguments& arguments) {
-  CLI::App app("Show who holds connections, what they do, and what is wrong.");
+  CommandLine line("Show who holds connections, what they do, and what is wrong.");
   ReportOptions options;
-  AddOptions(&app, &options);
-  if (const auto exit_code = ParseArguments("report", arguments, &app)) return *exit_code;
+  AddOptions(&line, &options);
+  if (const auto exit_code = line.Parse("report", arguments)) return *exit_code;
   if (!MayWrite(options.output)) return kUsage;
   if (options.output.format == Format::kPrometheus) return ReportAsMetrics(options);
 

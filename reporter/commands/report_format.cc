@@ -46,21 +46,20 @@ void Render(const Report& report, const ReportOutput& output, bool colour, std::
 
 }  // namespace
 
-void AddReportOutputOptions(CLI::App* app, ReportOutput* output) {
-  app->add_flag("--native", output->native_frames,
+void AddReportOutputOptions(CommandLine* line, ReportOutput* output) {
+  line->AddFlag("--native", &output->native_frames,
                 "Show the interpreter's own frames in stacks of scripts, too (text, folded, "
                 "speedscope, markdown)");
-  AddFormatOption(app, &output->format,
+  AddFormatOption(line, &output->format,
                   {Format::kText, Format::kJson, Format::kHtml, Format::kFolded, Format::kPprof,
                    Format::kSpeedscope, Format::kMarkdown, Format::kPrometheus});
-  app->add_option_function<std::string>(
-         "--output",
-         [output](const std::string& text) {
-           if (text.empty()) throw CLI::ValidationError("--output", "expected the name of a file");
-           output->file = text == "-" ? "" : text;
-         },
-         "Write the result to this file, which is replaced once it is whole ('-': stdout)")
-      ->type_name("FILE");
+  const auto take = [output](const std::string& text) -> Complaint {
+    if (text.empty()) return "expected the name of a file";
+    output->file = text == "-" ? "" : text;
+    return {};
+  };
+  line->AddTaken("--output", "FILE", take,
+                 "Write the result to this file, which is replaced once it is whole ('-': stdout)");
 }
 
 bool MayWrite(const ReportOutput& output) {

@@ -6,12 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "reporter/commands/command_line.h"
 #include "reporter/commands/format.h"
 #include "reporter/report/report.h"
-
-namespace CLI {
-class App;
-}  // namespace CLI
 
 namespace pqleash::reporter {
 
@@ -22,7 +19,7 @@ struct ReportOutput {
 };
 
 // Adds --format, --output and --native.
-void AddReportOutputOptions(CLI::App* app, ReportOutput* output);
+void AddReportOutputOptions(CommandLine* line, ReportOutput* output);
 
 // Whether the result may go where it is to go; otherwise says why not.
 bool MayWrite(const ReportOutput& output);

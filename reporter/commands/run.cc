@@ -32,24 +32,25 @@ struct RunOptions {
 };
 
 std::optional<int> ParseRun(const Arguments& arguments, RunOptions* options) {
-  CLI::App app(
+  CommandLine line(
       "Run a program and record its connections. Exits as the program does; with 127 where it is "
       "not "
       "found, 126 where it cannot be executed.");
-  app.footer(
+  line.SetFooter(
       "The program follows after two dashes: pqleash run [OPTIONS] -- COMMAND [ARGUMENTS...]");
-  app.add_flag("--report-at-exit{stderr}", options->report_at_exit,
-               "When the program has ended, report on all processes of the run: to stderr, or with "
-               "--report-at-exit=FILE to a file");
+  line.AddFlagWithText(
+      "--report-at-exit", kToStderr, &options->report_at_exit,
+      "When the program has ended, report on all processes of the run: to stderr, or with "
+      "--report-at-exit=FILE to a file");
   std::string directory;
-  AddDirectoryOption(&app, &directory);
+  AddDirectoryOption(&line, &directory);
   options->launch.name = "run";
-  AddLaunchOptions(&app, &options->launch);
-  if (auto exit_code = ParseLaunch(arguments, &app, &options->launch)) return exit_code;
+  AddLaunchOptions(&line, &options->launch);
+  if (auto exit_code = ParseLaunch(arguments, &line, &options->launch)) return exit_code;
   // The program may start elsewhere than we did.
   std::error_code error;
   if (!directory.empty()) options->directory = std::filesystem::absolute(directory, error);
-  if (app.count("--dir") != 0) options->launch.directory = options->directory;
+  if (line.Given("--dir")) options->launch.directory = options->directory;
   return std::nullopt;
 }
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -34,48 +33,43 @@ struct Texts {
   std::optional<uint64_t> interval_ns;
 };
 
-void AddOptions(CLI::App* app, Texts* texts, ServeOptions* options) {
-  app->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app->add_option("--listen", texts->listen,
-                  "Address and port (default: 127.0.0.1:9878; port 0: any). One that is not "
-                  "loopback needs --tls-cert, --tls-key and --auth-file")
-      ->type_name("ADDRESS:PORT");
-  app->add_option("--tls-cert", texts->tls_cert, "Certificate and its chain, in PEM")
-      ->type_name("FILE");
-  app->add_option("--tls-key", texts->tls_key, "Private key of it, in PEM")->type_name("FILE");
-  app->add_option("--auth-file", texts->auth_file,
-                  "Who may ask: lines 'basic USER:PASSWORD' or 'bearer TOKEN', in a file of mode "
-                  "0600, or 0640 where root owns it")
-      ->type_name("FILE");
-  AddDurationOption(app, "--interval", "Read the ledgers this often (default: 5s; at least 1s)",
+void AddScanIntervalOption(CommandLine* line, ServeOptions* options) {
+  const auto take = [options](const std::string& text) -> Complaint {
+    options->scan_interval.reset();
+    if (text == "off") return {};
+    const std::optional<uint64_t> ns = ParseDuration(text);
+    if (!ns || *ns < kSecond) {
+      return fmt::format("'{}' is neither off nor a duration of 1s or more", text);
+    }
+    options->scan_interval = std::chrono::nanoseconds(*ns);
+    return {};
+  };
+  line->AddTaken("--scan-interval", "DURATION", take,
+                 "Search the memory of living processes for lost connections this often, or off "
+                 "(default: 5m)");
+}
+
+void AddOptions(CommandLine* line, Texts* texts, ServeOptions* options) {
+  line->LetLastHold();
+  line->AddText("--listen", "ADDRESS:PORT", &texts->listen,
+                "Address and port (default: 127.0.0.1:9878; port 0: any). One that is not "
+                "loopback needs --tls-cert, --tls-key and --auth-file");
+  line->AddText("--tls-cert", "FILE", &texts->tls_cert, "Certificate and its chain, in PEM");
+  line->AddText("--tls-key", "FILE", &texts->tls_key, "Private key of it, in PEM");
+  line->AddText("--auth-file", "FILE", &texts->auth_file,
+                "Who may ask: lines 'basic USER:PASSWORD' or 'bearer TOKEN', in a file of mode "
+                "0600, or 0640 where root owns it");
+  AddDurationOption(line, "--interval", "Read the ledgers this often (default: 5s; at least 1s)",
                     &texts->interval_ns);
-  app->add_option_function<std::string>(
-         "--scan-interval",
-         [options](const std::string& text) {
-           options->scan_interval.reset();
-           if (text == "off") return;
-           const std::optional<uint64_t> ns = ParseDuration(text);
-           if (!ns || *ns < kSecond) {
-             throw CLI::ValidationError(
-                 "--scan-interval",
-                 fmt::format("'{}' is neither off nor a duration of 1s or more", text));
-           }
-           options->scan_interval = std::chrono::nanoseconds(*ns);
-         },
-         "Search the memory of living processes for lost connections this often, or off (default: "
-         "5m)")
-      ->type_name("DURATION");
-  app->add_option("--top", options->top,
-                  "Call sites with series of their own; the others are summed up (default: 10)")
-      ->type_name("N")
-      ->check(CLI::Range(0, 1'000));
-  AddDirectoryOption(app, &options->directory);
-  app->add_option("--on-finding", options->on_finding,
-                  "Command for /bin/sh to run for each new finding, which is on its stdin as JSON")
-      ->type_name("COMMAND");
-  app->add_option("--config", texts->config,
-                  "TOML file with these options, as in on_finding = \"...\"; the command line wins")
-      ->type_name("FILE");
+  AddScanIntervalOption(line, options);
+  line->AddNumber(
+      "--top", "N", {0, 1'000}, [options](int32_t top) { options->top = static_cast<size_t>(top); },
+      "Call sites with series of their own; the others are summed up (default: 10)");
+  AddDirectoryOption(line, &options->directory);
+  line->AddText("--on-finding", "COMMAND", &options->on_finding,
+                "Command for /bin/sh to run for each new finding, which is on its stdin as JSON");
+  line->AddText("--config", "FILE", &texts->config,
+                "TOML file with these options, as in on_finding = \"...\"; the command line wins");
 }
 
 // The options of the file. False: it was said what is wrong.
@@ -134,9 +128,9 @@ std::optional<int> ReadFiles(const Texts& texts, ServeOptions* options) {
 std::optional<int> ReadServeOptions(const Arguments& arguments, ServeOptions* options) {
   Texts texts;
   const auto parse = [&](const Arguments& all) {
-    CLI::App app("Serve metrics for Prometheus, the report as JSON, and a page.");
-    AddOptions(&app, &texts, options);
-    return ParseArguments("serve", all, &app);
+    CommandLine line("Serve metrics for Prometheus, the report as JSON, and a page.");
+    AddOptions(&line, &texts, options);
+    return line.Parse("serve", all);
   };
   if (const auto exit_code = parse(arguments)) return exit_code;
   if (!texts.config.empty()) {

@@ -40,22 +40,18 @@ struct TopOptions {
   std::string sort = "open";
 };
 
-void AddOptions(CLI::App* app, TopOptions* options) {
-  AddDurationOption(app, "--interval", "Look that often, 100ms to 1h (default: 2s)",
+void AddOptions(CommandLine* line, TopOptions* options) {
+  AddDurationOption(line, "--interval", "Look that often, 100ms to 1h (default: 2s)",
                     &options->interval_ns);
-  app->add_option("--service", options->sampler.selection.services,
-                  "Only this service. May be repeated")
-      ->type_name("NAME")
-      ->expected(1)
-      ->take_all();
-  AddDirectoryOption(app, &options->sampler.selection.directory);
-  app->add_flag("--once", options->once,
+  line->AddTexts("--service", "NAME", &options->sampler.selection.services,
+                 "Only this service. May be repeated");
+  AddDirectoryOption(line, &options->sampler.selection.directory);
+  line->AddFlag("--once", &options->once,
                 "Print one screen as text, after two looks one interval apart: rates need two");
-  app->add_option("--sort", options->sort,
-                  "Sort services by service, processes, open, use, idle, waiting, opened, closed "
-                  "or findings (default: open)")
-      ->type_name("KEY");
-  app->add_flag("--scan", options->sampler.scan,
+  line->AddText("--sort", "KEY", &options->sort,
+                "Sort services by service, processes, open, use, idle, waiting, opened, closed "
+                "or findings (default: open)");
+  line->AddFlag("--scan", &options->sampler.scan,
                 "Search the memory of the processes for lost connections at each look, as `report` "
                 "does once (default: do not)");
 }
@@ -197,11 +193,11 @@ int ShowLive(const TopOptions& options) {
 }  // namespace
 
 int RunTop(const Arguments& arguments) {
-  CLI::App app("Show services, call sites and connections as they change; change caps.");
-  app.footer("Keys: ? shows them.");
+  CommandLine line("Show services, call sites and connections as they change; change caps.");
+  line.SetFooter("Keys: ? shows them.");
   TopOptions options;
-  AddOptions(&app, &options);
-  if (const auto exit_code = ParseArguments("top", arguments, &app)) return *exit_code;
+  AddOptions(&line, &options);
+  if (const auto exit_code = line.Parse("top", arguments)) return *exit_code;
   const auto usage = [](const std::string& sentence) {
     Diagnose(fmt::format("top: {}; see `pqleash top --help`", sentence));
     return kUsage;

@@ -42,32 +42,28 @@ std::optional<int32_t> ParsePid(const std::string& text) {
 }
 
 std::optional<int> ParseWhois(const Arguments& arguments, WhoisOptions* options) {
-  CLI::App app(
+  CommandLine line(
       "Say which process, thread and line of code opened the connection that a server's backend "
       "serves: BACKEND_PID is 'pid' of pg_stat_activity.");
-  app.footer("Exits with 1 where no ledger knows the backend, or the server cannot be asked.");
-  app.add_option_function<std::string>(
-         "BACKEND_PID",
-         [options](const std::string& text) {
-           const auto pid = ParsePid(text);
-           if (!pid) {
-             throw CLI::ValidationError(
-                 "BACKEND_PID", fmt::format("'{}' is no process id, expected a number as 'pid' of "
-                                            "pg_stat_activity has it",
-                                            text));
-           }
-           options->backend_pid = *pid;
-         },
-         "The backend")
-      ->type_name("")
-      ->required();
-  app.add_flag("--all", options->selection.all, "Look at the ledgers of dead processes, too");
-  AddDirectoryOption(&app, &options->selection.directory);
-  AddDsnOption(&app, "Show what the server says of the backend, too", &options->dsn);
-  app.add_flag("--native", options->native_frames,
+  line.SetFooter("Exits with 1 where no ledger knows the backend, or the server cannot be asked.");
+  const auto take = [options](const std::string& text) -> Complaint {
+    const auto pid = ParsePid(text);
+    if (!pid) {
+      return fmt::format(
+          "'{}' is no process id, expected a number as 'pid' of pg_stat_activity has it", text);
+    }
+    options->backend_pid = *pid;
+    return {};
+  };
+  line.AddTaken("BACKEND_PID", "", take, "The backend");
+  line.Require("BACKEND_PID");
+  line.AddFlag("--all", &options->selection.all, "Look at the ledgers of dead processes, too");
+  AddDirectoryOption(&line, &options->selection.directory);
+  AddDsnOption(&line, "Show what the server says of the backend, too", &options->dsn);
+  line.AddFlag("--native", &options->native_frames,
                "Show the interpreter's own frames in stacks of scripts, too (text)");
-  AddFormatOption(&app, &options->format);
-  return ParseArguments("whois", arguments, &app);
+  AddFormatOption(&line, &options->format);
+  return line.Parse("whois", arguments);
 }
 
 // The stacks of the connections that are left, and no others: symbols cost time.
