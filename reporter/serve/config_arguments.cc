@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "shim/config/shape.h"
 #include "shim/config/toml.h"
 
 namespace pqleash::reporter {
@@ -22,6 +23,12 @@ std::optional<std::string> TextOf(const toml::node& value) {
 
 std::variant<std::vector<std::string>, std::string> ConfigArguments(
     std::string_view toml, std::span<const std::string_view> keys) {
+  if (const auto excess = config::FindExcess(toml)) {
+    return fmt::format(
+        "line {}: larger or deeper than a configuration may be, expected lines of "
+        "'key = value' alone",
+        excess->line);
+  }
   const toml::parse_result parsed = toml::parse(toml);
   if (!parsed) {
     return fmt::format("line {}: {}", parsed.error().source().begin.line,

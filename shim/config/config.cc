@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "shim/config/policies.h"
+#include "shim/config/shape.h"
 #include "shim/config/toml.h"
 #include "shim/config/values.h"
 
@@ -265,6 +266,10 @@ class Loader {
           path, error));
       return;
     }
+    if (const auto excess = FindExcess(*text)) {
+      loaded_.problems.push_back(DescribeExcess(path, *excess));
+      return;
+    }
     // Without the path, of which toml++ would keep a copy: it makes that copy where it lets no
     // exception out, and a host without memory would be ended by std::terminate.
     const toml::parse_result parsed = toml::parse(std::string_view(*text));
@@ -278,6 +283,26 @@ class Loader {
     std::stable_sort(written_.begin(), written_.end(),
                      [](const auto& a, const auto& b) { return a.line < b.line; });
     policies_ = ReadPolicies(path, written_, SettingKeys(), &loaded_.problems);
+  }
+
+  static std::string DescribeExcess(const std::string& path, const Excess& excess) {
+    constexpr const char* kNothing = "nothing in this file is used";
+    switch (excess.kind) {
+      case Excess::Kind::kSize:
+        return fmt::format("{}: the file has more than {} KiB: expected at most that; {}", path,
+                           kMaxFileSize / 1024, kNothing);
+      case Excess::Kind::kNesting:
+        return fmt::format(
+            "{}:{}: brackets stand within each other more than {} deep: expected "
+            "texts and numbers in [[cap]] and [[pace]]; {}",
+            path, excess.line, kMaxNesting, kNothing);
+      case Excess::Kind::kKeyParts:
+        return fmt::format(
+            "{}:{}: a key has more than {} parts with dots between them: expected "
+            "one or two, such as ledger.connections; {}",
+            path, excess.line, kMaxKeyParts, kNothing);
+    }
+    return "";
   }
 
   std::string At(const toml::source_position& position) const {

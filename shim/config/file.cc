@@ -9,14 +9,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "shim/config/shape.h"
+
 namespace pqleash::config {
 
 namespace {
 
 constexpr int kMaxInterrupted =
     100;  // a reading by signals; whoever is interrupted more often is not served
-
-constexpr off_t kMaxConfigFile = 1 << 20;
 
 struct Descriptor {
   ~Descriptor() {
@@ -35,8 +35,13 @@ std::optional<std::string> ReadConfigFile(const std::string& path, std::string* 
     *error = strerrordesc_np(errno);
     return std::nullopt;
   }
-  if (!S_ISREG(status.st_mode) || status.st_size > kMaxConfigFile) {
-    *error = "it is no regular file of at most 1 MiB";
+  if (!S_ISREG(status.st_mode)) {
+    *error = "it is no regular file";
+    return std::nullopt;
+  }
+  if (status.st_size > off_t{kMaxFileSize}) {
+    static_assert(kMaxFileSize == size_t{256} * 1024);
+    *error = "it has more than 256 KiB";
     return std::nullopt;
   }
   std::string text(static_cast<size_t>(status.st_size), '\0');

@@ -148,6 +148,9 @@ std::optional<uint64_t> ParseCallSite(std::string_view text) {
 }
 
 std::string NearestName(std::string_view name, const std::vector<std::string>& candidates) {
+  // Longer than any name with what may be wrong in it: the comparison takes the product of lengths.
+  constexpr size_t kLongest = 64;
+  if (name.size() > kLongest) return {};
   std::string nearest;
   size_t best = 4;
   for (const std::string& candidate : candidates) {

@@ -22,6 +22,7 @@
 #include "shim/stack/script/interpreters.h"
 #include "shim/support/clock.h"
 #include "shim/support/host_state.h"
+#include "shim/support/stack_room.h"
 #include "shim/support/text.h"
 #include "shim/tracker/exit.h"
 
@@ -137,32 +138,13 @@ std::atomic<uint32_t>* MapOwnedWord() {
   return word;
 }
 
-// Making the state takes some 12 KiB of stack, mostly for the configuration; what comes later takes
-// less. A thread may have 16 KiB (PTHREAD_STACK_MIN), which is enough for libpq: it leaves the
-// state to the next thread that connects, and its own connection is not recorded.
-constexpr uintptr_t kStackForMaking = 24 * 1024;
-
-bool StackIsEnoughForMaking() {
-  if (gettid() == getpid()) return true;
-  pthread_attr_t attributes;
-  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return true;
-  void* lowest = nullptr;
-  size_t size = 0;
-  pthread_attr_getstack(&attributes, &lowest, &size);
-  pthread_attr_destroy(&attributes);
-  const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-  const auto begin = reinterpret_cast<uintptr_t>(lowest);
-  const bool on_it = here >= begin && here - begin < size;  // a coroutine has a stack of its own
-  return !on_it || here - begin >= kStackForMaking;
-}
-
 }  // namespace
 
 Process* Process::CurrentOrCreate() noexcept {
   if (Process* process = Current()) return process;
   if (stays_out.load(std::memory_order_relaxed)) return nullptr;
   const HostStateKeeper keeper;
-  if (!StackIsEnoughForMaking()) return nullptr;
+  if (!StackHasRoom(kStackForConfiguration)) return nullptr;
   const pid_t self = getpid();
   constexpr int kMaxTurns = 100'000;
   for (int turn = 0; turn < kMaxTurns; ++turn) {

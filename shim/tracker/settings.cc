@@ -18,6 +18,7 @@
 #include "shim/config/file.h"
 #include "shim/log/log.h"
 #include "shim/support/hash.h"
+#include "shim/support/stack_room.h"
 #include "shim/support/text.h"
 
 namespace pqleash::tracker {
@@ -134,6 +135,8 @@ bool ReadPoliciesAgain(caps::Configured* policies) noexcept {
   const char* path = config::Variable("PQLEASH_CONFIG");
   const FileMark mark = MarkOf(path);
   if (mark == last_read) return false;
+  // Read at the next connect of a thread that has more.
+  if (!StackHasRoom(kStackForConfiguration)) return false;
   last_read = mark;
   try {
     Identity identity;

@@ -2,10 +2,16 @@
 
 #include "shim/config/config.h"
 
+#include <alloca.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 
+#include <cstdint>
 #include <map>
+#include <string>
+
+#include "shim/support/stack_room.h"
 
 namespace pqleash::config {
 namespace {
@@ -14,6 +20,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class ConfigTest : public ::testing::Test {
@@ -186,6 +193,91 @@ TEST_F(ConfigTest, HostileFilesDoNoHarm) {
         std::string("[[pace]]\nname = \"a\\u0000b\"\nrate = 1979-05-27")}) {
     EXPECT_FALSE(RunFile(text).problems.empty());
   }
+}
+
+// The parser calls itself, and the tables that it makes are destroyed one within the other: what
+// is written must not decide how much of a host's stack is used.
+class DeepFile : public ConfigTest {
+ protected:
+  // What sanitizers add to each frame is no host's.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+  static constexpr size_t kRoom = 8 * kStackForConfiguration;
+#else
+  static constexpr size_t kRoom = kStackForConfiguration;
+#endif
+
+  // The configuration in a thread with `room` bytes of stack left. A thread that needs more ends
+  // the test's process.
+  Loaded RunWithin(size_t room, const std::string& text) {
+    struct Job {
+      DeepFile* test;
+      const std::string* text;
+      size_t room;
+      Loaded loaded;
+    } job = {this, &text, room, {}};
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, size_t{256} * 1024);
+    pthread_t thread;
+    const int error = pthread_create(
+        &thread, &attributes,
+        [](void* argument) -> void* {
+          auto* of = static_cast<Job*>(argument);
+          pthread_attr_t own;
+          pthread_getattr_np(pthread_self(), &own);
+          void* lowest = nullptr;
+          size_t size = 0;
+          pthread_attr_getstack(&own, &lowest, &size);
+          pthread_attr_destroy(&own);
+          const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+          const size_t left = here - reinterpret_cast<uintptr_t>(lowest);
+          auto* used = static_cast<volatile char*>(alloca(left - of->room));
+          used[0] = 0;
+          of->loaded = of->test->RunFile(*of->text);
+          return nullptr;
+        },
+        &job);
+    pthread_attr_destroy(&attributes);
+    EXPECT_EQ(error, 0);
+    if (error == 0) pthread_join(thread, nullptr);
+    return job.loaded;
+  }
+};
+
+std::string Repeat(const std::string& text, size_t count) {
+  std::string all;
+  for (size_t i = 0; i < count; ++i) all += text;
+  return all;
+}
+
+TEST_F(DeepFile, BeyondTheBoundIsToldInOneSentence) {
+  struct Case {
+    std::string text;
+    const char* problem;
+  };
+  for (const Case& c : {
+           Case{"a" + Repeat(".a", 100'000) + " = 1\n",
+                "/etc/pqleash.toml:1: a key has more than 4 parts with dots between them"},
+           Case{"\n[a" + Repeat(".a", 100'000) + "]\n",
+                "/etc/pqleash.toml:2: a key has more than 4 parts with dots between them"},
+           Case{"a = " + std::string(200, '[') + std::string(200, ']') + "\n",
+                "/etc/pqleash.toml:1: brackets stand within each other more than 4 deep"},
+           Case{"a = 1\nb = " + Repeat("{a=", 200) + "1" + std::string(200, '}') + "\n",
+                "/etc/pqleash.toml:2: brackets stand within each other more than 4 deep"},
+           Case{std::string(300'000, '\n'), "/etc/pqleash.toml: the file has more than 256 KiB"},
+       }) {
+    const Loaded loaded = RunWithin(kRoom, c.text);
+    EXPECT_THAT(loaded.problems, ElementsAre(HasSubstr(c.problem))) << c.text.substr(0, 80);
+  }
+}
+
+TEST_F(DeepFile, WithinTheBoundASmallStackIsEnough) {
+  const std::string parts = "a.a.a.a";
+  const std::string deepest =
+      "[" + parts + "]\n" + Repeat(parts + "={", 4) + parts + "=1" + std::string(4, '}') + "\n";
+  EXPECT_THAT(RunWithin(kRoom, deepest).problems, Not(IsEmpty()));
+  const std::string arrays = "a = " + std::string(4, '[') + std::string(4, ']') + "\n";
+  EXPECT_THAT(RunWithin(kRoom, arrays).problems, Not(IsEmpty()));
 }
 
 // Caps and paces.

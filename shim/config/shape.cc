@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/config/shape.h"
+
+#include <algorithm>
+
+namespace pqleash::config {
+
+namespace {
+
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : text_(text) {}
+
+  std::optional<Excess> Run() {
+    if (text_.size() > kMaxFileSize) return Excess{1, Excess::Kind::kSize};
+    while (at_ < text_.size()) {
+      const char letter = text_[at_];
+      if (letter == '"' || letter == '\'') {
+        SkipString();
+        continue;
+      }
+      if (letter == '#') {
+        at_ = std::min(text_.find('\n', at_), text_.size());
+        continue;
+      }
+      if (const auto kind = Take(letter)) return Excess{line_, *kind};
+      ++at_;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // A letter outside of strings and comments.
+  std::optional<Excess::Kind> Take(char letter) {
+    switch (letter) {
+      case '.':
+        if (++dots_ >= kMaxKeyParts) return Excess::Kind::kKeyParts;
+        return std::nullopt;
+      case '[':
+      case '{':
+        dots_ = 0;
+        if (++depth_ > kMaxNesting) return Excess::Kind::kNesting;
+        return std::nullopt;
+      case ']':
+      case '}':
+        dots_ = 0;
+        // One too many is an error that the parser stops at.
+        if (depth_ > 0) --depth_;
+        return std::nullopt;
+      case '\n':
+        ++line_;
+        dots_ = 0;
+        return std::nullopt;
+      case '=':
+      case ',':
+        dots_ = 0;
+        return std::nullopt;
+      default:
+        return std::nullopt;
+    }
+  }
+
+  bool Begins(std::string_view with) const { return text_.substr(at_).starts_with(with); }
+
+  void SkipString() {
+    const std::string_view quotes = text_[at_] == '"' ? "\"\"\"" : "'''";
+    const bool basic = text_[at_] == '"';
+    const bool of_lines = Begins(quotes);
+    const std::string_view end = of_lines ? quotes : quotes.substr(0, 1);
+    for (at_ += end.size(); at_ < text_.size(); ++at_) {
+      if (text_[at_] == '\n') {
+        if (!of_lines) return;  // an error that the parser stops at
+        ++line_;
+      } else if (basic && text_[at_] == '\\' && at_ + 1 < text_.size() && text_[at_ + 1] != '\n') {
+        ++at_;
+      } else if (Begins(end)) {
+        at_ += end.size();
+        // Up to two quotes may stand before those that end it.
+        for (int i = 0; of_lines && i < 2 && Begins(quotes.substr(0, 1)); ++i) ++at_;
+        return;
+      }
+    }
+  }
+
+  const std::string_view text_;
+  size_t at_ = 0;
+  uint32_t line_ = 1;
+  uint32_t depth_ = 0;
+  uint32_t dots_ = 0;  // of the key that is being read
+};
+
+}  // namespace
+
+std::optional<Excess> FindExcess(std::string_view text) { return Scanner(text).Run(); }
+
+}  // namespace pqleash::config
