@@ -8,7 +8,7 @@
 //     return RUN_ALL_TESTS();
 //   }
 //
-// Run with `pqleash run -- ./tests`, or LD_PRELOAD=.../libpqleash.so ./tests; without it the
+// Run with `pqleash run -- ./tests`, or LD_PRELOAD='.../pqleash/$LIB/libpqleash.so' ./tests; without it the
 // listener does nothing.
 
 #ifndef LEAK_LISTENER_H_

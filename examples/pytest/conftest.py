@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fails the test that leaves a PostgreSQL connection open, and prints the stack that opened it.
 
-Run with `pqleash run -- pytest`, or LD_PRELOAD=.../libpqleash.so pytest; without it the fixture
+Run with `pqleash run -- pytest`, or LD_PRELOAD='.../pqleash/$LIB/libpqleash.so' pytest; without it the fixture
 does nothing. Mark tests that keep a connection on purpose, to fill a pool say:
 
     @pytest.mark.keeps_connections

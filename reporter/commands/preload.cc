@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 
 #include "reporter/snapshot/proc_files.h"
@@ -25,14 +26,66 @@ std::string DirectoryOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// Both are there, and are the same file.
+bool SameFile(const std::string& a, const std::string& b) {
+  struct stat first;
+  struct stat second;
+  return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+// Whether `directory` is one that shim/preload has made for `library`. Somebody else's, in /tmp
+// say, is not to be led through.
+bool LeadsTo(const std::string& directory, const std::string& library) {
+  struct stat status;
+  struct stat of_library;
+  if (stat(directory.c_str(), &status) != 0 || stat(library.c_str(), &of_library) != 0 ||
+      (status.st_uid != of_library.st_uid && status.st_uid != 0)) {
+    return false;
+  }
+  const std::string of_64_bits[] = {"lib64", "lib/" PQLEASH_MULTIARCH};
+  return SameFile(fmt::format("{}/{}", directory, kLibrary), library) &&
+         std::any_of(std::begin(of_64_bits), std::end(of_64_bits), [&](const std::string& name) {
+           return SameFile(fmt::format("{}/{}/{}", directory, name, kLibrary), library);
+         });
+}
+
+// Empty: there is none.
+std::string DirectoryLeadingTo(const std::string& library) {
+  constexpr int kLevels = 3;  // /usr/lib/x86_64-linux-gnu/libpqleash.so: /usr/lib/pqleash
+  std::string directory = library;
+  for (int level = 0; level < kLevels && directory != "/"; ++level) {
+    directory = DirectoryOf(directory);
+    for (const char* below : {"", "/pqleash", "/lib/pqleash"}) {
+      const std::string candidate = directory + below;
+      if (LeadsTo(candidate, library)) return candidate;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
+std::string PreloadEntry(const std::string& library) {
+  if (const std::string directory = DirectoryLeadingTo(library); !directory.empty()) {
+    return fmt::format("{}/$LIB/{}", directory, kLibrary);
+  }
+  // The directory of the program, and above the root there is the root. Deeper programs are rare,
+  // and get a line on stderr.
+  constexpr int kDepth = 32;
+  std::string entry = "$ORIGIN";
+  for (int level = 0; level < kDepth; ++level) entry += "/..";
+  return entry + library;
+}
+
 std::string PreloadValue(const std::string& library, std::string_view existing) {
-  std::string value = library;
+  const std::string ours = PreloadEntry(library);
+  std::string value = ours;
   while (!existing.empty()) {
     const size_t end = std::min(existing.find_first_of(": "), existing.size());
     const std::string_view entry = existing.substr(0, end);
-    if (!entry.empty() && entry != library) value.append(":").append(entry);
+    const bool same = entry == ours || entry == library || SameFile(std::string(entry), library);
+    if (!entry.empty() && !same) value.append(":").append(entry);
     existing.remove_prefix(std::min(end + 1, existing.size()));
   }
   return value;

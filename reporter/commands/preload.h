@@ -12,8 +12,15 @@
 
 namespace pqleash::reporter {
 
-// LD_PRELOAD with `library` first and the entries of `existing` after it, in their order, without
-// another `library`. Entries are separated by ':' or ' '.
+// How LD_PRELOAD names `library` (absolute): so that programs that cannot load it start without a
+// word. It holds a variable that glibc's linker replaces (ld.so(8)) and musl's does not, which then
+// finds no such file: $LIB where the directory that shim/preload makes is there for this library,
+// else $ORIGIN, which leads up to the root. With the latter a program of another word size gets a
+// line from glibc's linker on its stderr.
+std::string PreloadEntry(const std::string& library);
+
+// LD_PRELOAD with PreloadEntry(library) first and the entries of `existing` after it, in their
+// order, without another that names `library`. Entries are separated by ':' or ' '.
 std::string PreloadValue(const std::string& library, std::string_view existing);
 
 // Where libpqleash.so may be for a tool at `executable`: installed beside it, or in the build tree.

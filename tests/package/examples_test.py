@@ -22,7 +22,8 @@ from tool import TOOL, SOURCE, output_of, read
 
 LIBRARY = os.environ["PQLEASH_TEST_LIBRARY"]
 LIBDIR = os.environ["PQLEASH_TEST_LIBDIR"]
-INSTALLED = f"/usr/{LIBDIR}/libpqleash.so"
+DIRECTORY = "/usr/lib/pqleash"
+INSTALLED = DIRECTORY + "/$LIB/libpqleash.so"
 FPM = sorted(glob.glob("/usr/sbin/php-fpm*"))[-1:]
 
 
@@ -209,10 +210,11 @@ class Docker(unittest.TestCase):
         self.assertEqual(stages, ["tool", "app"])
 
     def test_paths(self):
-        (copied,) = [rest.split() for word, rest in self.steps if word == "COPY" and "--from=tool" in rest]
-        self.assertEqual(copied[1], INSTALLED)
+        copied = [rest.split()[1:] for word, rest in self.steps if word == "COPY" and "--from=tool" in rest]
+        # Links of the directory lead to the library.
+        self.assertEqual(copied, [2 * [f"/usr/{LIBDIR}/libpqleash.so"], 2 * [DIRECTORY]])
         variables = dict(rest.split("=", 1) for word, rest in self.steps if word == "ENV")
-        self.assertEqual(variables["LD_PRELOAD"], copied[2])
+        self.assertEqual(variables["LD_PRELOAD"], INSTALLED.replace("$", "\\$"))
 
 
 @unittest.skipUnless(yaml, "python3-yaml is not installed")
@@ -239,11 +241,11 @@ class Kubernetes(unittest.TestCase):
             self.deployment["spec"]["selector"]["matchLabels"], self.deployment["spec"]["template"]["metadata"]["labels"])
 
     def test_library_is_put_where_it_is_loaded_from(self):
-        command, source, target = self.init["command"]
-        self.assertEqual((command, source), ("cp", INSTALLED))
-        self.assertTrue(target.startswith(self.mounts(self.init)["pqleash"] + "/"))
-        name = target.removeprefix(self.mounts(self.init)["pqleash"])
-        self.assertEqual(self.variables(self.service)["LD_PRELOAD"], self.mounts(self.service)["pqleash"] + name)
+        *command, source, target = self.init["command"]
+        self.assertEqual((command, source), (["cp", "--recursive", "--dereference"], DIRECTORY + "/."))
+        self.assertEqual(target, self.mounts(self.init)["pqleash"])
+        path = INSTALLED.replace(DIRECTORY, self.mounts(self.service)["pqleash"])
+        self.assertEqual(self.variables(self.service)["LD_PRELOAD"], path)
 
     def test_volumes(self):
         volumes = {volume["name"]: volume for volume in self.pod["volumes"]}

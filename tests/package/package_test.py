@@ -110,8 +110,22 @@ class Package(unittest.TestCase):
 
     def test_1_modes(self):
         for path in files_in(self.root) - ACCOUNTS:
-            mode = stat.S_IMODE(os.lstat(os.path.join(self.root, path)).st_mode)
-            self.assertEqual(mode, 0o755 if path == "usr/bin/pqleash" else 0o644, path)
+            mode = os.lstat(os.path.join(self.root, path)).st_mode
+            if stat.S_ISLNK(mode):
+                self.assertTrue(path.startswith("usr/lib/pqleash/"), path)
+                continue
+            self.assertEqual(stat.S_IMODE(mode), 0o755 if path == "usr/bin/pqleash" else 0o644, path)
+
+    def test_1_directory_that_preloading_leads_through(self):
+        library = self.at(LIBDIR, "libpqleash.so")
+        for name in ("lib64", "lib", "lib/x86_64-linux-gnu", "."):
+            self.assertTrue(os.path.samefile(self.at("lib/pqleash", name, "libpqleash.so"), library), name)
+        for name in ("lib32", "lib/i386-linux-gnu"):
+            header = output_of(["readelf", "--file-header", self.at("lib/pqleash", name, "libpqleash.so")])
+            self.assertIn("ELF32", header)
+        # The tool finds both, wherever the tree lies.
+        value = output_of([self.at("bin/pqleash"), "run", "--dir", os.path.join(self.directory, "none"), "--", "printenv", "LD_PRELOAD"])
+        self.assertEqual(value.split(":")[0], self.at("lib/pqleash/$LIB/libpqleash.so") + ("" if ":" in value else "\n"))
 
     def test_1_control(self):
         fields = output_of(["dpkg-deb", "--field", self.deb])
@@ -159,7 +173,7 @@ class Package(unittest.TestCase):
         names = ",".join("+" + name.removeprefix("CAP_").lower() for name in granted.split())
         os.chmod(self.directory, 0o755)
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("PQLEASH_", "PG"))}
-        preloaded = {**environment, "LD_PRELOAD": self.at(LIBDIR, "libpqleash.so"), "PQLEASH_SERVICE": "recorded-as-root"}
+        preloaded = {**environment, "LD_PRELOAD": self.at("lib/pqleash/$LIB/libpqleash.so"), "PQLEASH_SERVICE": "recorded-as-root"}
         process = subprocess.Popen(["psql", "-XAt", "host=/nonexistent", "-c", ""], env=preloaded, stderr=subprocess.DEVNULL)
         process.wait(60)
         try:

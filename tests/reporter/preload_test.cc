@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -17,24 +18,86 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
-TEST(PreloadValueTest, OursFirstOthersInOrder) {
+// What the entry must come to for glibc: the root, and then the path.
+std::string AtOrigin(const std::string& path) {
+  std::string entry = "$ORIGIN";
+  for (int i = 0; i < 32; ++i) entry += "/..";
+  return entry + path;
+}
+
+// A directory as shim/preload makes it, with a library beside.
+void MakePrefix(const ScratchDirectory& prefix, const char* directory, const char* library) {
+  for (const char* name : {".", "lib64", "lib32"}) {
+    const std::string path = prefix.Path(directory) + "/" + name;
+    std::filesystem::create_directories(path);
+    std::filesystem::create_symlink(prefix.Path(library), path + "/libpqleash.so");
+  }
+  std::filesystem::create_directories(std::filesystem::path(prefix.Path(library)).parent_path());
+  WriteFile(prefix.Path(library), "");
+}
+
+TEST(PreloadEntryTest, LeadsThroughTheDirectoryOfEachPrefix) {
   struct Case {
-    const char* existing;
-    const char* value;
+    const char* directory;
+    const char* library;
   };
   const Case cases[] = {
-      {"", "/l/p.so"},
-      {"a.so", "/l/p.so:a.so"},
-      {"a.so:b.so", "/l/p.so:a.so:b.so"},
-      {"a.so b.so", "/l/p.so:a.so:b.so"},
-      {" a.so: :b.so:", "/l/p.so:a.so:b.so"},
-      {"a.so:/l/p.so:b.so", "/l/p.so:a.so:b.so"},
-      {"/l/p.so", "/l/p.so"},
-      {"/l/p.so.1", "/l/p.so:/l/p.so.1"},
+      {"lib/pqleash", "lib/x86_64-linux-gnu/libpqleash.so"},  // Debian
+      {"lib/pqleash", "lib/libpqleash.so"},
+      {"lib/pqleash", "lib64/libpqleash.so"},     // Fedora
+      {"lib/pqleash", "shim/libpqleash.so"},      // the build tree
+      {"pqleash", "pqleash/real/libpqleash.so"},  // all in one directory
   };
   for (const Case& test : cases) {
-    EXPECT_EQ(PreloadValue("/l/p.so", test.existing), test.value) << test.existing;
+    const ScratchDirectory prefix;
+    MakePrefix(prefix, test.directory, test.library);
+    EXPECT_EQ(PreloadEntry(prefix.Path(test.library)),
+              prefix.Path(test.directory) + "/$LIB/libpqleash.so");
   }
+}
+
+TEST(PreloadEntryTest, ADirectoryThatLeadsElsewhereIsNotTaken) {
+  const ScratchDirectory prefix;
+  MakePrefix(prefix, "lib/pqleash", "lib/libpqleash.so");
+  std::filesystem::create_directories(prefix.Path("shim"));
+  WriteFile(prefix.Path("shim/libpqleash.so"), "another");
+  EXPECT_EQ(PreloadEntry(prefix.Path("shim/libpqleash.so")),
+            AtOrigin(prefix.Path("shim/libpqleash.so")));
+  if (geteuid() != 0) return;
+  ASSERT_EQ(chown(prefix.Path("lib/pqleash").c_str(), 12345, 12345), 0);
+  EXPECT_EQ(PreloadEntry(prefix.Path("lib/libpqleash.so")),
+            AtOrigin(prefix.Path("lib/libpqleash.so")));
+}
+
+TEST(PreloadValueTest, OursFirstOthersInOrder) {
+  const std::string ours = AtOrigin("/l/p.so");
+  struct Case {
+    const char* existing;
+    const char* others;
+  };
+  const Case cases[] = {
+      {"", ""},
+      {"a.so", ":a.so"},
+      {"a.so:b.so", ":a.so:b.so"},
+      {"a.so b.so", ":a.so:b.so"},
+      {" a.so: :b.so:", ":a.so:b.so"},
+      {"a.so:/l/p.so:b.so", ":a.so:b.so"},
+      {"/l/p.so", ""},
+      {"/l/p.so.1", ":/l/p.so.1"},
+  };
+  for (const Case& test : cases) {
+    EXPECT_EQ(PreloadValue("/l/p.so", test.existing), ours + test.others) << test.existing;
+  }
+  EXPECT_EQ(PreloadValue("/l/p.so", "a.so:" + ours), ours + ":a.so");
+}
+
+// As an absolute path it would end programs of musl.
+TEST(PreloadValueTest, AnotherNameOfTheLibraryIsLeftOut) {
+  const ScratchDirectory prefix;
+  MakePrefix(prefix, "lib/pqleash", "lib/libpqleash.so");
+  const std::string library = prefix.Path("lib/libpqleash.so");
+  EXPECT_EQ(PreloadValue(library, prefix.Path("lib/pqleash/lib64/libpqleash.so") + ":a.so"),
+            PreloadEntry(library) + ":a.so");
 }
 
 TEST(LibraryCandidatesTest, InstalledAndBuildTree) {

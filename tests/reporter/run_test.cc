@@ -75,8 +75,8 @@ TEST_F(RunTest, SetsTheVariables) {
       Command({"--service", "orders", "--library", library},
               {"sh", "-c", "echo \"$LD_PRELOAD|$PQLEASH_DIR|$PQLEASH_SERVICE|$PQLEASH_RUN\""}),
       {{"LD_PRELOAD", library}, {"ASAN_OPTIONS", "verify_asan_link_order=0"}});
-  EXPECT_THAT(outcome.out, testing::MatchesRegex(library + "\\|" + directory_.path() +
-                                                 "\\|orders\\|[0-9a-f]{16}\n"));
+  EXPECT_THAT(outcome.out, testing::MatchesRegex("\\$ORIGIN(/\\.\\.)+" + library + "\\|" +
+                                                 directory_.path() + "\\|orders\\|[0-9a-f]{16}\n"));
 }
 
 TEST_F(RunTest, RunsWithoutTheLibrary) {
