@@ -96,6 +96,7 @@ struct Outcome {
   uint64_t look_again_ns = 0;         // kWait: when to call again even if not woken
   uint64_t ticket = 0;                // kGo, kWait: tells `entry` from a later use of the same
   uint32_t word = 0;                  // kWait: what Await sleeps on
+  uint64_t ahead_ns = 0;              // kWait: what Await has slept beyond the clock, WaitClock
 };
 
 // What one policy's stretch at the limit came to, when it has ended.

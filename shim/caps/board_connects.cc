@@ -312,15 +312,18 @@ Outcome Board::LookUnlocked(const Outcome& before, uint64_t now) {
 
 Outcome Board::Await(const Outcome& before) {
   if (!Valid(before.entry)) return Look(before, Now());
+  WaitClock clock(before.ahead_ns);
   uint32_t& word = At(before.entry).word;
   if (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == before.word) {
     // As glibc makes its own blocking calls cancellation points.
     int type = 0;
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-    FutexWait(&word, before.word, before.look_again_ns);
+    clock.Sleep(&word, before.word, before.look_again_ns);
     pthread_setcanceltype(type, nullptr);
   }
-  return Look(before, Now());
+  Outcome outcome = Look(before, clock.Now());
+  outcome.ahead_ns = clock.ahead();
+  return outcome;
 }
 
 // Lets everybody go who can, in the order of arrival; whoever is then the first to wait for a

@@ -277,7 +277,9 @@ Parked Caps::Look(uint32_t slot, uint64_t now, uint64_t* look_again) {
 
 uint32_t Caps::Changes() { return __atomic_load_n(WakeWord(), __ATOMIC_ACQUIRE); }
 
-void Caps::Sleep(uint32_t seen, uint64_t until) { FutexWait(WakeWord(), seen, until); }
+void Caps::Sleep(uint32_t seen, uint64_t until, WaitClock& clock) {
+  clock.Sleep(WakeWord(), seen, until);
+}
 
 void Caps::Nudge() {
   __atomic_fetch_add(WakeWord(), 1u, __ATOMIC_RELEASE);

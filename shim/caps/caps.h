@@ -139,7 +139,7 @@ class Caps final : public Clerk {
   // Clerk.
   Parked Look(uint32_t slot, uint64_t now, uint64_t* look_again) override;
   uint32_t Changes() override;
-  void Sleep(uint32_t seen, uint64_t until) override;
+  void Sleep(uint32_t seen, uint64_t until, WaitClock& clock) override;
   void Nudge() override;
 
  private:

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "shim/support/futex.h"
+
 namespace pqleash::caps {
 
 enum class Parked : uint32_t {
@@ -26,8 +28,9 @@ class Clerk {
 
   // A number that changes whenever an answer may have changed.
   virtual uint32_t Changes() = 0;
-  // Sleeps until Changes() is no longer `seen`, or until the moment `until`. May return early.
-  virtual void Sleep(uint32_t seen, uint64_t until) = 0;
+  // Sleeps until Changes() is no longer `seen`, or until the moment `until` of `clock`. May return
+  // early.
+  virtual void Sleep(uint32_t seen, uint64_t until, WaitClock& clock) = 0;
   // Ends a Sleep, now or the next.
   virtual void Nudge() = 0;
 

@@ -13,6 +13,7 @@
 #include <csignal>
 
 #include "shim/support/clock.h"
+#include "shim/support/futex.h"
 #include "shim/support/host_state.h"
 
 namespace pqleash::caps {
@@ -194,11 +195,12 @@ void* Parking::Serve(void* parking) {
 }
 
 void Parking::ServeAll() {
+  WaitClock clock;
   while (!Finished()) {
     const uint32_t seen = clerk_->Changes();  // before the looks: what changes meanwhile is seen
     uint64_t look_again = UINT64_MAX;
-    LookAtAll(Now(), &look_again);
-    if (parked() != 0) clerk_->Sleep(seen, look_again);
+    LookAtAll(clock.Now(), &look_again);
+    if (parked() != 0) clerk_->Sleep(seen, look_again, clock);
   }
 }
 

@@ -66,14 +66,17 @@ Log* Make(const config::Config& config) {
 
 void WriteLine(Log* log, Level level, Event event, Fields fields, const char* text) noexcept {
   try {
+    const uint64_t now = ReadClock(CLOCK_REALTIME);
+    const spdlog::log_clock::time_point moment{
+        std::chrono::duration_cast<spdlog::log_clock::duration>(std::chrono::nanoseconds(now))};
     if (!log->json) {
-      log->logger.log(ToSpdlog(level), spdlog::string_view_t(text));
+      log->logger.log(moment, {}, ToSpdlog(level), spdlog::string_view_t(text));
       return;
     }
     char line[kJsonLineSize];
-    const size_t length = FormatJsonLine(
-        {ReadClock(CLOCK_REALTIME), level, event, getpid(), log->service, text}, fields, line);
-    log->logger.log(ToSpdlog(level), spdlog::string_view_t(line, length));
+    const size_t length =
+        FormatJsonLine({now, level, event, getpid(), log->service, text}, fields, line);
+    log->logger.log(moment, {}, ToSpdlog(level), spdlog::string_view_t(line, length));
   } catch (...) {
     // No memory, say. The host goes on.
   }

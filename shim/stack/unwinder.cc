@@ -17,6 +17,7 @@
 
 #include "shim/stack/cfi.h"
 #include "shim/stack/rule_cache.h"
+#include "shim/support/raw_syscall.h"
 
 // Stack memory is read as the words that it holds, across every redzone.
 #define PQLEASH_READS_FOREIGN_STACK \
@@ -66,17 +67,6 @@ bool FollowsCall(uintptr_t pc) {
   return false;
 }
 
-// A system call that leaves errno alone.
-inline long RawSyscall4(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d) {
-  long result;
-  register uintptr_t fourth asm("r10") = d;
-  asm volatile("syscall"
-               : "=a"(result)
-               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth)
-               : "rcx", "r11", "memory");
-  return result;
-}
-
 #elif defined(__aarch64__)
 
 constexpr Architecture kArchitecture = kAarch64;
@@ -100,16 +90,6 @@ inline uintptr_t StripSignature(uintptr_t address) {
   register uintptr_t link asm("x30") = address;
   asm("hint #7" : "+r"(link));
   return link;
-}
-
-inline long RawSyscall4(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d) {
-  register long x8 asm("x8") = number;
-  register uintptr_t x0 asm("x0") = a;
-  register uintptr_t x1 asm("x1") = b;
-  register uintptr_t x2 asm("x2") = c;
-  register uintptr_t x3 asm("x3") = d;
-  asm volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-  return static_cast<long>(x0);
 }
 
 #else
@@ -188,7 +168,7 @@ constexpr uintptr_t kPage = 4096;  // the smallest page of both architectures
 bool PageIsReadable(uintptr_t page) {
   constexpr uintptr_t kInvalidHow = ~uintptr_t{0} >> 33;
   constexpr size_t kKernelSigsetSize = 8;
-  return RawSyscall4(SYS_rt_sigprocmask, kInvalidHow, page, 0, kKernelSigsetSize) == -EINVAL;
+  return RawSyscall(SYS_rt_sigprocmask, kInvalidHow, page, 0, kKernelSigsetSize) == -EINVAL;
 }
 
 PQLEASH_READS_FOREIGN_STACK inline uintptr_t LoadWord(uintptr_t address) {

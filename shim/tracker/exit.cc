@@ -92,12 +92,13 @@ void HoldForExaminer() {
   BeginToEnd();
   // Where only ancestors may look (kernel.yama.ptrace_scope), the examiner is let in.
   prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
-  const uint64_t until = Now() + uint64_t{process->settings.hold_at_exit_ms} * 1'000'000;
+  WaitClock clock;
+  const uint64_t until = clock.Now() + uint64_t{process->settings.hold_at_exit_ms} * 1'000'000;
   ledger::Store(header.exit_hold_until_ns, until);
   ledger::StoreRelease<uint32_t>(header.exit_hold, ledger::kHoldWaiting);
-  while (ledger::LoadAcquire(header.exit_hold) == ledger::kHoldWaiting && Now() < until) {
+  while (ledger::LoadAcquire(header.exit_hold) == ledger::kHoldWaiting && clock.Now() < until) {
     ClearDeadRegisters();
-    FutexWait(&header.exit_hold, ledger::kHoldWaiting, until);
+    clock.Sleep(&header.exit_hold, ledger::kHoldWaiting, until);
   }
   prctl(PR_SET_PTRACER, 0, 0, 0, 0);
   uint32_t waiting = ledger::kHoldWaiting;

@@ -49,7 +49,7 @@ class FakeClerk final : public Clerk {
     const std::lock_guard lock(mutex_);
     return changes_;
   }
-  void Sleep(uint32_t seen, uint64_t until) override {
+  void Sleep(uint32_t seen, uint64_t until, WaitClock&) override {
     std::unique_lock lock(mutex_);
     last_until_ = until;
     changed_.wait_for(lock, std::chrono::seconds(20), [&] { return changes_ != seen; });

@@ -11,7 +11,6 @@
 // pages, and each object by its type, so that one that was freed, or a perl built in a way that we
 // do not know, shows as missing and not as a crash.
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -474,7 +473,7 @@ void Capture(ScriptSink& sink) {
   if (functions->threads) {
     interpreter = functions->get_context();  // nullptr in a thread that is not perl's
     if (interpreter == nullptr) return;
-  } else if (syscall(SYS_gettid) != getpid()) {
+  } else if (gettid() != getpid()) {
     return;  // this perl does not know of threads
   }
   Walk(*functions, interpreter, &sink).Run();

@@ -10,7 +10,6 @@
 // all of these versions, and where it begins in executor_globals is found out, not assumed: the
 // chain counts only if it leads to the function, the file and the line that PHP itself names.
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -267,7 +266,7 @@ void Capture(ScriptSink& sink) {
   if (functions == nullptr) return;
   // This PHP has one interpreter in static variables and no idea of threads; every SAPI runs it on
   // the main thread. A connect on another one (of gRPC, of an extension) is not the script's.
-  if (syscall(SYS_gettid) != getpid()) return;
+  if (gettid() != getpid()) return;
   // Before the script, after it, and in module shutdown there is no current_execute_data.
   if (!functions->is_executing()) return;
   if (Walk(*functions, &sink).Run()) return;

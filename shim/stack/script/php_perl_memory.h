@@ -6,7 +6,6 @@
 #define PQLEASH_SHIM_STACK_SCRIPT_PHP_PERL_MEMORY_H_
 
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cerrno>
@@ -14,6 +13,8 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+
+#include "shim/support/raw_syscall.h"
 
 namespace pqleash::stack {
 
@@ -23,7 +24,7 @@ inline constexpr bool kKnownMemoryModel =
 
 // Reads that cannot fault: an address is looked at only on a page that the kernel could read. For
 // the length of one capture, on the thread that the interpreter runs on: what it refers to is not
-// unmapped meanwhile. Changes errno.
+// unmapped meanwhile.
 class CheckedMemory {
  public:
   // False: `address` is misaligned for a T, or not readable; `*value` is unchanged.
@@ -77,12 +78,10 @@ class CheckedMemory {
     // rt_sigprocmask copies the new mask in before it looks at `how`: EINVAL says that it could
     // read there, EFAULT that it could not (kernel/signal.c; abseil's AddressIsReadable does the
     // same). An invalid `how` changes nothing.
-    constexpr long kInvalidHow = 0x7fffffff;
+    constexpr uintptr_t kInvalidHow = 0x7fffffff;
     constexpr size_t kKernelSigsetSize = 8;
-    if (syscall(SYS_rt_sigprocmask, kInvalidHow, page * kPage, nullptr, kKernelSigsetSize) != -1 ||
-        errno != EINVAL) {
+    if (RawSyscall(SYS_rt_sigprocmask, kInvalidHow, page * kPage, 0, kKernelSigsetSize) != -EINVAL)
       return false;
-    }
     known = page;
     return true;
   }
