@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 
 #include "shim/support/clock.h"
 #include "shim/support/futex.h"
 #include "shim/support/host_state.h"
+#include "shim/support/signals_blocked.h"
 
 namespace pqleash::caps {
 
@@ -23,23 +23,6 @@ namespace {
 // What the clerk's look at a board and a line of log want, and the host's static TLS beside it.
 constexpr size_t kStackSize = size_t{256} * 1024;
 constexpr int kFirstOwnDescriptor = 3;  // a host without stdin must not find a socket there
-
-// Blocks all signals of the thread: a handler of the host that leaves by siglongjmp would take a
-// lock of ours with it, and our thread is not one that its signals were meant for.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 bool Identify(int fd, OwnSocket* socket) {
   struct stat status;

@@ -3,7 +3,6 @@
 #include "shim/log/output.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -11,6 +10,8 @@
 #include <ctime>
 #include <initializer_list>
 
+#include "shim/log/write_now.h"
+#include "shim/support/signals_blocked.h"
 #include "shim/support/text.h"
 
 namespace pqleash::log {
@@ -18,33 +19,30 @@ namespace pqleash::log {
 namespace {
 
 // A write to a pipe without a reader would raise SIGPIPE in the host, and one beyond RLIMIT_FSIZE
-// SIGXFSZ. Both are the writing thread's own, and end a process.
+// SIGXFSZ. Both are the writing thread's own, and end a process. SIGTTOU stops one that writes to a
+// terminal from the background; it is not sent while it is blocked, tcsetpgrp(3). All others wait
+// as well: see SignalsBlocked.
 class SignalsHeldBack {
  public:
   SignalsHeldBack() {
     sigset_t pending;
     sigpending(&pending);
-    sigemptyset(&held_back_);
     sigemptyset(&ours_);
+    // What was pending before is the host's.
     for (const int signal : {SIGPIPE, SIGXFSZ}) {
-      sigaddset(&held_back_, signal);
-      // What was pending before is the host's.
       if (sigismember(&pending, signal) != 1) sigaddset(&ours_, signal);
     }
-    pthread_sigmask(SIG_BLOCK, &held_back_, &before_);
   }
   ~SignalsHeldBack() {
     const timespec no_wait = {0, 0};
     sigtimedwait(&ours_, nullptr, &no_wait);  // a write raises one of them at most
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
   SignalsHeldBack(const SignalsHeldBack&) = delete;
   SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
 
  private:
-  sigset_t held_back_;
+  const SignalsBlocked blocked_;
   sigset_t ours_;
-  sigset_t before_;
 };
 
 }  // namespace
@@ -57,29 +55,42 @@ Output::Output(const char* place) {
   }
 }
 
-int Output::Open() const {
-  if (path_[0] != '\0') {
-    // O_NONBLOCK: a FIFO without a reader must not stop the host.
-    return open(path_,
-                O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                0600);
-  }
-  // The host may have closed 2 and been given it again for a socket of its own.
-  struct stat now;
-  if (!stderr_known_ || fstat(STDERR_FILENO, &now) != 0) return -1;
-  return now.st_dev == stderr_.st_dev && now.st_ino == stderr_.st_ino ? STDERR_FILENO : -1;
+// A file of ours, or a device. Not another user's, whatever its mode: what is in it would be read
+// by that user, or be made to say what we say. Not one with a second name either: it may be any
+// file of ours that somebody else may name, link(2).
+bool Output::MayBeWritten(const struct stat& status) const {
+  if (S_ISCHR(status.st_mode)) return true;
+  if (status.st_uid != geteuid()) return false;
+  return S_ISFIFO(status.st_mode) || (S_ISREG(status.st_mode) && status.st_nlink == 1);
 }
 
-void Output::Write(const char* bytes, size_t size) const {
-  const int fd = Open();
-  if (fd < 0) return;
+int Output::Open(struct stat* status) const {
+  if (path_[0] != '\0') {
+    // O_NONBLOCK: a FIFO without a reader must not stop the host.
+    const int fd =
+        open(path_, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+             0600);
+    if (fd < 0 || (fstat(fd, status) == 0 && MayBeWritten(*status))) return fd;
+    close(fd);
+    return -1;
+  }
+  // The host may have closed 2 and been given it again for a socket of its own.
+  if (!stderr_known_ || fstat(STDERR_FILENO, status) != 0) return -1;
+  const bool same = status->st_dev == stderr_.st_dev && status->st_ino == stderr_.st_ino;
+  return same ? STDERR_FILENO : -1;
+}
+
+bool Output::Write(const char* bytes, size_t size) const {
+  struct stat status;
+  const int fd = Open(&status);
+  if (fd < 0) return false;
+  bool written = false;
   {
     const SignalsHeldBack signals_held_back;
-    if (write(fd, bytes, size) < 0) {
-      // Lost: there is nobody to tell.
-    }
+    written = WriteNow(fd, status, bytes, size);
   }
-  if (fd != STDERR_FILENO || path_[0] != '\0') close(fd);
+  if (path_[0] != '\0') close(fd);
+  return written;
 }
 
 }  // namespace pqleash::log

@@ -4,8 +4,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -102,6 +105,114 @@ TEST(Output, SurvivesTheLimitOfAFilesSize) {
   sigset_t pending;
   sigpending(&pending);
   EXPECT_EQ(sigismember(&pending, SIGXFSZ), 0);
+}
+
+// Whoever reads does not: each takes what it takes, and then nothing, and nobody waits. What was
+// O_NONBLOCK before is so after it, for whoever shares it.
+class FullPlace : public ::testing::Test {
+ protected:
+  ~FullPlace() override {
+    for (const int fd : {ours_, theirs_}) {
+      if (fd >= 0) close(fd);
+    }
+  }
+
+  // Without O_NONBLOCK this waits for ever: the test's time is over then.
+  void ExpectToBeLeftAlone() {
+    ASSERT_GE(ours_, 0);
+    const int flags = fcntl(ours_, F_GETFL);
+    const std::string line(100, 'x');
+    constexpr int kMany = 100'000;
+    int written = 0;
+    {
+      const StderrReplaced replaced(ours_);
+      const Output output("stderr");
+      while (written < kMany && output.Write(line.data(), line.size())) ++written;
+      EXPECT_FALSE(output.Write(line.data(), line.size()));
+    }
+    EXPECT_GT(written, 0);
+    EXPECT_LT(written, kMany);
+    EXPECT_EQ(fcntl(ours_, F_GETFL), flags);
+  }
+
+  int ours_ = -1;
+  int theirs_ = -1;
+};
+
+TEST_F(FullPlace, APipe) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  theirs_ = ends[0];
+  ours_ = ends[1];
+  ExpectToBeLeftAlone();
+  // And on again, with whole lines, when somebody reads.
+  std::string read_back(4096, '\0');
+  ASSERT_EQ(read(theirs_, read_back.data(), read_back.size()), 4096);
+  ASSERT_EQ(read(theirs_, read_back.data(), read_back.size()), 4096);
+  const StderrReplaced replaced(ours_);
+  EXPECT_TRUE(Output("stderr").Write("again\n", 6));
+}
+
+TEST_F(FullPlace, ASocket) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  theirs_ = ends[0];
+  ours_ = ends[1];
+  ExpectToBeLeftAlone();
+}
+
+TEST_F(FullPlace, ATerminal) {
+  ASSERT_EQ(openpty(&theirs_, &ours_, nullptr, nullptr, nullptr), 0);
+  ExpectToBeLeftAlone();
+}
+
+TEST_F(FullPlace, ATerminalThatIsStopped) {
+  ASSERT_EQ(openpty(&theirs_, &ours_, nullptr, nullptr, nullptr), 0);
+  ASSERT_EQ(tcflow(ours_, TCOOFF), 0);
+  const StderrReplaced replaced(ours_);
+  EXPECT_FALSE(Output("stderr").Write("one\n", 4));
+}
+
+TEST_F(FullPlace, AFifoWithAReader) {
+  const testing::TemporaryDirectory directory;
+  const std::string path = directory / "fifo";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  theirs_ = open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  const Output output(path.c_str());
+  const std::string line(100, 'x');
+  int written = 0;
+  while (written < 100'000 && output.Write(line.data(), line.size())) ++written;
+  EXPECT_GT(written, 0);
+  EXPECT_LT(written, 100'000);
+}
+
+TEST(Output, WritesIntoNoFileOfAnotherUser) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make one";
+  const testing::TemporaryDirectory directory;
+  const std::string file = directory / "log";
+  close(open(file.c_str(), O_CREAT | O_WRONLY, 0600));
+  const std::string fifo = directory / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const int reader = open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
+  for (const std::string& path : {file, fifo}) {
+    ASSERT_EQ(chown(path.c_str(), 12'345, 12'345), 0);
+    ASSERT_EQ(chmod(path.c_str(), 0666), 0);
+    EXPECT_FALSE(Output(path.c_str()).Write("one\n", 4)) << path;
+  }
+  close(reader);
+  EXPECT_EQ(ReadAll(file), "");
+}
+
+TEST(Output, WritesIntoNoFileWithASecondName) {
+  const testing::TemporaryDirectory directory;
+  const std::string path = directory / "log";
+  const std::string other = directory / "other";
+  close(open(other.c_str(), O_CREAT | O_WRONLY, 0600));
+  ASSERT_EQ(link(other.c_str(), path.c_str()), 0);
+  EXPECT_FALSE(Output(path.c_str()).Write("one\n", 4));
+  EXPECT_EQ(ReadAll(other), "");
+  ASSERT_EQ(unlink(other.c_str()), 0);
+  EXPECT_TRUE(Output(path.c_str()).Write("one\n", 4));
 }
 
 TEST(Output, DoesNotWaitForAFifosReader) {
