@@ -6,7 +6,7 @@ _pqleash_options() {
   case $1 in
     run) echo "$common --report-at-exit --dir --service --library" ;;
     audit)
-      echo "$common --fail-on --kinds --judge-killed --baseline --write-baseline --suppress --format --output" \
+      echo "$common --fail-on --kinds --judge-killed --allow-unseen --baseline --write-baseline --suppress --format --output" \
         "--linger --keep-ledgers --library-path --native --service --library"
       ;;
     ps) echo "$common --all --dir --format" ;;

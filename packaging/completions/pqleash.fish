@@ -37,6 +37,7 @@ complete -c pqleash -n '__pqleash_in run' -l library -r -F
 complete -c pqleash -n '__pqleash_in audit' -l fail-on -x -a 'proven likely'
 complete -c pqleash -n '__pqleash_in audit' -l kinds -x -a 'all lost-handle fork-shared idle-in-transaction leak-suspect unfinished-failed-connect'
 complete -c pqleash -n '__pqleash_in audit' -l judge-killed
+complete -c pqleash -n '__pqleash_in audit' -l allow-unseen
 complete -c pqleash -n '__pqleash_in audit' -l baseline -r -F
 complete -c pqleash -n '__pqleash_in audit' -l write-baseline -r -F
 complete -c pqleash -n '__pqleash_in audit' -l suppress -r -F

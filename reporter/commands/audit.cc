@@ -30,6 +30,7 @@
 #include "reporter/commands/harvest.h"
 #include "reporter/commands/output.h"
 #include "reporter/commands/preload.h"
+#include "reporter/commands/unseen.h"
 #include "reporter/reachability/exit_examiner.h"
 #include "reporter/report/bounded_file.h"
 #include "reporter/report/report_builder.h"
@@ -176,11 +177,6 @@ AuditReport MakeAudit(Collected collected, const Judgement& judgement,
   Judge({collected.snapshots, call_sites, ThresholdsFor(filter), library_paths,
          collected.reachability, collected.caps},
         judgement, &audit);
-  if (collected.snapshots.empty()) {
-    audit.notes.emplace_back(
-        "nothing was recorded: no process of the program connected through libpq, or none could be "
-        "observed; `pqleash doctor -- COMMAND` says which");
-  }
   return audit;
 }
 
@@ -308,6 +304,10 @@ class Audit {
     try {
       if (!problem_.empty())
         collected_.incomplete.push_back("not all ledgers could be read: " + problem_);
+      // Else a build would be green because nothing was looked at.
+      std::vector<std::string>& unseen = options_.allow_unseen ? notes_ : collected_.incomplete;
+      if (collected_.snapshots.empty())
+        unseen.push_back(WhyNothingWasSeen(options_.launch.command));
       AuditReport audit = MakeAudit(std::move(collected_), judgement_, options_.library_paths);
       audit.notes.insert(audit.notes.end(), notes_.begin(), notes_.end());
       audit.program = EndOf(options_.launch.command.front(), wait_status);

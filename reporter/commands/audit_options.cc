@@ -32,9 +32,10 @@ constexpr char kFooter[] =
     "  idle-in-transaction        likely: open in a transaction when the process ended\n"
     "  leak-suspect               likely: open when the process ended\n"
     "  unfinished-failed-connect  proven: connect failed, handle never passed to PQfinish\n"
-    "A process has ended when it called exit() or returned from main. One that was killed, crashed "
-    "or left with _exit() had no chance to close anything: its connections are noted, and judged "
-    "only with --judge-killed. One that still runs when the audit ends is judged as by `pqleash "
+    "A process has ended when it called exit() or returned from main. Of one that did not (it was "
+    "killed, crashed, left with _exit(), or is a Go program) the connections that were idle are "
+    "judged by what it had written down; those in use are noted, and judged only with "
+    "--judge-killed. One that still runs when the audit ends is judged as by `pqleash "
     "report`, and goes on.\n"
     "\n"
     "Suppressions, one a line, as for LeakSanitizer\n"
@@ -48,8 +49,8 @@ constexpr char kFooter[] =
     "around them was edited by kind, functions and file names of the stack.\n"
     "\n"
     "Exit codes: that of the program where it is not 0 (a signal as a signal): findings are "
-    "reported all the same. Otherwise 0 nothing fails, 1 the audit failed or is incomplete, 2 "
-    "wrong "
+    "reported all the same. Otherwise 0 nothing fails, 1 the audit failed, is incomplete or has "
+    "seen no process that connects through libpq (but for --allow-unseen), 2 wrong "
     "usage, 3 findings at or above --fail-on; 126 the program cannot be executed, 127 it is not "
     "found. Where a file that is given cannot be used, the program is not run.";
 
@@ -107,8 +108,8 @@ void AddOptions(CommandLine* line, AuditOptions* options) {
                   &options->fail_on);
   AddKindsOption(line, &options->kinds);
   line->AddFlag("--judge-killed", &options->judge_killed,
-                "Judge processes that did not come to exit(), too: where workers leave with "
-                "_exit(), as Python's multiprocessing does");
+                "Of processes that did not come to exit() judge the connections that were in use, "
+                "too");
   line->AddText("--baseline", "FILE", &options->baseline,
                 "Fail only on what is not in this file, which --write-baseline or --format json "
                 "wrote");
@@ -130,6 +131,8 @@ void AddOptions(CommandLine* line, AuditOptions* options) {
   line->AddTexts("--library-path", "GLOB", &options->library_paths,
                  "Take scripts whose path matches for a library's, as `pqleash report` does. May "
                  "be repeated");
+  line->AddFlag("--allow-unseen", &options->allow_unseen,
+                "Do not fail where no process was seen to connect through libpq");
   line->AddFlag("--native", &options->native_frames,
                 "Show the interpreter's own frames in stacks of scripts, too (text)");
   AddLaunchOptions(line, &options->launch);

@@ -29,6 +29,7 @@ struct AuditOptions {
   std::string keep_ledgers;  // absolute; empty: in a directory that is removed
   std::vector<std::string> library_paths;
   bool native_frames = false;
+  bool allow_unseen = false;  // an audit of no process at all is no failure
 };
 
 // A value is the exit code to leave with.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -59,6 +60,15 @@ uint64_t NewRunId() {
     if (getrandom(&id, sizeof id, 0) != sizeof id) id = static_cast<uint64_t>(getpid());
   }
   return id;
+}
+
+uint64_t RunIdWithin() {
+  const char* run = std::getenv("PQLEASH_RUN");
+  if (run == nullptr || std::getenv("PQLEASH_HOLD_AT_EXIT") == nullptr) return NewRunId();
+  uint64_t id = 0;
+  const char* end = run + std::strlen(run);
+  const auto [rest, problem] = std::from_chars(run, end, id, 16);
+  return problem == std::errc() && rest == end && id != 0 ? id : NewRunId();
 }
 
 std::optional<std::string> UsableLibrary(const Launch& launch, std::string* problem) {

@@ -38,6 +38,10 @@ std::optional<int> ParseLaunch(const std::vector<std::string>& arguments, Comman
 // Not 0.
 uint64_t NewRunId();
 
+// That of the audit that we are started by (PQLEASH_RUN and PQLEASH_HOLD_AT_EXIT of the
+// environment), which else would not see our program; without one a new one.
+uint64_t RunIdWithin();
+
 // Absolute path of the library to preload; no value: `problem` says in a sentence why there is
 // none.
 std::optional<std::string> UsableLibrary(const Launch& launch, std::string* problem);

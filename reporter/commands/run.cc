@@ -94,7 +94,7 @@ void ReportAtExit(const RunOptions& options, uint64_t run_id) {
 int RunRun(const Arguments& arguments) {
   RunOptions options;
   if (const auto exit_code = ParseRun(arguments, &options)) return *exit_code;
-  const uint64_t run_id = NewRunId();
+  const uint64_t run_id = RunIdWithin();
   const auto library = LibraryOrNone(options);
   const ChildResult result =
       RunChild(options.launch.command, LaunchVariables(options.launch, library, run_id));

@@ -43,8 +43,19 @@ bool HadNoChance(const Snapshot& snapshot) {
   return snapshot.process.life == Life::kKilled || snapshot.process.life == Life::kReplaced;
 }
 
-bool IsJudged(const Snapshot& snapshot, const AtExit& at_exit) {
-  return HasEnded(snapshot) || (at_exit.judge_killed && HadNoChance(snapshot));
+// Nothing was going on with it.
+bool WasIdle(const Connection& connection) {
+  return (connection.state == ConnectionState::kEstablished ||
+          connection.state == ConnectionState::kBroken) &&
+         connection.in_call.empty() && connection.transaction != Transaction::kActive &&
+         !IsIdleInside(connection.transaction);
+}
+
+// Whoever keeps an idle connection may keep it for ever: that a process came to its end otherwise
+// than by exit() excuses those alone that it was at work with.
+bool IsJudged(const Snapshot& snapshot, const Connection& connection, const AtExit& at_exit) {
+  return HasEnded(snapshot) ||
+         (HadNoChance(snapshot) && (at_exit.judge_killed || WasIdle(connection)));
 }
 
 using Choose = std::function<bool(const Snapshot&, const Connection&, const ConnectionReach&)>;
@@ -106,7 +117,7 @@ std::vector<Finding> ForEachSite(const Observation& observation, const AtExit& a
     const OpenAtEnd open = PickOpen(
         observation, group,
         [&](const Snapshot& snapshot, const Connection& connection, const ConnectionReach& reach) {
-          return IsJudged(snapshot, at_exit) && !IsLost(reach) && chosen(connection);
+          return IsJudged(snapshot, connection, at_exit) && !IsLost(reach) && chosen(connection);
         });
     if (open.count == 0) continue;
     Finding finding = ToFinding(observation, group, open);
@@ -157,17 +168,18 @@ std::vector<Finding> FindOpenAtExit(const Observation& observation, const AtExit
 
 std::vector<std::string> NotJudgedAtExit(const Observation& observation, const AtExit& at_exit) {
   std::vector<std::string> sentences;
-  if (at_exit.judge_killed) return sentences;
   for (const CallSiteGroup& group : observation.call_sites) {
-    const OpenAtEnd open = PickOpen(observation, group,
-                                    [](const Snapshot& snapshot, const Connection&,
-                                       const ConnectionReach&) { return HadNoChance(snapshot); });
+    const OpenAtEnd open = PickOpen(
+        observation, group,
+        [&](const Snapshot& snapshot, const Connection& connection, const ConnectionReach&) {
+          return HadNoChance(snapshot) && !IsJudged(snapshot, connection, at_exit);
+        });
     if (open.count == 0) continue;
     const bool one = open.processes.size() == 1;
     sentences.push_back(fmt::format(
-        "{} {} ended with {}, which did not come to exit() (killed, crashed, left with _exit, or "
+        "{} {} {} in use when {} ended without exit() (killed, crashed, left with _exit, or "
         "replaced by exec): not judged, since {} had no chance to close {}",
-        Count(open.count, "connection"), OpenedBy(observation, group),
+        Count(open.count, "connection"), OpenedBy(observation, group), WereOrWas(open.count),
         one ? std::string("a process") : fmt::format("{} processes", open.processes.size()),
         one ? "it" : "they", open.count == 1 ? "it" : "them"));
   }

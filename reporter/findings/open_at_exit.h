@@ -16,8 +16,8 @@
 namespace pqleash::reporter {
 
 struct AtExit {
-  // Judge processes that were killed, crashed, or left with _exit(), too. They had no chance to
-  // close anything.
+  // Of processes that did not come to exit() (they were killed, crashed, left with _exit(), are of
+  // Go) judge the connections that were in use, too; the idle ones are judged in any case.
   bool judge_killed = false;
 };
 
@@ -27,8 +27,8 @@ std::vector<Finding> FindInTransactionAtExit(const Observation& observation, con
 // Kind leak-suspect, likely: the others.
 std::vector<Finding> FindOpenAtExit(const Observation& observation, const AtExit& at_exit);
 
-// What is not judged, a sentence for each call site: connections of processes that did not come to
-// exit(). Not escaped.
+// What is not judged, a sentence for each call site: connections that were in use when their
+// processes ended without exit(). Not escaped.
 std::vector<std::string> NotJudgedAtExit(const Observation& observation, const AtExit& at_exit);
 
 }  // namespace pqleash::reporter

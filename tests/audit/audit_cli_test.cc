@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -47,11 +48,29 @@ class AuditCliTest : public ::testing::Test {
   std::string library_;
 };
 
-TEST_F(AuditCliTest, NothingRecordedIsSaid) {
+TEST_F(AuditCliTest, NothingRecordedIsNotGreen) {
   const Outcome outcome = Run({});
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
   EXPECT_EQ(outcome.out, "ran\n");
   EXPECT_THAT(outcome.err, HasSubstr("nothing was recorded"));
+  EXPECT_THAT(outcome.err, HasSubstr("--allow-unseen"));
+  const Outcome allowed = Run({"--allow-unseen"});
+  EXPECT_EQ(allowed.exit_code, 0) << allowed.err;
+  EXPECT_THAT(allowed.err, HasSubstr("nothing was recorded"));
+}
+
+TEST_F(AuditCliTest, WhyNothingWasRecorded) {
+  const auto run = [&](const Words& program) {
+    Words words = {PQLEASH_TEST_TOOL, "audit", "--library", library_, "--"};
+    words.insert(words.end(), program.begin(), program.end());
+    const Outcome outcome =
+        RunToEnd({.arguments = words, .environment = {{"LD_PRELOAD", std::nullopt}}});
+    EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+    return std::regex_replace(outcome.err, std::regex("\\s+"), " ");
+  };
+  EXPECT_THAT(run({"setpriv", "true"}), HasSubstr("as in `setpriv ... pqleash audit -- COMMAND`"));
+  EXPECT_THAT(run({"true"}), HasSubstr("`pqleash doctor -- COMMAND` says which"));
+  EXPECT_THAT(run({"/sbin/ldconfig", "--version"}), HasSubstr("it is statically linked"));
 }
 
 TEST_F(AuditCliTest, BadInputIsNamedAndNothingRuns) {
@@ -103,7 +122,7 @@ TEST_F(AuditCliTest, DisabledLibraryWouldSayThatAllIsWell) {
 
 TEST_F(AuditCliTest, ProgramsEndIsPassedOn) {
   for (const int code : {0, 1, 2, 3, 42, 126, 127, 255})
-    EXPECT_EQ(Run({}, "exit " + std::to_string(code)).exit_code, code);
+    EXPECT_EQ(Run({"--allow-unseen"}, "exit " + std::to_string(code)).exit_code, code);
   for (const int signal : {SIGTERM, SIGKILL, SIGSEGV})
     EXPECT_EQ(Run({}, "kill -" + std::to_string(signal) + " $$").signal, signal);
 }

@@ -178,14 +178,33 @@ TEST_F(AuditEndToEnd, ProgramsOwnFailureComesFirst) {
   EXPECT_THAT(Said(aborted), HasSubstr("the program ended with signal 6 (SIGABRT)"));
 }
 
-TEST_F(AuditEndToEnd, KilledProcessIsNotedAndJudgedOnlyWhereAsked) {
-  const Outcome noted = RunShell("$SHOP leak _exit; $SHOP close");
-  EXPECT_EQ(noted.exit_code, 0) << noted.err;
-  EXPECT_THAT(Said(noted), HasSubstr("1 connection opened by shop::OpenAuditLog(bool)"));
-  EXPECT_THAT(Said(noted), HasSubstr("did not come to exit()"));
-  const Outcome judged = RunShell("$SHOP leak _exit; $SHOP close", {"--judge-killed"});
+TEST_F(AuditEndToEnd, ProcessThatNeverCallsExitIsJudgedByItsLedger) {
+  const Outcome judged = RunShell("$SHOP leak _exit; $SHOP close");
   EXPECT_EQ(judged.exit_code, 3) << judged.err;
+  EXPECT_THAT(Said(judged), HasSubstr("1 connection opened by shop::OpenAuditLog(bool)"));
   EXPECT_THAT(Said(judged), HasSubstr("ended without exit()"));
+  const Outcome clean = RunShell("$SHOP close _exit");
+  EXPECT_EQ(clean.exit_code, 0) << clean.err;
+}
+
+// `run` names its processes by a run of its own, which the audit would not know.
+TEST_F(AuditEndToEnd, ARunInsideIsSeen) {
+  for (const Words& options : {Words{}, Words{"--keep-ledgers", directory_ / "kept"}}) {
+    const Outcome outcome =
+        RunToEnd(Audit(options, {PQLEASH_TEST_TOOL, "run", "--", PQLEASH_TEST_SHOP, "leak"}));
+    EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("audit of 1 process, 1 connection opened"));
+    EXPECT_THAT(Said(outcome), HasSubstr("a reference was left in"));
+  }
+}
+
+TEST_F(AuditEndToEnd, ProgramOfAnotherUserIsNotGreen) {
+  if (geteuid() != 0) GTEST_SKIP() << "takes root to become another user";
+  const Words program = {"setpriv",         "--reuid", "65534", "--clear-groups",
+                         PQLEASH_TEST_SHOP, "leak",    "ready"};
+  const Outcome outcome = RunToEnd(Audit({}, program));
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_THAT(Said(outcome), HasSubstr("setpriv runs its program as another user"));
 }
 
 TEST_F(AuditEndToEnd, InterruptReachesTheProgram) {

@@ -132,14 +132,26 @@ TEST(JudgeTest, OfSeveralProcessesOnce) {
   EXPECT_EQ(audit.findings[0].finding.evidence.back().number, 2);
 }
 
-TEST(JudgeTest, WhoWasKilledIsNotedOnly) {
+// A Go program never comes to exit(), and what it kept idle it would have kept for ever.
+TEST(JudgeTest, WhoWasKilledIsJudgedByWhatWasIdle) {
   for (const Life life : {Life::kKilled, Life::kReplaced}) {
-    const AuditReport audit = JudgeAll({Make(life, {{}})});
+    const AuditReport audit =
+        JudgeAll({Make(life, {{}, {.transaction = Transaction::kActive}, {}})});
+    EXPECT_THAT(Findings(audit), ElementsAre("leak-suspect 2 fails"));
+    EXPECT_THAT(audit.findings[0].finding.summary, HasSubstr("ended without exit()"));
+    EXPECT_THAT(audit.notes, ElementsAre(HasSubstr("had no chance to close it")));
+  }
+}
+
+TEST(JudgeTest, WhatWasInUseByWhoWasKilledIsNotedOnly) {
+  for (const Life life : {Life::kKilled, Life::kReplaced}) {
+    const AuditReport audit = JudgeAll({Make(life, {{.transaction = Transaction::kActive}})});
     EXPECT_THAT(Findings(audit), IsEmpty());
     EXPECT_THAT(audit.notes, ElementsAre(HasSubstr("had no chance to close it")));
     Judgement judgement = DefaultJudgement();
     judgement.at_exit.judge_killed = true;
-    const AuditReport judged = JudgeAll({Make(life, {{}})}, judgement);
+    const AuditReport judged =
+        JudgeAll({Make(life, {{.transaction = Transaction::kActive}})}, judgement);
     EXPECT_THAT(Findings(judged), ElementsAre("leak-suspect 1 fails"));
     EXPECT_THAT(judged.notes, IsEmpty());
   }
