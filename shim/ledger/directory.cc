@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -81,6 +82,33 @@ uint32_t ListDead(DIR* stream, int directory, DeadLedger* dead) {
   return count;
 }
 
+constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+// A host's umask may take the owner's own rights away: `fd` would be closed to all later processes
+// of the user. A raw call, since fakeroot and its kind replace fchmod.
+void GiveOwner(int fd, mode_t rights) {
+  struct stat status;
+  if (fstat(fd, &status) != 0 || (status.st_mode & rights) == rights) return;
+  syscall(SYS_fchmod, fd, rights);
+}
+
+// A directory that may not even be read. The name is not asked again: it could lead elsewhere.
+int OpenShutDirectory(const char* path, uid_t uid) {
+  const int found = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (found < 0) return -1;
+  struct stat status;
+  int fd = -1;
+  if (fstat(found, &status) == 0 && status.st_uid == uid && (status.st_mode & 077) == 0) {
+    char link[40];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+    if (syscall(SYS_chmod, link, 0700) == 0) fd = openat(found, ".", kOpenDirectory);
+  }
+  const int error = errno;
+  close(found);
+  errno = error;
+  return fd;
+}
+
 }  // namespace
 
 int OpenDirectory(const char* path, uid_t uid, Problem* problem) {
@@ -89,7 +117,8 @@ int OpenDirectory(const char* path, uid_t uid, Problem* problem) {
              strerrordesc_np(errno));
     return -1;
   }
-  const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = open(path, kOpenDirectory);
+  if (fd < 0 && errno == EACCES) fd = OpenShutDirectory(path, uid);
   if (fd < 0) {
     snprintf(problem->text, sizeof(problem->text), "cannot open the directory %s: %s", path,
              strerrordesc_np(errno));
@@ -105,6 +134,7 @@ int OpenDirectory(const char* path, uid_t uid, Problem* problem) {
     close(fd);
     return -1;
   }
+  GiveOwner(fd, 0700);
   return fd;
 }
 
@@ -116,7 +146,10 @@ int CreateLedgerFile(int directory, pid_t pid, uint64_t start_ticks, char (&name
     snprintf(name, sizeof(name), "%d-%" PRIu64 "%s%s", pid, start_ticks, suffix, kFileSuffix);
     const int fd =
         openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd >= 0) return fd;
+    if (fd >= 0) {
+      GiveOwner(fd, 0600);
+      return fd;
+    }
     if (errno != EEXIST) break;
   }
   snprintf(problem->text, sizeof(problem->text), "cannot create the ledger %s: %s", name,

@@ -37,6 +37,44 @@ void AddSignals(HostList* hosts) {
   AddModes(hosts, "signal_state", kAny, "jumps_out");
 }
 
+void AddMemory(HostList* hosts) {
+  AddModes(hosts, "memory", 1,
+           "lock_all lock_on_fault low_addresses reservations no_executable_memory "
+           "protection_keys queries_allocate_nothing huge_pages anonymous_executables");
+  AddModes(hosts, "memory", 2, "break_grows no_more_mappings heap_is_trimmed own_mapping_stays");
+  AddModes(hosts, "memory", kAny, "no_mappings_at_first dont_fork");
+}
+
+void AddDescriptors(HostList* hosts) {
+  AddModes(hosts, "descriptors", 1,
+           "numbers socket_activation record_lock left_for_exec epoll full_output broken_output "
+           "gone_directory umask high_numbers lock_by_flock");
+  AddModes(hosts, "descriptors", 2, "closefrom duplicate_over_all end_of_pipe close_stderr");
+}
+
+void AddSpawning(HostList* hosts) {
+  AddModes(hosts, "spawning", 2, "vfork daemon double_fork parent_dies");
+  AddModes(hosts, "spawning", 3, "handlers_of_fork _Fork raw_fork clone3 fork_in_thread");
+  AddModes(hosts, "spawning", 1, "clone_sharing_memory shell_commands");
+  AddModes(hosts, "spawning", kAny, "connect_sharing_memory");
+  AddModes(hosts, "spawning", 41, "many_forks");
+  AddModes(hosts, "spawning", 2, "no_other_children children_ignored");
+}
+
+void AddThreading(HostList* hosts) {
+  AddModes(
+      hosts, "threading", 1,
+      "detached thread_count scheduling name cancelled_at_once cancel_state large_thread_local");
+  AddModes(hosts, "threading", 2,
+           "main_ends_first key_destructor thread_local_object keys_left own_stack");
+  AddModes(hosts, "threading", 3, "own_files");
+  AddModes(hosts, "threading", 900, "many_threads");
+  AddModes(hosts, "threading", kAny, "runs_at_exit");
+  for (const char* mode : {"user_of_one_thread", "first_connect_as_other"}) {
+    hosts->push_back({std::string("threading ") + mode, kAny, {}, true});
+  }
+}
+
 // The programs of hazards.h, which say more about the ledgers there.
 void AddHazards(HostList* hosts) {
   for (const Hazard& hazard : StandinHazards()) {
@@ -57,6 +95,10 @@ HostList All() {
   HostList hosts;
   AddLimits(&hosts);
   AddSignals(&hosts);
+  AddMemory(&hosts);
+  AddDescriptors(&hosts);
+  AddSpawning(&hosts);
+  AddThreading(&hosts);
   AddHazards(&hosts);
   return hosts;
 }
