@@ -75,6 +75,42 @@ void AddThreading(HostList* hosts) {
   }
 }
 
+void AddDynamic(HostList* hosts) {
+  AddModes(hosts, "dynamic", kNoLedger,
+           "addresses_equal address_equal_by_handle versioned_names messages_of_failure not_loaded "
+           "address_info link_map_list odd_names search_paths");
+  AddModes(hosts, "dynamic", 1, "next counters_stay connect_while_iterating opens_and_closes");
+  AddModes(hosts, "dynamic", 2, "failure_is_kept");
+  AddModes(hosts, "dynamic", kAny, "other_namespace");
+}
+
+void AddStacks(HostList* hosts) {
+  AddModes(hosts, "stacks", 1, "context_in_heap stack_is_gone at_the_edge frame_loop recursion");
+  AddModes(hosts, "stacks", 2,
+           "context switch_in_callback frame_pointer_null frame_pointer_odd frame_pointer_high "
+           "return_address_odd signal_stack_coroutine");
+  AddModes(hosts, "stacks", 3, "just_in_time");
+  AddModes(hosts, "stacks", 300, "many_fibers");
+}
+
+void AddExits(HostList* hosts) {
+  AddModes(hosts, "exits", 1,
+           "in_thread in_handler abort_handled raw on_exit exec_at_exit fork_at_exit "
+           "stack_overflow in_callback terminate kill_self output_flushed");
+  AddModes(hosts, "exits", 2, "quick_exit first_thread_alone handler_registers_handler cpu_limit");
+  AddModes(hosts, "exits", 3, "handlers_in_order");
+}
+
+void AddState(HostList* hosts) {
+  AddModes(hosts, "state", 1,
+           "locale locale_of_thread rounding floating_traps random_sequence hidden_state_of_libc "
+           "time_zone time_zone_not_yet_read unbuffered wide_output stream_locked environment "
+           "timers interrupted process_name priorities death_signal");
+  AddModes(hosts, "state", 1, "timer_thread");
+  AddModes(hosts, "state", 3, "environment_grows");
+  AddModes(hosts, "state", kAny, "environment_null title_over_environment");
+}
+
 // The programs of hazards.h, which say more about the ledgers there.
 void AddHazards(HostList* hosts) {
   for (const Hazard& hazard : StandinHazards()) {
@@ -99,6 +135,10 @@ HostList All() {
   AddDescriptors(&hosts);
   AddSpawning(&hosts);
   AddThreading(&hosts);
+  AddDynamic(&hosts);
+  AddStacks(&hosts);
+  AddExits(&hosts);
+  AddState(&hosts);
   AddHazards(&hosts);
   return hosts;
 }

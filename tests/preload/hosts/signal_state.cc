@@ -136,6 +136,7 @@ int SignalDescriptor() {
 
 int JumpsOut() {
   Handle(SIGALRM, JumpOut);
+  Work();
   const itimerval once = {{0, 0}, {0, 20'000}};
   if (sigsetjmp(back, 1) == 0) {
     setitimer(ITIMER_REAL, &once, nullptr);
