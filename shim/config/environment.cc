@@ -4,48 +4,60 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
-#include <string_view>
+#include <cstddef>
+
+#include "shim/support/plain_text.h"
 
 namespace pqleash::config {
 
 namespace {
 
-constexpr std::string_view kPrefix = "PQLEASH_";
+constexpr char kPrefix[] = "PQLEASH_";
 
 // NAME=VALUE, each with its NUL, one behind the other; an empty one ends the list. Copied:
 // setproctitle() of postgres, nginx and others writes over the strings that the process was given.
-// What does not fit is left to getenv.
+// What does not fit is found in the environment alone.
 constinit char remembered[4096] = {};
+constinit bool started = false;
 
 // The one thing that runs in every process with the preload: a look at each variable's first
-// letters.
+// letters. No call of libc: the host's own start-up may still have to make its functions ready.
 __attribute__((constructor)) void Remember() {
   size_t used = 0;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
-    if (strncmp(*variable, kPrefix.data(), kPrefix.size()) != 0) continue;
-    const size_t size = strlen(*variable) + 1;
+    if (plain::After(*variable, kPrefix) == nullptr) continue;
+    const size_t size = plain::Length(*variable) + 1;
     if (used + size >= sizeof(remembered)) continue;
-    memcpy(remembered + used, *variable, size);
+    for (size_t i = 0; i < size; ++i) remembered[used + i] = (*variable)[i];
     used += size;
   }
+  started = true;
+}
+
+// The value in NAME=VALUE; nullptr: another name.
+const char* ValueIn(const char* entry, const char* name) {
+  const char* rest = plain::After(entry, name);
+  return rest != nullptr && *rest == '=' ? rest + 1 : nullptr;
 }
 
 }  // namespace
 
+// Not by getenv: shells have one of their own.
 const char* Variable(const char* name) noexcept {
-  if (const char* value = getenv(name)) return value;
-  const size_t length = strlen(name);
-  for (const char* entry = remembered; *entry != '\0'; entry += strlen(entry) + 1) {
-    if (strncmp(entry, name, length) == 0 && entry[length] == '=') return entry + length + 1;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    if (const char* value = ValueIn(*variable, name)) return value;
+  }
+  for (const char* entry = remembered; *entry != '\0'; entry += plain::Length(entry) + 1) {
+    if (const char* value = ValueIn(entry, name)) return value;
   }
   return nullptr;
 }
 
+bool Started() noexcept { return started || environ != nullptr; }
+
 bool Disabled() noexcept {
   const char* value = Variable("PQLEASH_DISABLE");
-  return value != nullptr && value[0] != '\0' && strcmp(value, "0") != 0;
+  return value != nullptr && value[0] != '\0' && !plain::Same(value, "0");
 }
 
 }  // namespace pqleash::config

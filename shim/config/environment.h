@@ -8,7 +8,12 @@ namespace pqleash::config {
 // Value of the variable `name`, which begins with PQLEASH_: as it is now, or as it was when the
 // process began. Daemons clear their environment (dovecot, and whoever follows CERT's advice) long
 // before they connect. nullptr: neither.
+// Calls nothing of libc.
 const char* Variable(const char* name) noexcept;
+
+// Whether there is an environment to read yet: not before libc has begun, when an object that is
+// being relocated calls.
+bool Started() noexcept;
 
 // PQLEASH_DISABLE is set, and not to 0.
 bool Disabled() noexcept;

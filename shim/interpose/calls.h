@@ -16,7 +16,9 @@
 #include <type_traits>
 
 #include "shim/interpose/function.h"
+#include "shim/interpose/intercepted.h"
 #include "shim/libpq/copies.h"
+#include "shim/support/host_state.h"
 #include "shim/tracker/tracker.h"
 
 // Functions of libpq 14 to 18 that an older libpq-fe.h does not declare. Declaring them here, in
@@ -46,8 +48,8 @@ using tracker::Caller;
 using tracker::ConnectCall;
 using tracker::HeldBackSlot;
 
-// What a wrapper returns when the host's libpq has no such function: the function's own 'failed'
-// (NULL, 0, BAD).
+// What a wrapper returns when nothing in the process defines the function, so that without us the
+// program could not have called it: the function's own 'failed' (NULL, 0, BAD).
 template <typename Result>
 Result Missing() {
   return Result();
@@ -182,13 +184,28 @@ template <Function function>
 struct Exempt {
   template <typename... Arguments>
   static Call Begin(const Caller& caller, Arguments... arguments) {
-    return tracker::BeginExempt(ObjectOf(arguments...), caller);
+    return tracker::BeginExempt(function, ObjectOf(arguments...), caller);
   }
   template <typename... Ignored>
   static void End(const Call& call, Ignored...) {
     tracker::EndExempt(call);
   }
 };
+
+// What a call that no copy of libpq serves goes to.
+template <Function function, typename Real>
+[[gnu::noinline]] Real Next(const void* caller) {
+  const ErrnoKeeper errno_keeper;
+  return reinterpret_cast<Real>(libpq::NextDefinition(function, caller));
+}
+
+// PQLEASH_DISABLE: on to what the call would have reached, and nothing else.
+template <Function function, typename Result, typename... Parameters, typename... Arguments>
+[[gnu::noinline]] Result Jump(const void* caller, Arguments... arguments) {
+  using Real = Result (*)(Parameters...);
+  const Real real = Next<function, Real>(caller);
+  return real != nullptr ? real(arguments...) : Missing<Result>();
+}
 
 inline bool MustCall(const Call&) { return true; }
 inline bool MustCall(const ConnectCall& call) { return call.step != ConnectCall::kAnswered; }
@@ -203,18 +220,22 @@ template <typename Role, Function function, typename Result, typename... Paramet
     }
     return reinterpret_cast<Real>(copy->Real(function))(conn);
   }
-  const tracker::Reading reading = tracker::ReadState(conn, caller);
+  const tracker::Reading reading = tracker::ReadState(function, conn, caller);
   if (reading.held_back != nullptr) [[unlikely]]
     return Role::Answer(*reading.held_back);
   auto* real =
       reading.copy != nullptr ? reinterpret_cast<Real>(reading.copy->Real(function)) : nullptr;
-  return real != nullptr ? real(conn) : Missing<Result>();
+  if (real == nullptr) [[unlikely]]
+    return Jump<function, Result, Parameters...>(caller.address, conn);
+  return real(conn);
 }
 
 template <typename Role, Function function, typename Result, typename... Parameters,
           typename... Arguments>
 [[gnu::always_inline]] inline Result Intercept(const Caller& caller, Result (*)(Parameters...),
                                                Arguments... arguments) {
+  if (SwitchedOff()) [[unlikely]]
+    return Jump<function, Result, Parameters...>(caller.address, arguments...);
   if constexpr (std::is_same_v<Role, State<function>>) {
     return ReadField<Role, function, Result, Parameters...>(caller, arguments...);
   } else {
@@ -225,6 +246,8 @@ template <typename Role, Function function, typename Result, typename... Paramet
     }
     const auto call = Role::Begin(caller, arguments...);
     auto* real = reinterpret_cast<Result (*)(Parameters...)>(call.Real(function));
+    if (real == nullptr) [[unlikely]]
+      real = Next<function, Result (*)(Parameters...)>(caller.address);
     const bool calls = real != nullptr && MustCall(call);
     if constexpr (std::is_void_v<Result>) {
       if (calls) real(arguments...);

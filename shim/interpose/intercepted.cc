@@ -2,27 +2,27 @@
 
 #include "shim/interpose/intercepted.h"
 
-#include <atomic>
-#include <cstring>
-
 #include "shim/config/environment.h"
 #include "shim/ledger/layout.h"
+#include "shim/support/plain_text.h"
 
-namespace pqleash {
+namespace pqleash::internal {
 
-uint32_t Intercepted() noexcept {
-  constexpr uint32_t kRead = 1u << 31;
-  static constinit std::atomic<uint32_t> known{0};
-  uint32_t value = known.load(std::memory_order_relaxed);
-  if (value != 0) return value & ~kRead;
+constinit std::atomic<uint32_t> intercepted{0};
+
+uint32_t DecideIntercepted() noexcept {
+  uint32_t value = kDecided;
   const char* wanted = config::Variable("PQLEASH_INTERCEPT");
-  if (wanted == nullptr || wanted[0] == '\0') wanted = "dlsym,deepbind";
-  if (!config::Disabled()) {
-    if (strstr(wanted, "dlsym") != nullptr) value |= ledger::kInterceptLookUps;
-    if (strstr(wanted, "deepbind") != nullptr) value |= ledger::kInterceptDeepBind;
+  if (config::Disabled()) {
+    value |= kSwitchedOff;
+  } else if (wanted == nullptr || wanted[0] == '\0') {
+    value |= ledger::kInterceptLookUps | ledger::kInterceptDeepBind;
+  } else {
+    if (plain::Contains(wanted, "dlsym")) value |= ledger::kInterceptLookUps;
+    if (plain::Contains(wanted, "deepbind")) value |= ledger::kInterceptDeepBind;
   }
-  known.store(value | kRead, std::memory_order_relaxed);
+  if (config::Started()) intercepted.store(value, std::memory_order_relaxed);
   return value;
 }
 
-}  // namespace pqleash
+}  // namespace pqleash::internal

@@ -8,7 +8,8 @@
 
 #if defined(__x86_64__)
 
-/* NAME: choose(handle, name, caller) gives an address to return, or 0: jump on. */
+/* NAME: choose(handle, name, …, caller) gives an address to return, or 0: jump on. A real function that is not known, which
+ * is so where libc is not even in the linker's list, is 'not found'. */
 .macro LOOK_UP function, choose, real
   .globl \function
   .type \function, @function
@@ -33,7 +34,12 @@
   jz 1f
   ret
 1:
-  jmpq *\real(%rip)
+  movq \real(%rip), %rax
+  testq %rax, %rax
+  jz 2f
+  jmpq *%rax
+2:
+  ret
   .cfi_endproc
   .size \function, . - \function
 .endm
@@ -57,7 +63,12 @@ dlopen:
   popq %rdi
   .cfi_adjust_cfa_offset -8
   movl %eax, %esi
-  jmpq *pqleash_real_dlopen(%rip)
+  movq pqleash_real_dlopen(%rip), %rax
+  testq %rax, %rax
+  jz 1f
+  jmpq *%rax
+1:
+  ret
   .cfi_endproc
   .size dlopen, . - dlopen
 
@@ -90,7 +101,11 @@ dlopen:
 1:
   adrp x9, \real
   ldr x9, [x9, #:lo12:\real]
+  cbz x9, 2f
   br x9
+2:
+  mov x0, #0
+  ret
   .cfi_endproc
   .size \function, . - \function
 .endm
@@ -118,7 +133,11 @@ dlopen:
   .cfi_restore 30
   adrp x9, pqleash_real_dlopen
   ldr x9, [x9, #:lo12:pqleash_real_dlopen]
+  cbz x9, 1f
   br x9
+1:
+  mov x0, #0
+  ret
   .cfi_endproc
   .size dlopen, . - dlopen
 

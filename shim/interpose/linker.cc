@@ -11,8 +11,6 @@
 
 #include <dlfcn.h>
 
-#include <cstring>
-
 #include "shim/interpose/bound.h"
 #include "shim/interpose/intercepted.h"
 #include "shim/libpq/copies.h"
@@ -21,6 +19,7 @@
 #include "shim/support/elf_needs.h"
 #include "shim/support/host_state.h"
 #include "shim/support/own_code.h"
+#include "shim/support/plain_text.h"
 #include "shim/tracker/process.h"
 
 #define PQLEASH_HIDDEN __attribute__((visibility("hidden")))
@@ -46,15 +45,29 @@ bool MayBeLibpqs(const char* name) {
 }
 
 // RTLD_DEFAULT and RTLD_NEXT ask about the caller's own scope, where our wrappers stand already.
-bool Ours(void* handle, const char* name, const void* caller) {
-  linker::Find();
-  return MayBeLibpqs(name) && handle != RTLD_DEFAULT && handle != RTLD_NEXT && !OwnCode(caller) &&
+bool Ours(void* handle, const void* caller) {
+  return handle != RTLD_DEFAULT && handle != RTLD_NEXT && !OwnCode(caller) &&
          (Intercepted() & ledger::kInterceptLookUps) != 0;
 }
 
+// What we do to answer may come back to us: a host's malloc, or whoever has put a dlopen before
+// libc's, may look something up in its turn. That is passed on.
+constinit thread_local bool answering __attribute__((tls_model("initial-exec"))) = false;
+
+class Answering {
+ public:
+  Answering() { answering = true; }
+  ~Answering() { answering = false; }
+  Answering(const Answering&) = delete;
+  Answering& operator=(const Answering&) = delete;
+
+ private:
+  const ErrnoKeeper errno_keeper_;
+};
+
 bool FindFunction(const char* name, Function* function) {
   for (uint32_t i = 0; i < kFunctionCount; ++i) {
-    if (strcmp(kFunctionNames[i], name) != 0) continue;
+    if (!plain::Same(kFunctionNames[i], name)) continue;
     *function = static_cast<Function>(i);
     return true;
   }
@@ -81,18 +94,23 @@ void* WrapperOf(const char* name, void* definition) {
 
 }  // namespace pqleash
 
-using pqleash::ErrnoKeeper;
-
+// For a name of anybody else the real function is jumped to, and nothing more is done: no thread's
+// memory, no variable of the environment, no function of libc. Hosts ask before they have started,
+// and sanitizers before their own strcmp works.
 void* PqleashChooseSymbol(void* handle, const char* name, const char*, const void* caller) {
-  if (!pqleash::Ours(handle, name, caller)) return nullptr;
-  const ErrnoKeeper errno_keeper;
+  pqleash::linker::Find();
+  if (!pqleash::MayBeLibpqs(name)) return nullptr;
+  if (!pqleash::Ours(handle, caller) || pqleash::answering) return nullptr;
+  const pqleash::Answering guard;
   return pqleash::WrapperOf(name, pqleash_real_dlsym(handle, name));
 }
 
 void* PqleashChooseVersionedSymbol(void* handle, const char* name, const char* version,
                                    const void* caller) {
-  if (!pqleash::Ours(handle, name, caller)) return nullptr;
-  const ErrnoKeeper errno_keeper;
+  pqleash::linker::Find();
+  if (!pqleash::MayBeLibpqs(name)) return nullptr;
+  if (!pqleash::Ours(handle, caller) || pqleash::answering) return nullptr;
+  const pqleash::Answering guard;
   return pqleash::WrapperOf(name, pqleash_real_dlvsym(handle, name, version));
 }
 
@@ -100,9 +118,10 @@ int PqleashChooseFlags(const char* path, int flags) {
   pqleash::linker::Find();
   // A name without a slash is searched for by the linker, as seen from the caller: we cannot tell
   // which file it means.
-  if ((flags & RTLD_DEEPBIND) == 0 || path == nullptr || strchr(path, '/') == nullptr) return flags;
+  if ((flags & RTLD_DEEPBIND) == 0 || path == nullptr || !pqleash::plain::Contains(path, "/"))
+    return flags;
   if ((pqleash::Intercepted() & pqleash::ledger::kInterceptDeepBind) == 0) return flags;
-  const ErrnoKeeper errno_keeper;
+  const pqleash::ErrnoKeeper errno_keeper;
   if (!pqleash::FileNeeds(path, pqleash::libpq::IsLibpqName)) return flags;
   pqleash::libpq::NoteDeepBind(path);
   return flags & ~RTLD_DEEPBIND;

@@ -5,11 +5,14 @@
 #include <dlfcn.h>
 #include <link.h>
 
-#include <cstring>
+#include <algorithm>
 
-#include "shim/libpq/deep_bind.h"
+#include "shim/interpose/intercepted.h"
+#include "shim/libpq/definitions.h"
 #include "shim/libpq/names.h"
 #include "shim/stack/loader_state.h"
+#include "shim/support/elf_symbol.h"
+#include "shim/support/hash.h"
 #include "shim/support/linker.h"
 #include "shim/support/own_code.h"
 #include "shim/support/text.h"
@@ -30,6 +33,14 @@ using internal::copies_used;
 constexpr char kSignature[] = "PQconnectStart";
 
 constinit std::atomic<uint32_t> copies_claimed{0};
+
+// Of copies that are not pinned: the linker's count of removed objects when the copy was last seen
+// to be there, and whether it has gone.
+struct Presence {
+  std::atomic<uint64_t> removed;
+  std::atomic<bool> gone;
+};
+constinit Presence presence[kMaxCopies] = {};
 
 struct ObjectRange {
   uintptr_t address;
@@ -65,63 +76,117 @@ void LookUp(void* handle, const char* name, Pointer* result) {
   *result = OwnCode(found) ? nullptr : reinterpret_cast<Pointer>(found);
 }
 
-void LookUpAll(void* handle, Copy* copy) {
+// What is asked of a connection is asked of the object that made it, whoever else defines a
+// function of that name: of a stranger's PGconn it would read anything.
+template <typename Pointer>
+void LookUpOwn(void* handle, const char* name, const Copy& copy, Pointer* result) {
+  LookUp(handle, name, result);
+  if (!copy.Holds(reinterpret_cast<const void*>(*result))) *result = nullptr;
+}
+
+void LookUpAll(void* scope, void* handle, Copy* copy) {
   for (uint32_t i = 0; i < kFunctionCount; ++i)
-    LookUp(handle, kFunctionNames[i], &copy->functions[i]);
-  LookUp(handle, "PQstatus", &copy->status);
-  LookUp(handle, "PQtransactionStatus", &copy->transaction_status);
-  LookUp(handle, "PQbackendPID", &copy->backend_pid);
-  LookUp(handle, "PQhost", &copy->host);
-  LookUp(handle, "PQport", &copy->port);
-  LookUp(handle, "PQdb", &copy->db);
-  LookUp(handle, "PQuser", &copy->user);
-  LookUp(handle, "PQparameterStatus", &copy->parameter_status);
-  LookUp(handle, "PQerrorMessage", &copy->error_message);
-  LookUp(handle, "PQconninfo", &copy->conninfo);
-  LookUp(handle, "PQconninfoFree", &copy->conninfo_free);
-  LookUp(handle, "PQregisterEventProc", &copy->register_event_proc);
+    LookUp(scope, kFunctionNames[i], &copy->functions[i]);
+  LookUpOwn(handle, "PQstatus", *copy, &copy->status);
+  LookUpOwn(handle, "PQtransactionStatus", *copy, &copy->transaction_status);
+  LookUpOwn(handle, "PQbackendPID", *copy, &copy->backend_pid);
+  LookUpOwn(handle, "PQhost", *copy, &copy->host);
+  LookUpOwn(handle, "PQport", *copy, &copy->port);
+  LookUpOwn(handle, "PQdb", *copy, &copy->db);
+  LookUpOwn(handle, "PQuser", *copy, &copy->user);
+  LookUpOwn(handle, "PQparameterStatus", *copy, &copy->parameter_status);
+  LookUpOwn(handle, "PQerrorMessage", *copy, &copy->error_message);
+  LookUpOwn(handle, "PQconninfo", *copy, &copy->conninfo);
+  LookUpOwn(handle, "PQconninfoFree", *copy, &copy->conninfo_free);
+  LookUpOwn(handle, "PQregisterEventProc", *copy, &copy->register_event_proc);
   int (*lib_version)() = nullptr;
-  LookUp(handle, "PQlibVersion", &lib_version);
+  LookUpOwn(handle, "PQlibVersion", *copy, &lib_version);
   if (lib_version != nullptr) copy->version = static_cast<uint32_t>(lib_version());
 }
 
-bool Usable(const Copy& copy) {
+// Whether connections can be told by it. A test's double of a few functions is not: each of these
+// would be one more call than its test expects.
+bool Complete(const Copy& copy) {
   return copy.Real(Function::kPQconnectStart) != nullptr && copy.status != nullptr &&
-         copy.transaction_status != nullptr;
+         copy.transaction_status != nullptr && copy.error_message != nullptr;
 }
 
-// Enters the copy that defines the function at `definition`. `scope` is where its functions are
-// looked up: RTLD_NEXT, so that whoever else interposes a single function keeps its say, or nullptr
-// for the object itself.
-const Copy* Enter(void* definition, void* scope) {
-  if (const Copy* known = Containing(definition)) return known;
+// The end of the function at `address`, by the symbol table.
+uintptr_t EndOf(void* address) {
   Dl_info info = {};
-  link_map* map = nullptr;
-  if (dladdr1(definition, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) == 0 ||
-      map == nullptr) {
-    return nullptr;
+  const ElfW(Sym)* symbol = nullptr;
+  const auto begin = reinterpret_cast<uintptr_t>(address);
+  void* extra = nullptr;
+  if (dladdr1(address, &info, &extra, RTLD_DL_SYMENT) == 0 || extra == nullptr) return begin + 1;
+  symbol = static_cast<const ElfW(Sym)*>(extra);
+  return begin + symbol->st_size;
+}
+
+// Sets where libpq's own code lies in an object that has more in it.
+void FindOwnCode(Copy* copy) {
+  uintptr_t begin = UINTPTR_MAX;
+  void* last = nullptr;
+  for (void* function : copy->functions) {
+    if (function == nullptr || !copy->Holds(function)) continue;
+    begin = std::min(begin, reinterpret_cast<uintptr_t>(function));
+    last = std::max(last, function);
   }
-  // Never closed: this pins the object. An empty name is the main program. Where the linker has no
-  // memory for that, a libpq of the global scope can be called all the same.
+  if (last == nullptr) return;
+  copy->begin = begin;
+  copy->end = EndOf(last);
+}
+
+// Fills a copy for the object that holds `definition`; false: it cannot be tracked.
+bool Fill(void* definition, bool global, Copy* copy) {
+  const link_map* map = ObjectOf(definition);
+  if (map == nullptr) return false;
+  // An empty name is the main program.
   const char* name = map->l_name[0] != '\0' ? map->l_name : nullptr;
-  void* handle = dlopen(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-  if (handle == nullptr && scope == nullptr) return nullptr;
+  copy->pinned = name != nullptr && IsLibpqName(name);
+  // Never closed: this pins the object. Where the linker has no memory for that, a libpq of the
+  // global scope can be called all the same.
+  const int pin = copy->pinned ? RTLD_NODELETE : 0;
+  void* handle = dlopen(name, RTLD_LAZY | RTLD_NOLOAD | pin);
+  if (handle == nullptr && !global) return false;
   ObjectRange range{reinterpret_cast<uintptr_t>(definition)};
   dl_iterate_phdr(FindRange, &range);
-  if (range.end == 0) return nullptr;
+  copy->object_begin = range.begin;
+  copy->object_end = range.end;
+  void* const scope = global ? RTLD_NEXT : handle;
+  LookUpAll(scope, handle != nullptr ? handle : scope, copy);
+  if (name != nullptr) CopyText(name, copy->path);
+  if (handle != nullptr && !copy->pinned) dlclose(handle);
+  if (range.end == 0 || !Complete(*copy)) return false;
+  if (!copy->pinned) {
+    FindOwnCode(copy);
+    return copy->end != 0;
+  }
+  copy->begin = range.begin;
+  copy->end = range.end;
+  return true;
+}
 
+// Enters the copy that defines the function at `definition`. `global`: its functions are looked up
+// by RTLD_NEXT, so that whoever else interposes a single function keeps its say; else in the object
+// itself.
+const Copy* Enter(void* definition, bool global) {
+  if (const Copy* known = Containing(definition)) return known;
+  const uint64_t removed = ReadLoaderState().removed;
+  Copy filled;
+  if (!Fill(definition, global, &filled)) return nullptr;
   const uint32_t number = copies_claimed.fetch_add(1, std::memory_order_relaxed);
   if (number >= kMaxCopies) {
     copies_claimed.store(kMaxCopies, std::memory_order_relaxed);
     return nullptr;
   }
+  // Others see an entry that is being filled with an empty range.
   Copy* copy = &copies[number];
-  LookUpAll(scope != nullptr ? scope : handle, copy);
-  if (info.dli_fname != nullptr) CopyText(info.dli_fname, copy->path);
-  if (!Usable(*copy)) return nullptr;  // the number stays unused: its range is empty
-  copy->begin = range.begin;
-  copy->end = range.end;
-  // Numbers become visible in any order: an entry that is still being filled has an empty range.
+  const uintptr_t begin = filled.begin;
+  filled.begin = UINTPTR_MAX;
+  *copy = filled;
+  presence[number].removed.store(removed, std::memory_order_relaxed);
+  std::atomic_ref(copy->begin).store(begin, std::memory_order_release);
+  // Numbers become visible in any order.
   uint32_t used = copies_used.load(std::memory_order_relaxed);
   while (used < number + 1 &&
          !copies_used.compare_exchange_weak(used, number + 1, std::memory_order_release)) {
@@ -129,110 +194,119 @@ const Copy* Enter(void* definition, void* scope) {
   return copy;
 }
 
-// The linker's record of the object that `address` lies in; nullptr: none.
-const link_map* ObjectOf(const void* address) {
-  Dl_info info = {};
-  link_map* map = nullptr;
-  if (address == nullptr ||
-      dladdr1(address, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) == 0) {
-    return nullptr;
+constexpr bool Opens(Function function) {
+  return function == Function::kPQconnectdb || function == Function::kPQconnectdbParams ||
+         function == Function::kPQsetdbLogin || function == Function::kPQconnectStart ||
+         function == Function::kPQconnectStartParams;
+}
+
+// The copy behind a definition of `function`; nullptr: none.
+const Copy* CopyOf(Function function, const void* caller, const Definition& definition) {
+  const Copy* copy = Containing(definition.address);
+  if (copy == nullptr) {
+    const Definition signature = FindDefinition(kSignature, caller);
+    if (signature.address == nullptr || signature.global != definition.global) return nullptr;
+    copy = Enter(signature.address, signature.global);
   }
-  return map;
-}
-
-// By the object and what it needs. The main program's own needs are in the global scope: RTLD_NEXT
-// has seen them.
-void* DefinitionForObject(const link_map* map) {
-  if (map == nullptr || map->l_name[0] == '\0') return nullptr;
-  void* handle = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
-  if (handle == nullptr) return nullptr;
-  void* definition = linker::LookUp(handle, kSignature);
-  dlclose(handle);
-  return OwnCode(definition) ? nullptr : definition;
-}
-
-struct LibpqName {
-  uint32_t wanted;
-  uint32_t seen = 0;
-  char name[256] = {};
-};
-
-int FindLibpqName(dl_phdr_info* info, size_t, void* data) {
-  auto* search = static_cast<LibpqName*>(data);
-  if (info->dlpi_name == nullptr) return 0;
-  if (!IsLibpqName(info->dlpi_name)) return 0;
-  if (strlen(info->dlpi_name) >= sizeof(search->name)) return 0;
-  if (search->seen++ != search->wanted) return 0;
-  strcpy(search->name, info->dlpi_name);  // NOLINT: the length was just checked
-  return 1;
-}
-
-void* DefinitionAnywhere() {
-  for (uint32_t i = 0; i < kMaxCopies; ++i) {
-    LibpqName search{i};
-    if (dl_iterate_phdr(FindLibpqName, &search) == 0) return nullptr;
-    void* handle = dlopen(search.name, RTLD_LAZY | RTLD_NOLOAD);
-    if (handle == nullptr) continue;
-    void* definition = linker::LookUp(handle, kSignature);
-    dlclose(handle);
-    if (definition != nullptr && !OwnCode(definition)) return definition;
-  }
-  return nullptr;
-}
-
-const Copy* FindNext() {
-  void* next = linker::LookUp(RTLD_NEXT, kSignature);
-  return next != nullptr ? Enter(next, RTLD_NEXT) : nullptr;
-}
-
-const Copy* FindForObject(const link_map* map) {
-  void* definition = DefinitionForObject(map);
-  return definition != nullptr ? Enter(definition, nullptr) : nullptr;
-}
-
-Service Find(const void* caller) {
-  const link_map* map = ObjectOf(caller);
-  const bool deep_bound = map != nullptr && AskedForDeepBind(map->l_name);
-  const uint32_t way = deep_bound ? ledger::kWayDeepBind : ledger::kWayBound;
-  if (deep_bound) {
-    if (const Copy* copy = FindForObject(map)) return {copy, way};
-  }
-  if (const Copy* copy = FindNext()) return {copy, way};
-  if (const Copy* copy = FindForObject(map)) return {copy, way};
-  void* definition = DefinitionAnywhere();
-  return {definition != nullptr ? Enter(definition, nullptr) : nullptr, way};
+  if (copy == nullptr || copy->Real(function) != definition.address) return nullptr;
+  // Who else opens connections makes something else than this libpq's.
+  return Opens(function) && !copy->Holds(definition.address) ? nullptr : copy;
 }
 
 // What was found for a return address, good while the loader's list of objects stays as it is.
-// Direct-mapped; an entry is one word: the upper bits of a hash of (caller, loader state), the
-// lower ones 1 + number of the copy and the
-// mark of a deeply bound caller.
+// Direct-mapped. A writer makes the version odd for the time; an entry that a dead thread, or a
+// fork, has left so is never used again.
+struct Found {
+  std::atomic<uint32_t> version;
+  std::atomic<uint32_t> number;  // of the copy plus 1; 0: none
+  std::atomic<uint64_t> key;
+  std::atomic<void*> definition;
+  std::atomic<uint32_t> way;
+};
 constexpr uint32_t kFoundEntries = 256;
-constexpr uint64_t kFoundMask = 0xff;
-constexpr uint64_t kDeepBound = 0x80;
-constinit std::atomic<uint64_t> found[kFoundEntries] = {};
+constinit Found found[kFoundEntries] = {};
+
+struct Answer {
+  void* definition;
+  const Copy* copy;
+  uint32_t way;
+};
+
+bool Recall(const Found& entry, uint64_t key, Answer* answer) {
+  const uint32_t version = entry.version.load(std::memory_order_acquire);
+  if (version % 2 != 0 || entry.key.load(std::memory_order_relaxed) != key) return false;
+  const uint32_t number = entry.number.load(std::memory_order_relaxed);
+  *answer = {entry.definition.load(std::memory_order_relaxed),
+             number != 0 ? &copies[number - 1] : nullptr,
+             entry.way.load(std::memory_order_relaxed)};
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return entry.version.load(std::memory_order_relaxed) == version;
+}
+
+void Remember(Found& entry, uint64_t key, const Answer& answer) {
+  uint32_t version = entry.version.load(std::memory_order_relaxed);
+  if (version % 2 != 0 ||
+      !entry.version.compare_exchange_strong(version, version + 1, std::memory_order_acquire))
+    return;
+  std::atomic_thread_fence(std::memory_order_release);
+  entry.key.store(key, std::memory_order_relaxed);
+  entry.number.store(answer.copy != nullptr ? Number(answer.copy) + 1 : 0,
+                     std::memory_order_relaxed);
+  entry.definition.store(answer.definition, std::memory_order_relaxed);
+  entry.way.store(answer.way, std::memory_order_relaxed);
+  entry.version.store(version + 2, std::memory_order_release);
+}
+
+Answer Ask(Function function, const void* caller) {
+  const uint64_t place = Mix(reinterpret_cast<uintptr_t>(caller), Index(function));
+  const uint64_t key = Mix(place, ReadLoaderState().Hash()) | 1;  // 0: nothing was stored yet
+  Found& entry = found[place % kFoundEntries];
+  Answer answer;
+  if (Recall(entry, key, &answer)) return answer;
+  const Definition definition = FindDefinition(Name(function), caller);
+  answer = {definition.address, nullptr, definition.way};
+  if (definition.address != nullptr && !SwitchedOff())
+    answer.copy = CopyOf(function, caller, definition);
+  // What we failed to look up is no error of the host's: leave it no message.
+  dlerror();
+  if (answer.definition != nullptr) Remember(entry, key, answer);
+  return answer;
+}
 
 }  // namespace
 
-Service ForCaller(const void* caller) noexcept {
-  const uint64_t hash = Mix(reinterpret_cast<uintptr_t>(caller), ReadLoaderState().Hash());
-  std::atomic<uint64_t>& entry = found[hash % kFoundEntries];
-  const uint64_t value = entry.load(std::memory_order_acquire);
-  if ((value & ~kFoundMask) == (hash & ~kFoundMask) && (value & kFoundMask) != 0) {
-    const bool deep_bound = (value & kDeepBound) != 0;
-    return {&copies[(value & kFoundMask & ~kDeepBound) - 1],
-            deep_bound ? ledger::kWayDeepBind : ledger::kWayBound};
+bool StillLoaded(const Copy& copy) noexcept {
+  Presence& known = presence[Number(&copy)];
+  if (known.gone.load(std::memory_order_acquire)) return false;
+  const uint64_t removed = ReadLoaderState().removed;
+  if (known.removed.load(std::memory_order_acquire) == removed) return true;
+  void* const start = copy.Real(Function::kPQconnectStart);
+  const link_map* map = ObjectOf(start);
+  ObjectRange range{reinterpret_cast<uintptr_t>(start)};
+  dl_iterate_phdr(FindRange, &range);
+  if (map == nullptr || range.begin != copy.object_begin || range.end != copy.object_end ||
+      FindFunction(map->l_ld, map->l_addr, kSignature) != start) {
+    known.gone.store(true, std::memory_order_release);
+    return false;
   }
-  const Service service = Find(caller);
-  if (service.copy == nullptr) return service;
-  // What we failed to look up is no error of the host's: leave it no message.
-  dlerror();
-  const uint64_t mark = service.way == ledger::kWayDeepBind ? kDeepBound : 0;
-  entry.store((hash & ~kFoundMask) | mark | (Number(service.copy) + 1), std::memory_order_release);
-  return service;
+  known.removed.store(removed, std::memory_order_release);
+  return true;
 }
 
-const Copy* ForDefinition(void* definition) noexcept { return Enter(definition, nullptr); }
+Service ForCaller(Function function, const void* caller) noexcept {
+  const Answer answer = Ask(function, caller);
+  return {answer.copy, answer.way};
+}
+
+void* NextDefinition(Function function, const void* caller) noexcept {
+  return Ask(function, caller).definition;
+}
+
+const Copy* ForDefinition(void* definition) noexcept {
+  const Copy* copy = Enter(definition, false);
+  dlerror();
+  return copy;
+}
 
 uint32_t Number(const Copy* copy) { return static_cast<uint32_t>(copy - copies); }
 

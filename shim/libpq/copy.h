@@ -16,9 +16,18 @@
 namespace pqleash::libpq {
 
 struct Copy {
-  // Address range of the shared object: a return address in it is libpq calling itself.
+  // Address range of libpq's code: a return address in it is libpq calling itself. All of a shared
+  // object that is called libpq; in an object that has libpq inside, a driver with libpq.a say,
+  // what lies between the first and the last of libpq's functions. What that object calls from
+  // elsewhere are the host's calls.
   uintptr_t begin = 0;
   uintptr_t end = 0;
+  // Of the whole object.
+  uintptr_t object_begin = 0;
+  uintptr_t object_end = 0;
+  // An object that is called libpq is kept in memory. Others are the host's, to unload and to load
+  // anew: whoever uses such a copy asks StillLoaded first.
+  bool pinned = false;
   // The real functions by number; nullptr where this version of libpq lacks one.
   void* functions[kFunctionCount] = {};
 
@@ -45,6 +54,10 @@ struct Copy {
   bool Contains(const void* address) const {
     const auto value = reinterpret_cast<uintptr_t>(address);
     return value >= begin && value < end;
+  }
+  bool Holds(const void* address) const {
+    const auto value = reinterpret_cast<uintptr_t>(address);
+    return value >= object_begin && value < object_end;
   }
   void* Real(Function function) const { return functions[Index(function)]; }
 };

@@ -3,10 +3,11 @@
 #include "shim/support/elf_symbol.h"
 
 #include <elf.h>
-#include <link.h>
 
 #include <cstdint>
-#include <cstring>
+
+#include "shim/support/link_map.h"
+#include "shim/support/plain_text.h"
 
 namespace pqleash {
 
@@ -15,12 +16,16 @@ namespace {
 // The parts of an object's dynamic section that a look-up needs.
 struct Tables {
   const uint32_t* gnu_hash = nullptr;
+  const uint32_t* hash = nullptr;
   const ElfW(Sym) * symbols = nullptr;
   const char* strings = nullptr;
   const ElfW(Versym) * versions = nullptr;
+  const char* soname = nullptr;
 };
 
 constexpr ElfW(Versym) kHiddenVersion = 0x8000;
+// No list is as long: a bound for one that another thread changes at this moment.
+constexpr uint32_t kMaxObjects = 100'000;
 
 uint32_t GnuHash(const char* name) {
   uint32_t hash = 5381;
@@ -28,31 +33,52 @@ uint32_t GnuHash(const char* name) {
   return hash;
 }
 
-Tables ReadTables(const dl_phdr_info& info) {
+// System V gABI, 'Hash Table'.
+uint32_t SystemVHash(const char* name) {
+  uint32_t hash = 0;
+  for (; *name != '\0'; ++name) {
+    hash = (hash << 4) + static_cast<unsigned char>(*name);
+    const uint32_t high = hash & 0xf0000000;
+    hash = (hash ^ (high >> 24)) & ~high;
+  }
+  return hash;
+}
+
+Tables ReadTables(const ElfW(Dyn) * dynamic, ElfW(Addr) bias) {
   Tables tables;
-  for (int i = 0; i < info.dlpi_phnum; ++i) {
-    if (info.dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
-    const auto* entry =
-        reinterpret_cast<const ElfW(Dyn)*>(info.dlpi_addr + info.dlpi_phdr[i].p_vaddr);
-    for (; entry->d_tag != DT_NULL; ++entry) {
-      // glibc has put addresses in the place of offsets, on all machines but a few.
-      const uintptr_t value = entry->d_un.d_ptr;
-      const uintptr_t address = value < info.dlpi_addr ? value + info.dlpi_addr : value;
-      if (entry->d_tag == DT_GNU_HASH) tables.gnu_hash = reinterpret_cast<const uint32_t*>(address);
-      if (entry->d_tag == DT_SYMTAB) tables.symbols = reinterpret_cast<const ElfW(Sym)*>(address);
-      if (entry->d_tag == DT_STRTAB) tables.strings = reinterpret_cast<const char*>(address);
-      if (entry->d_tag == DT_VERSYM)
-        tables.versions = reinterpret_cast<const ElfW(Versym)*>(address);
+  uintptr_t soname = 0;
+  bool named = false;
+  for (const ElfW(Dyn)* entry = dynamic; entry->d_tag != DT_NULL; ++entry) {
+    const uintptr_t value = entry->d_un.d_ptr;
+    // glibc has put addresses in the place of offsets, on all machines but a few, and not in the
+    // vDSO.
+    const uintptr_t address = value < bias ? value + bias : value;
+    if (entry->d_tag == DT_GNU_HASH) tables.gnu_hash = reinterpret_cast<const uint32_t*>(address);
+    if (entry->d_tag == DT_HASH) tables.hash = reinterpret_cast<const uint32_t*>(address);
+    if (entry->d_tag == DT_SYMTAB) tables.symbols = reinterpret_cast<const ElfW(Sym)*>(address);
+    if (entry->d_tag == DT_STRTAB) tables.strings = reinterpret_cast<const char*>(address);
+    if (entry->d_tag == DT_VERSYM) tables.versions = reinterpret_cast<const ElfW(Versym)*>(address);
+    if (entry->d_tag == DT_SONAME) {
+      soname = value;
+      named = true;
     }
   }
+  if (named && tables.strings != nullptr) tables.soname = tables.strings + soname;
   return tables;
+}
+
+// Whether symbol number `symbol` is the default version of a function `name` that is defined here.
+bool IsDefinition(const Tables& tables, uint32_t symbol, const char* name) {
+  const ElfW(Sym)& candidate = tables.symbols[symbol];
+  const auto type = candidate.st_info & 0xf;
+  if (candidate.st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_NOTYPE)) return false;
+  if (tables.versions != nullptr && (tables.versions[symbol] & kHiddenVersion) != 0) return false;
+  return plain::Same(tables.strings + candidate.st_name, name);
 }
 
 // The table: four words of header, a Bloom filter, the buckets, and the hash values in the order of
 // the symbols, the last of a bucket with its lowest bit set.
-const ElfW(Sym) * Find(const Tables& tables, const char* name) {
-  if (tables.gnu_hash == nullptr || tables.symbols == nullptr || tables.strings == nullptr)
-    return nullptr;
+const ElfW(Sym) * FindByGnuHash(const Tables& tables, const char* name) {
   const uint32_t bucket_count = tables.gnu_hash[0];
   const uint32_t first_symbol = tables.gnu_hash[1];
   const uint32_t filter_words = tables.gnu_hash[2];
@@ -65,42 +91,55 @@ const ElfW(Sym) * Find(const Tables& tables, const char* name) {
   if (symbol < first_symbol) return nullptr;
   for (;; ++symbol) {
     const uint32_t value = values[symbol - first_symbol];
-    const ElfW(Sym)& candidate = tables.symbols[symbol];
-    const bool wanted =
-        (value | 1) == (hash | 1) && strcmp(tables.strings + candidate.st_name, name) == 0;
-    const bool hidden =
-        tables.versions != nullptr && (tables.versions[symbol] & kHiddenVersion) != 0;
-    if (wanted && !hidden && candidate.st_shndx != SHN_UNDEF) return &candidate;
+    if ((value | 1) == (hash | 1) && IsDefinition(tables, symbol, name))
+      return &tables.symbols[symbol];
     if ((value & 1) != 0) return nullptr;
   }
 }
 
-struct Search {
-  const char* const* libraries;
-  const char* name;
-  void* address;
-};
-
-int Visit(dl_phdr_info* info, size_t, void* data) {
-  auto* search = static_cast<Search*>(data);
-  const char* slash = strrchr(info->dlpi_name, '/');
-  const char* base = slash != nullptr ? slash + 1 : info->dlpi_name;
-  for (const char* const* library = search->libraries; *library != nullptr; ++library) {
-    if (strcmp(base, *library) != 0) continue;
-    if (const ElfW(Sym)* symbol = Find(ReadTables(*info), search->name)) {
-      search->address = reinterpret_cast<void*>(info->dlpi_addr + symbol->st_value);
-      return 1;
-    }
+// The table: the numbers of buckets and of chain links, the buckets, the chain. STN_UNDEF ends it.
+const ElfW(Sym) * FindByHash(const Tables& tables, const char* name) {
+  const uint32_t bucket_count = tables.hash[0];
+  if (bucket_count == 0) return nullptr;
+  const uint32_t* chain = tables.hash + 2 + bucket_count;
+  uint32_t symbol = tables.hash[2 + SystemVHash(name) % bucket_count];
+  for (; symbol != STN_UNDEF; symbol = chain[symbol]) {
+    if (IsDefinition(tables, symbol, name)) return &tables.symbols[symbol];
   }
-  return 0;
+  return nullptr;
+}
+
+void* FindIn(const Tables& tables, ElfW(Addr) bias, const char* name) {
+  if (tables.symbols == nullptr || tables.strings == nullptr) return nullptr;
+  const ElfW(Sym)* symbol = nullptr;
+  if (tables.gnu_hash != nullptr) {
+    symbol = FindByGnuHash(tables, name);
+  } else if (tables.hash != nullptr) {
+    symbol = FindByHash(tables, name);
+  }
+  return symbol != nullptr ? reinterpret_cast<void*>(bias + symbol->st_value)  // NOLINT
+                           : nullptr;
 }
 
 }  // namespace
 
-void* FindLoadedFunction(const char* const* libraries, const char* name) {
-  Search search = {libraries, name, nullptr};
-  dl_iterate_phdr(Visit, &search);
-  return search.address;
+void* FindFunction(const ElfW(Dyn) * dynamic, ElfW(Addr) bias, const char* name) {
+  return dynamic != nullptr ? FindIn(ReadTables(dynamic, bias), bias, name) : nullptr;
+}
+
+void* FindLoadedFunction(const char* library, const char* name) {
+  uint32_t seen = 0;
+  for (const link_map* map = FirstLoadedObject(); map != nullptr && seen < kMaxObjects;
+       map = map->l_next, ++seen) {
+    if (map->l_ld == nullptr) continue;
+    const Tables tables = ReadTables(map->l_ld, map->l_addr);
+    const bool wanted =
+        (map->l_name != nullptr && plain::Same(plain::BaseName(map->l_name), library)) ||
+        (tables.soname != nullptr && plain::Same(tables.soname, library));
+    if (!wanted) continue;
+    if (void* address = FindIn(tables, map->l_addr, name)) return address;
+  }
+  return nullptr;
 }
 
 }  // namespace pqleash

@@ -2,9 +2,13 @@
 
 #include "shim/support/linker.h"
 
+#include <dlfcn.h>
+#include <link.h>
+
 #include <atomic>
 
 #include "shim/support/elf_symbol.h"
+#include "shim/support/link_map.h"
 
 constinit PqleashDlsym pqleash_real_dlsym = nullptr;
 constinit PqleashDlvsym pqleash_real_dlvsym = nullptr;
@@ -14,25 +18,47 @@ namespace pqleash::linker {
 
 namespace {
 
+// The others. nullptr: not looked for yet.
+constinit decltype(&dlclose) real_dlclose = nullptr;
+constinit decltype(&dlerror) real_dlerror = nullptr;
+constinit decltype(&dladdr) real_dladdr = nullptr;
+constinit decltype(&dladdr1) real_dladdr1 = nullptr;
+constinit decltype(&dl_iterate_phdr) real_dl_iterate_phdr = nullptr;
+
+// Whether a look-up of ours on this thread has left it a message, which the host would take for one
+// of its own. Without one its own is left alone.
+constinit thread_local bool complained __attribute__((tls_model("initial-exec"))) = false;
+
 // For a libc that hides them, which no release of glibc does: an answer, where a jump to nowhere
 // would end the host.
 void* NoSymbol(void*, const char*) { return nullptr; }
 void* NoVersionedSymbol(void*, const char*, const char*) { return nullptr; }
 void* NoObject(const char*, int) { return nullptr; }
+int NothingClosed(void*) noexcept { return -1; }
+char* NoError() noexcept { return nullptr; }
+int NoAddress(const void*, Dl_info*) noexcept { return 0; }
+int NoAddressEither(const void*, Dl_info*, void**, int) noexcept { return 0; }
+int NoIteration(int (*)(dl_phdr_info*, size_t, void*), void*) { return 0; }
 
 template <typename Pointer>
 void FindOne(const char* name, Pointer none, Pointer* pointer) {
-  // libdl.so.2 held them before glibc 2.34.
-  static constexpr const char* kLibraries[] = {"libc.so.6", "libdl.so.2", nullptr};
-  const auto found = reinterpret_cast<Pointer>(FindLoadedFunction(kLibraries, name));
-  std::atomic_ref<Pointer>(*pointer).store(found != nullptr ? found : none,
-                                           std::memory_order_release);
+  void* found = FindLoadedFunction("libc.so.6", name);
+  // It held them before glibc 2.34.
+  if (found == nullptr) found = FindLoadedFunction("libdl.so.2", name);
+  std::atomic_ref<Pointer>(*pointer).store(
+      found != nullptr ? reinterpret_cast<Pointer>(found) : none, std::memory_order_release);
 }
 
 }  // namespace
 
 void Find() {
   if (std::atomic_ref(pqleash_real_dlopen).load(std::memory_order_acquire) != nullptr) return;
+  if (FirstLoadedObject() == nullptr) return;  // asked too early: another time
+  FindOne<decltype(&dlclose)>("dlclose", NothingClosed, &real_dlclose);
+  FindOne<decltype(&dlerror)>("dlerror", NoError, &real_dlerror);
+  FindOne<decltype(&dladdr)>("dladdr", NoAddress, &real_dladdr);
+  FindOne<decltype(&dladdr1)>("dladdr1", NoAddressEither, &real_dladdr1);
+  FindOne<decltype(&dl_iterate_phdr)>("dl_iterate_phdr", NoIteration, &real_dl_iterate_phdr);
   FindOne<PqleashDlsym>("dlsym", NoSymbol, &pqleash_real_dlsym);
   FindOne<PqleashDlvsym>("dlvsym", NoVersionedSymbol, &pqleash_real_dlvsym);
   FindOne<PqleashDlopen>("dlopen", NoObject,
@@ -41,10 +67,58 @@ void Find() {
 
 void* LookUp(void* handle, const char* name) {
   Find();
-  // Kept from becoming a jump: the return address in our own code is what RTLD_NEXT goes by.
+  // No jump: the return address in our own code is what RTLD_NEXT goes by.
   void* result = pqleash_real_dlsym(handle, name);
-  asm volatile("" ::: "memory");
+  if (result == nullptr) complained = true;
   return result;
 }
 
 }  // namespace pqleash::linker
+
+// What the linker puts in the place of every call in this library (--wrap).
+// NOLINTBEGIN: the names are the linker's
+#define PQLEASH_WRAP extern "C" __attribute__((visibility("hidden")))
+
+PQLEASH_WRAP void* __wrap_dlsym(void* handle, const char* name) {
+  return pqleash::linker::LookUp(handle, name);
+}
+
+// Not a jump either: the caller's RUNPATH and namespace are ours.
+PQLEASH_WRAP void* __wrap_dlopen(const char* path, int flags) {
+  pqleash::linker::Find();
+  void* handle = pqleash_real_dlopen(path, flags);
+  if (handle == nullptr) pqleash::linker::complained = true;
+  return handle;
+}
+
+PQLEASH_WRAP int __wrap_dlclose(void* handle) noexcept {
+  pqleash::linker::Find();
+  return pqleash::linker::real_dlclose(handle);
+}
+
+// Forgets our own message, if there is one.
+PQLEASH_WRAP char* __wrap_dlerror() noexcept {
+  if (!pqleash::linker::complained) return nullptr;
+  pqleash::linker::complained = false;
+  return pqleash::linker::real_dlerror();
+}
+
+PQLEASH_WRAP int __wrap_dladdr(const void* address, Dl_info* info) {
+  pqleash::linker::Find();
+  return pqleash::linker::real_dladdr(address, info);
+}
+
+PQLEASH_WRAP int __wrap_dladdr1(const void* address, Dl_info* info, void** extra, int flags) {
+  pqleash::linker::Find();
+  return pqleash::linker::real_dladdr1(address, info, extra, flags);
+}
+
+// A jump would do as well: the linker takes the namespace from the return address, and ours is the
+// base one like the host's.
+PQLEASH_WRAP int __wrap_dl_iterate_phdr(int (*visit)(dl_phdr_info*, size_t, void*), void* data) {
+  pqleash::linker::Find();
+  const int result = pqleash::linker::real_dl_iterate_phdr(visit, data);
+  asm volatile("" ::: "memory");
+  return result;
+}
+// NOLINTEND

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The dynamic linker's own functions, past the dlsym, dlvsym and dlopen that we export.
+// The dynamic linker's own functions, found in libc's symbol table: past the dlsym, dlvsym and
+// dlopen that we export, and past whoever else has put functions of these names before libc's.
+// Sanitizers do, and so do programs that keep a list of the loaded objects (Seastar, ClickHouse):
+// theirs ask dlsym for the real one.
+//
+// Within the library all calls of these functions come here, whatever file they are in: the linker
+// is told so (--wrap in shim/CMakeLists.txt). dlerror there forgets what a look-up of ours has left
+// behind, and the host's own message it leaves alone.
 
 #ifndef PQLEASH_SHIM_SUPPORT_LINKER_H_
 #define PQLEASH_SHIM_SUPPORT_LINKER_H_
@@ -17,7 +24,9 @@ extern __attribute__((visibility("hidden"))) PqleashDlopen pqleash_real_dlopen;
 
 namespace pqleash::linker {
 
-// Makes sure that the three are known. Thread-safe; after the first call a load and a compare.
+// Makes sure that they are known. Thread-safe; after the first call a load and a compare. Calls
+// nothing of libc: fit for the host's own start-up, and for a look-up that comes while the objects
+// of a program are still being relocated.
 void Find();
 
 // The real dlsym, as called from this library: RTLD_NEXT means what comes after it.

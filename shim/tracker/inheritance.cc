@@ -69,7 +69,7 @@ uint32_t FindInherited(const PGconn* conn) {
 }
 
 const libpq::Copy* InheritedCopy(uint32_t slot) {
-  return libpq::ByNumber(Process::Inherited()->connections.At(slot).libpq);
+  return libpq::Serving(Process::Inherited()->connections.At(slot).libpq);
 }
 
 uint32_t Inherit(Process& process, uint32_t inherited, const PGconn* conn, const Touch& touch) {

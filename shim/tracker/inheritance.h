@@ -19,7 +19,7 @@ namespace pqleash::tracker {
 
 // Slot of `conn` in the state that was inherited; kNoSlot: the opener did not have it either.
 uint32_t FindInherited(const PGconn* conn);
-// The copy of libpq that serves it.
+// The copy of libpq that serves it; nullptr: it has been unloaded.
 const libpq::Copy* InheritedCopy(uint32_t slot);
 
 // The first use of an inherited connection in this process.

@@ -18,6 +18,7 @@
 #include "shim/config/file.h"
 #include "shim/log/log.h"
 #include "shim/support/hash.h"
+#include "shim/support/late_start.h"
 #include "shim/support/stack_room.h"
 #include "shim/support/text.h"
 
@@ -104,6 +105,7 @@ bool MustStayOut(const Identity& identity) noexcept {
 
 void ReadSettings(const Identity& identity, Settings* settings,
                   caps::Configured* policies) noexcept {
+  RunLateStart();
   *settings = {};
   policies->count = 0;
   const char* run = config::Variable("PQLEASH_RUN");

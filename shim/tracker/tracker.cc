@@ -84,8 +84,8 @@ uint32_t BookStack(Process* process, const void* caller) {
 }
 
 // The copy for a connection that nobody knows: opened past us, or beyond the capacity.
-const libpq::Copy* ServingCopy(const Caller& caller) {
-  return caller.bound != nullptr ? caller.bound : libpq::ForCaller(caller.address).copy;
+const libpq::Copy* ServingCopy(Function function, const Caller& caller) {
+  return caller.bound != nullptr ? caller.bound : libpq::ForCaller(function, caller.address).copy;
 }
 
 // For a connection that is not in this process's table.
@@ -93,8 +93,8 @@ const libpq::Copy* ServingCopy(const Caller& caller) {
                                        const Caller& caller) {
   const ErrnoKeeper errno_keeper;
   const uint32_t slot = conn != nullptr ? FindInherited(conn) : kNoSlot;
-  if (slot == kNoSlot) return PassThrough(ServingCopy(caller));
-  const libpq::Copy* copy = InheritedCopy(slot);
+  const libpq::Copy* copy = slot != kNoSlot ? InheritedCopy(slot) : nullptr;
+  if (copy == nullptr) return PassThrough(ServingCopy(function, caller));
   Call call = PassThrough(copy);
   call.process = Process::CurrentOrCreate();
   if (call.process == nullptr) return call;
@@ -110,10 +110,11 @@ const libpq::Copy* ServingCopy(const Caller& caller) {
                                              const Caller& caller) {
   if (Process* process = Process::Current()) {
     const uint32_t slot = conn != nullptr ? process->connections.Find(conn) : kNoSlot;
-    if (slot != kNoSlot) {
-      const Call call = {libpq::ByNumber(process->connections.At(slot).libpq), thread.inside,
-                         process, slot, 0};
-      thread.inside = call.copy;
+    const libpq::Copy* copy =
+        slot != kNoSlot ? libpq::Serving(process->connections.At(slot).libpq) : nullptr;
+    if (copy != nullptr) {
+      const Call call = {copy, thread.inside, process, slot, 0};
+      thread.inside = copy;
       return call;
     }
   }
@@ -190,7 +191,7 @@ ConnectCall BeginOpen(const libpq::Attempt& attempt, const Caller& caller) noexc
   const ErrnoKeeper errno_keeper;
   libpq::OrderAnswer(nullptr, libpq::PollAnswer::kNone);  // one that lies inside another
   libpq::Service service = {caller.bound, ledger::kWayLookedUp};
-  if (service.copy == nullptr) service = libpq::ForCaller(caller.address);
+  if (service.copy == nullptr) service = libpq::ForCaller(attempt.function, caller.address);
   // libpq itself, a copy that was not known until now.
   if (service.copy == nullptr || service.copy->Contains(caller.address)) {
     const Call call = PassThrough(service.copy);
@@ -379,18 +380,20 @@ void EndWork(const Call& call, PGconn* conn) noexcept {
   }
 }
 
-Reading ReadState(const PGconn* conn, const Caller& caller) noexcept {
+Reading ReadState(Function function, const PGconn* conn, const Caller& caller) noexcept {
   if (Process* process = Process::Current()) {
     const uint32_t slot = conn != nullptr ? process->connections.Find(conn) : kNoSlot;
     if (slot != kNoSlot) {
       const bool held_back = process->held_back.GuiseOf(slot) != Guise::kNone;
-      return {libpq::ByNumber(process->connections.At(slot).libpq),
-              held_back ? &process->held_back.At(slot) : nullptr};
+      if (held_back) return {nullptr, &process->held_back.At(slot)};
+      if (const libpq::Copy* copy = libpq::Serving(process->connections.At(slot).libpq))
+        return {copy, nullptr};
     }
   }
   const ErrnoKeeper errno_keeper;
   const uint32_t inherited = conn != nullptr ? FindInherited(conn) : kNoSlot;
-  return {inherited != kNoSlot ? InheritedCopy(inherited) : ServingCopy(caller), nullptr};
+  const libpq::Copy* copy = inherited != kNoSlot ? InheritedCopy(inherited) : nullptr;
+  return {copy != nullptr ? copy : ServingCopy(function, caller), nullptr};
 }
 
 HeldBackSlot* HeldBackAs(const PGconn* conn) noexcept {
@@ -401,15 +404,16 @@ HeldBackSlot* HeldBackAs(const PGconn* conn) noexcept {
   return held_back ? &process->held_back.At(slot) : nullptr;
 }
 
-Call BeginExempt(const void* object, const Caller& caller) noexcept {
+Call BeginExempt(Function function, const void* object, const Caller& caller) noexcept {
   if (const libpq::Copy* copy = InsideLibpq(caller.address)) return PassThrough(copy);
   const Process* process = Process::Current();
   const uint32_t slot = process != nullptr && object != nullptr
                             ? process->connections.Find(static_cast<const PGconn*>(object))
                             : kNoSlot;
-  if (slot != kNoSlot) return PassThrough(libpq::ByNumber(process->connections.At(slot).libpq));
   const ErrnoKeeper errno_keeper;
-  return PassThrough(ServingCopy(caller));
+  const libpq::Copy* copy =
+      slot != kNoSlot ? libpq::Serving(process->connections.At(slot).libpq) : nullptr;
+  return PassThrough(copy != nullptr ? copy : ServingCopy(function, caller));
 }
 
 void EndExempt(const Call& call) noexcept { Leave(call); }

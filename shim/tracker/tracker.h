@@ -33,7 +33,7 @@ struct Caller {
 
 // A call on its way through libpq. Lives on the wrapper's stack.
 struct Call {
-  const libpq::Copy* copy;   // that serves it; nullptr: there is no libpq to call
+  const libpq::Copy* copy;   // that serves it; nullptr: the next definition does (copies.h)
   const libpq::Copy* outer;  // that this thread was in before
   Process* process;          // nullptr: only pass through
   uint32_t slot;             // kNoSlot: not recorded
@@ -99,16 +99,16 @@ void EndWork(const Call& call, PGconn* conn) noexcept;
 
 // Where a field of `conn` is read.
 struct Reading {
-  const libpq::Copy* copy;  // the copy to ask; nullptr: there is no libpq to call
+  const libpq::Copy* copy;  // the copy to ask; nullptr: the next definition is (copies.h)
   HeldBackSlot* held_back;  // this answers in its place; nullptr: libpq does
 };
 // Called by the host for each PQstatus: a look-up, and no trace of it.
-Reading ReadState(const PGconn* conn, const Caller& caller) noexcept;
+Reading ReadState(Function function, const PGconn* conn, const Caller& caller) noexcept;
 // The second half of it; nullptr also for a connection that is not known.
 HeldBackSlot* HeldBackAs(const PGconn* conn) noexcept;
 
 // Probes and cancels: passed through.
-Call BeginExempt(const void* object, const Caller& caller) noexcept;
+Call BeginExempt(Function function, const void* object, const Caller& caller) noexcept;
 void EndExempt(const Call& call) noexcept;
 
 }  // namespace pqleash::tracker

@@ -46,7 +46,7 @@ class TestClerk final : public caps::Clerk {
  public:
   caps::Parked Look(uint32_t, uint64_t, uint64_t*) override { return answer_; }
   uint32_t Changes() override { return changes_; }
-  void Sleep(uint32_t seen, uint64_t) override { changes_.wait(seen); }
+  void Sleep(uint32_t seen, uint64_t, WaitClock&) override { changes_.wait(seen); }
   void Nudge() override {
     ++changes_;
     changes_.notify_all();

@@ -12,7 +12,7 @@
 namespace pqleash::testing {
 
 inline const libpq::Copy& TheCopy() {
-  return *libpq::ForCaller(reinterpret_cast<const void*>(&TheCopy)).copy;
+  return *libpq::ForCaller(Function::kPQconnectStart, reinterpret_cast<const void*>(&TheCopy)).copy;
 }
 
 inline bool PathHolds(std::string_view part) {

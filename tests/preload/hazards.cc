@@ -54,6 +54,7 @@ Hazards Loading() {
       // As ctypes does it: bound to the copy of libpq that the handle means.
       {"LookUpByHandle", {"look_up", "handle"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"LinkerAskedAsTheCaller", {"linker"}, {.opened = 1, .closed = 1, .failed = 0}},
+      {"OwnFunctions", {"own_functions"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"LookUpByDefaultScope", {"look_up", "default"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"Plugins",
        {"plugins", File("plugin_a.so"), File("plugin_b.so")},
@@ -71,6 +72,27 @@ Hazards Loading() {
       {"PluginDeepbind",
        {"plugins", "deepbind", File("plugin_a.so")},
        {.opened = 2, .closed = 2, .failed = 0}},
+  };
+}
+
+// Libpq inside something else, and what only looks like it.
+Hazards Doubles() {
+  return {
+      {"PluginWithLibpqInside",
+       {"plugins", File("plugin_inside.so"), File("plugin_inside.so")},
+       {.opened = 4, .closed = 4, .failed = 0}},
+      {"PluginsWithLibpqInsideAndSystem",
+       {"plugins", "keep", File("plugin_a.so"), File("plugin_inside.so")},
+       {.opened = 4, .closed = 4, .failed = 0}},
+      {"PluginsWithLibpqInsideGlobal",
+       {"plugins", "global", File("plugin_inside.so"), File("plugin_inside.so")},
+       {.opened = 4, .closed = 4, .failed = 0}},
+      // The return address lies in the program, which has no libpq.
+      {"PluginWithLibpqInsideTailCalls",
+       {"plugins", File("plugin_inside_tail.so"), File("plugin_inside_tail.so")},
+       {.opened = 4, .closed = 4, .failed = 0}},
+      {"Double", {"uses_double"}, {.opened = kNoLedger}},
+      {"DoubleBeforeLibpq", {"uses_double_before_libpq"}, {.opened = kNoLedger}},
   };
 }
 
@@ -239,6 +261,7 @@ std::vector<Hazard> StandinHazards() {
        {Calls(), Loading(), Processes(), Endings(), Killed(), Surroundings(), Settings()}) {
     Append(&hazards, group);
   }
+  Append(&hazards, Doubles());
   Append(
       &hazards,
       {

@@ -14,11 +14,11 @@
 namespace pqleash {
 namespace {
 
-constexpr const char* kLibc[] = {"libc.so.6", nullptr};
+constexpr char kLibc[] = "libc.so.6";
 
 TEST(FindLoadedFunction, AgreesWithDlsym) {
   // Of libc itself: a sanitizer's runtime has some of these, too.
-  void* libc = dlopen(kLibc[0], RTLD_LAZY | RTLD_NOLOAD);
+  void* libc = dlopen(kLibc, RTLD_LAZY | RTLD_NOLOAD);
   ASSERT_NE(libc, nullptr);
   for (const char* name : {"dlsym", "dlvsym", "dlopen", "malloc", "printf"}) {
     const void* found = FindLoadedFunction(kLibc, name);

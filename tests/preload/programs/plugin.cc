@@ -6,7 +6,13 @@
 
 using namespace program;
 
+#ifdef PQLEASH_TEST_TAIL_CALLS
+extern "C" __attribute__((visibility("default"))) PGconn* PluginConnect() {
+  return PQconnectdb("");
+}
+#else
 extern "C" __attribute__((visibility("default"))) PGconn* PluginConnect() { return Connect(); }
+#endif
 extern "C" __attribute__((visibility("default"))) void PluginWork(PGconn* conn) {
   Query(conn, "SELECT 1");
 }
@@ -18,3 +24,6 @@ extern "C" __attribute__((visibility("default"))) void PluginFinishAtOnce(PGconn
 extern "C" __attribute__((visibility("default"))) int PluginLibpqVersion() {
   return PQlibVersion();
 }
+
+// Runs when it is unloaded, and not at the end, unless something has kept it.
+__attribute__((destructor)) static void SayUnloaded() { Say("the plugin goes"); }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Comparing text without libc, for code that may run before the host does: strlen, strcmp and their
+// kin belong to whoever defines them first, and a sanitizer's runtime jumps through pointers that
+// it has not set yet. Files that use it are compiled so that no loop becomes a call of libc
+// (pqleash_start in shim/CMakeLists.txt).
+
+#ifndef PQLEASH_SHIM_SUPPORT_PLAIN_TEXT_H_
+#define PQLEASH_SHIM_SUPPORT_PLAIN_TEXT_H_
+
+#include <cstddef>
+
+namespace pqleash::plain {
+
+[[gnu::always_inline]] inline size_t Length(const char* text) {
+  size_t length = 0;
+  while (text[length] != '\0') ++length;
+  return length;
+}
+
+[[gnu::always_inline]] inline bool Same(const char* a, const char* b) {
+  while (*a != '\0' && *a == *b) {
+    ++a;
+    ++b;
+  }
+  return *a == *b;
+}
+
+// What follows `prefix` in `text`; nullptr: it does not begin so.
+[[gnu::always_inline]] inline const char* After(const char* text, const char* prefix) {
+  for (; *prefix != '\0'; ++prefix, ++text) {
+    if (*text != *prefix) return nullptr;
+  }
+  return text;
+}
+
+[[gnu::always_inline]] inline bool Contains(const char* text, const char* word) {
+  for (; *text != '\0'; ++text) {
+    if (After(text, word) != nullptr) return true;
+  }
+  return false;
+}
+
+// The part of a path behind its last slash.
+[[gnu::always_inline]] inline const char* BaseName(const char* path) {
+  const char* base = path;
+  for (; *path != '\0'; ++path) {
+    if (*path == '/') base = path + 1;
+  }
+  return base;
+}
+
+}  // namespace pqleash::plain
+
+#endif  // PQLEASH_SHIM_SUPPORT_PLAIN_TEXT_H_
