@@ -17,6 +17,20 @@ bool IsSystemPath(std::string_view path) {
   return false;
 }
 
+bool IsGlueOfGo(const SourceFrame& frame) {
+  if (frame.language != Language::kNative) return false;
+  const std::string_view function = frame.function;
+  const bool of_c =
+      function.starts_with("_cgo_") && function.find("_Cfunc_") != std::string_view::npos;
+  return of_c || function.find("._Cfunc_") != std::string_view::npos ||
+         function.starts_with("runtime.asmcgocall") || function == "runtime.cgocall" ||
+         function == "runtime.main" || function == "runtime.goexit";
+}
+
+bool IsOfLibrarySource(const SourceFrame& frame) {
+  return IsSystemPath(frame.file) || frame.file.find("/pkg/mod/") != std::string::npos;
+}
+
 std::vector<const SourceFrame*> ApplicationFrames(const std::vector<SourceFrame>& frames,
                                                   const std::vector<std::string>& library_paths) {
   const bool of_script = std::any_of(frames.begin(), frames.end(), [](const SourceFrame& frame) {
@@ -27,8 +41,9 @@ std::vector<const SourceFrame*> ApplicationFrames(const std::vector<SourceFrame>
   for (const SourceFrame& frame : frames) {
     if ((frame.language != Language::kNative) != of_script) continue;
     of_kind.push_back(&frame);
-    const bool foreign = of_script ? IsLibraryScript(frame.language, frame.file, library_paths)
-                                   : IsSystemPath(frame.module) || IsSystemPath(frame.file);
+    const bool foreign =
+        of_script ? IsLibraryScript(frame.language, frame.file, library_paths)
+                  : IsSystemPath(frame.module) || IsOfLibrarySource(frame) || IsGlueOfGo(frame);
     if (!foreign) own.push_back(&frame);
   }
   return own.empty() ? of_kind : own;

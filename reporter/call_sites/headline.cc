@@ -38,8 +38,8 @@ const SourceFrame* HeadlineFrame(const std::vector<SourceFrame>& frames,
   for (const bool with_headers : {false, true}) {
     for (const SourceFrame& frame : frames) {
       const bool named = !frame.module.empty() || !frame.function.empty();
-      if (!named || IsSystemPath(frame.module)) continue;
-      if (with_headers || !IsSystemPath(frame.file)) return &frame;
+      if (!named || IsSystemPath(frame.module) || IsGlueOfGo(frame)) continue;
+      if (with_headers || !IsOfLibrarySource(frame)) return &frame;
     }
   }
   return frames.empty() ? nullptr : &frames.front();

@@ -106,15 +106,12 @@ std::vector<Dwarf_Die> NestingAt(Dwarf_Die function, Dwarf_Addr address) {
 
 }  // namespace
 
-std::vector<SourceFrame> InlinedFrames::At(Dwfl_Module* module, Dwarf_Addr address,
+std::vector<SourceFrame> InlinedFrames::At(Dwarf_Die* unit, Dwarf_Addr address,
                                            const SourceFrame& innermost) {
-  Dwarf_Addr bias = 0;
-  Dwarf_Die* unit = dwfl_module_addrdie(module, address, &bias);
-  if (unit == nullptr) return {};
   const auto index = units_.try_emplace(dwarf_dieoffset(unit), *unit).first;
-  const std::optional<Dwarf_Die> function = index->second.At(address - bias);
+  const std::optional<Dwarf_Die> function = index->second.At(address);
   if (!function) return {};
-  std::vector<Dwarf_Die> nesting = NestingAt(*function, address - bias);
+  std::vector<Dwarf_Die> nesting = NestingAt(*function, address);
 
   Dwarf_Files* files = nullptr;
   size_t file_count = 0;

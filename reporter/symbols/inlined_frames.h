@@ -3,7 +3,7 @@
 #ifndef PQLEASH_REPORTER_SYMBOLS_INLINED_FRAMES_H_
 #define PQLEASH_REPORTER_SYMBOLS_INLINED_FRAMES_H_
 
-#include <elfutils/libdwfl.h>
+#include <elfutils/libdw.h>
 
 #include <map>
 #include <vector>
@@ -17,11 +17,10 @@ namespace pqleash::reporter {
 // thread-safe.
 class InlinedFrames {
  public:
-  // The functions whose code lies at `address` of the session, innermost first, the one that was
-  // not inlined last. `innermost` gives file, line and column of the address. Empty without debug
-  // information. `module` is the same in all calls.
-  std::vector<SourceFrame> At(Dwfl_Module* module, Dwarf_Addr address,
-                              const SourceFrame& innermost);
+  // The functions whose code lies at `address` of the debug information, innermost first, the one
+  // that was not inlined last. `innermost` gives file, line and column of the address; `unit` is
+  // the compilation unit that it belongs to. All calls are about one module.
+  std::vector<SourceFrame> At(Dwarf_Die* unit, Dwarf_Addr address, const SourceFrame& innermost);
 
  private:
   std::map<Dwarf_Off, FunctionIndex> units_;

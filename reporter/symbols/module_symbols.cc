@@ -70,6 +70,20 @@ bool HasSection(Elf* elf, std::string_view wanted) {
   return false;
 }
 
+// File, line and column alone.
+SourceFrame LineAt(Dwarf_Die* unit, Dwarf_Addr address) {
+  SourceFrame frame;
+  Dwarf_Line* line = dwarf_getsrc_die(unit, address);
+  const char* file = line == nullptr ? nullptr : dwarf_linesrc(line, nullptr, nullptr);
+  if (file == nullptr) return frame;
+  int number = 0;
+  int column = 0;
+  frame.file = file;
+  if (dwarf_lineno(line, &number) == 0 && number > 0) frame.line = static_cast<uint32_t>(number);
+  if (dwarf_linecol(line, &column) == 0 && column > 0) frame.column = static_cast<uint32_t>(column);
+  return frame;
+}
+
 }  // namespace
 
 ModuleSymbols::ModuleSymbols(const ModuleFile& module) {
@@ -176,17 +190,13 @@ std::vector<SourceFrame> ModuleSymbols::At(uint64_t return_address) const {
   // function.
   const GElf_Addr address = return_address - 1 + bias_;
 
+  std::vector<SourceFrame> frames;
+  Dwarf_Addr bias = 0;
   SourceFrame innermost;
-  if (Dwfl_Line* line = dwfl_module_getsrc(module_, address)) {
-    int number = 0;
-    int column = 0;
-    if (const char* file = dwfl_lineinfo(line, nullptr, &number, &column, nullptr, nullptr)) {
-      innermost.file = file;
-      innermost.line = number > 0 ? static_cast<uint32_t>(number) : 0;
-      innermost.column = column > 0 ? static_cast<uint32_t>(column) : 0;
-    }
+  if (auto unit = units_.At(module_, address, &bias)) {
+    innermost = LineAt(&*unit, address - bias);
+    frames = inlined_.At(&*unit, address - bias, innermost);
   }
-  std::vector<SourceFrame> frames = inlined_.At(module_, address, innermost);
   if (frames.empty() && !innermost.file.empty()) frames.push_back(innermost);
   if (frames.empty()) frames.emplace_back();
   // The symbol table knows the full name of the function itself, where debug information may have

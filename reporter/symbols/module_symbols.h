@@ -15,6 +15,7 @@
 #include "reporter/symbols/inlined_frames.h"
 #include "reporter/symbols/module_file.h"
 #include "reporter/symbols/source_frame.h"
+#include "reporter/symbols/unit_index.h"
 
 namespace pqleash::reporter {
 
@@ -54,7 +55,8 @@ class ModuleSymbols {
   Dwfl_Module* module_ = nullptr;  // belongs to the session
   GElf_Addr bias_ = 0;             // of the session: address there minus address in the file
   std::string note_;
-  mutable InlinedFrames inlined_;  // what was read already
+  mutable UnitIndex units_;  // both: what was read already
+  mutable InlinedFrames inlined_;
 };
 
 }  // namespace pqleash::reporter

@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "shim/stack/cfi.h"
+#include "shim/stack/go_call.h"
 #include "shim/stack/rule_cache.h"
 #include "shim/support/raw_syscall.h"
 
@@ -42,8 +43,7 @@ struct Registers {
 
 constexpr Architecture kArchitecture = kX86_64;
 constexpr int kAddressBits = 47;
-// rbp points at the saved rbp and the return address, and they lie right below the CFA.
-constexpr bool kFramePointerTellsCfa = true;
+constexpr bool kHasGoCall = true;
 // mov $15,%rax; syscall: the restorer that every libc hands to the kernel.
 constexpr uint8_t kSigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 // arch/x86/include/asm/sigframe.h: behind the return address begins the ucontext.
@@ -71,8 +71,7 @@ bool FollowsCall(uintptr_t pc) {
 
 constexpr Architecture kArchitecture = kAarch64;
 constexpr int kAddressBits = 52;
-// The frame record lies anywhere in the frame, so that x29 alone does not tell the caller's SP.
-constexpr bool kFramePointerTellsCfa = false;
+constexpr bool kHasGoCall = false;  // go_call.h knows amd64
 constexpr uintptr_t kMaxCallSize = 4;
 inline bool FollowsCall(uintptr_t) { return false; }
 // mov x8, #139; svc #0: the vdso's __kernel_rt_sigreturn.
@@ -281,27 +280,56 @@ class Walk {
     return step;
   }
 
-  // From a frame that no rule leads out of, by its frame pointer: generated code that is called
-  // from compiled code. A guess, so it has to be plausible: a frame record not far above SP, and in
-  // it a return address that has a rule and lies behind a call. The saved frame pointer can be
-  // anything: compiled code keeps what it likes in that register. On aarch64 the caller's SP would
-  // remain unknown.
-  bool StepByFramePointer() {
-    constexpr uintptr_t kMaxFrame = 1 << 20;
-    uintptr_t fp = 0;
+  // Where Go calls C on another stack: goes on in the goroutine's, by the frame pointers that Go
+  // keeps. Other code that no rule leads out of (of a JIT compiler, say) is where a walk ends: what
+  // its registers hold is anybody's guess. False: it is not Go's, and nothing was stored.
+  bool RunGoroutine(void** addresses, int capacity, int& count, Step* step) {
+    uintptr_t low = 0;
+    uintptr_t high = 0;
+    uintptr_t sp = 0;
+    uintptr_t fp = registers_.fp;
     uintptr_t pc = 0;
-    if (!kFramePointerTellsCfa || registers_.fp % 16 != 0) return false;
-    if (registers_.fp < registers_.sp || registers_.fp - registers_.sp > kMaxFrame) return false;
-    if (!memory_.Read(registers_.fp, fp) || !memory_.Read(registers_.fp + 8, pc)) return false;
-    if (!IsPlausible(pc) || RuleOf(pc - 1, generation_).Kind() == RuleKind::kNone) return false;
-    if (!CanReadCode(pc - kMaxCallSize, pc) || !FollowsCall(pc)) return false;
-    registers_ = {pc, pc - 1, registers_.fp + 16, fp, 0};
+    if (!FindGoroutine(low, high, sp)) return false;
+    memory_.MoveTo(sp);
+    if (!memory_.Read(sp, pc) || !IsBehindCall(pc)) return false;
+    sp += sizeof pc;
+    *step = Step::kDone;
+    while (count < capacity) {
+      addresses[count++] = reinterpret_cast<void*>(pc);
+      // Frames lie one above the other, and their words inside of the stack.
+      *step = Step::kNoRule;
+      if (fp < sp || fp % 8 != 0 || high - fp < 2 * sizeof pc || fp >= high) return true;
+      sp = fp + 2 * sizeof pc;
+      if (!memory_.Read(fp + sizeof pc, pc) || !memory_.Read(fp, fp)) return true;
+      // The first frame of a goroutine was made by hand, as if runtime.goexit had called it.
+      if (fp == 0) *step = Step::kOutermost;
+      if (!IsBehindCall(pc)) return true;
+      *step = Step::kDone;
+    }
     return true;
   }
 
-  uintptr_t pc() const { return registers_.pc; }
-
  private:
+  // The bounds of the stack of the goroutine that called, and its SP, which is at the return
+  // address of the call.
+  bool FindGoroutine(uintptr_t& low, uintptr_t& high, uintptr_t& sp) {
+    const uintptr_t pc = registers_.pc;
+    GoCall call = {};
+    uintptr_t g = 0;
+    uintptr_t depth = 0;
+    return kHasGoCall && CanReadCode(pc, pc + kGoCallCode) &&
+           DecodeGoCall(reinterpret_cast<const uint8_t*>(pc), &call) &&
+           memory_.Read(registers_.sp + call.g_offset, g) &&
+           memory_.Read(registers_.sp + call.depth_offset, depth) &&
+           memory_.Read(g + kGoStackLow, low) && memory_.Read(g + kGoStackHigh, high) &&
+           low < high && high - low <= kMaxGoStack && depth >= sizeof sp && depth <= high - low &&
+           ((sp = high - depth) & 7) == 0;
+  }
+
+  static bool IsBehindCall(uintptr_t pc) {
+    return IsPlausible(pc) && CanReadCode(pc - kMaxCallSize, pc) && FollowsCall(pc);
+  }
+
   static bool IsPlausible(uintptr_t pc) { return pc >= kPage && pc >> kAddressBits == 0; }
 
   [[gnu::always_inline]] Step StepByRule(FrameRule rule, Registers& registers) {
@@ -474,15 +502,12 @@ int WalkStack(const Registers& start, void** addresses, int capacity, uint64_t g
   Walk walk(start, generation);
   int count = 0;
   Step step = walk.Run(addresses, capacity, count);
-  while (step == Step::kNoRule || step == Step::kNotExpressible) {
-    if (count == capacity) break;
-    if (step == Step::kNotExpressible &&
-        FinishByLibgcc(start.pc, addresses, capacity, count, generation, result))
-      return count;
-    if (!walk.StepByFramePointer()) break;
+  if (step == Step::kNotExpressible && count < capacity &&
+      FinishByLibgcc(start.pc, addresses, capacity, count, generation, result)) {
+    return count;
+  }
+  if (step == Step::kNoRule && walk.RunGoroutine(addresses, capacity, count, &step)) {
     result->method = StackMethod::kFramePointer;
-    addresses[count++] = reinterpret_cast<void*>(walk.pc());
-    step = walk.Run(addresses, capacity, count);
   }
   result->end = EndOf(step);
   return count;

@@ -24,12 +24,12 @@ namespace pqleash::stack {
 enum class StackEnd : uint8_t {
   kOutermost,   // the walk came to code that nobody called: the stack is complete
   kTruncated,   // there are more frames than the capacity
-  kIncomplete,  // gave up earlier: generated code, damaged memory, a frame beyond our rules
+  kIncomplete,  // gave up earlier: code without rules, damaged memory, a frame beyond our rules
 };
 
 enum class StackMethod : uint8_t {
   kCfi,           // every frame by call frame information: exact
-  kFramePointer,  // at least one frame by its frame pointer: frames may be missing beside it
+  kFramePointer,  // from a call of C on by the frame pointers of Go (go_call.h): exact
   kBacktrace,     // from some frame on by libgcc's unwinder, the one behind glibc's backtrace()
 };
 

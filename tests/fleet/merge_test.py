@@ -109,7 +109,7 @@ class Merge(unittest.TestCase):
 
     def test_audits_are_refused(self):
         path = os.path.join(self.directory, "audit.json")
-        subprocess.run([TOOL, "audit", "--library", LIBRARY, "--format", "json", "--output", path, "--", "true"], check=True)
+        subprocess.run([TOOL, "audit", "--allow-unseen", "--library", LIBRARY, "--format", "json", "--output", path, "--", "true"], check=True)
         document = self.merged(path, self.paths[0], code=1)
         self.assertRegex(document["incomplete"][0], r"audit\.json is an audit, expected what `pqleash report --format json`")
 

@@ -121,6 +121,13 @@ TEST(HeadlineFrameTest, FirstOneOutsideOfTheSystem) {
   EXPECT_EQ(HeadlineFrame(script)->function, "view");
   script[1].file = "/usr/lib/python3/dist-packages/driver.py";
   EXPECT_EQ(HeadlineFrame(script)->function, "view") << "a script says more than its interpreter";
+  const std::vector<SourceFrame> go = {At("/opt/app", "_cgo_f3ae00ff2045_Cfunc_PQconnectdb"),
+                                       At("/opt/app", "runtime.asmcgocall.abi0"),
+                                       At("/opt/app", "runtime.cgocall"),
+                                       At("/opt/app", "main._Cfunc_PQconnectdb"),
+                                       At("/opt/app", "main.open"),
+                                       At("/opt/app", "runtime.main")};
+  EXPECT_EQ(HeadlineFrame(go)->function, "main.open");
   // An address alone names nothing.
   EXPECT_EQ(HeadlineFrame({At("", ""), At("/opt/app", "")})->module, "/opt/app");
 
