@@ -107,7 +107,7 @@ TEST_P(GoProgram, DeepStackOfAGoroutineThatWasMoved) {
     return std::count(functions.begin(), functions.end(), "main.openOrder");
   };
   EXPECT_EQ(std::min(frames(sites[0]), frames(sites[1])), 1);
-  EXPECT_GT(std::max(frames(sites[0]), frames(sites[1])), 30);
+  EXPECT_GT(std::max(frames(sites[0]), frames(sites[1])), 20);  // as deep as stacks are taken
 }
 
 TEST_P(GoProgram, CodeInCIsNamedWhereItConnects) {
