@@ -6,6 +6,8 @@
 #include <link.h>
 
 #include <atomic>
+#include <cstdarg>
+#include <cstddef>
 
 #include "shim/support/elf_symbol.h"
 #include "shim/support/link_map.h"
@@ -24,6 +26,10 @@ constinit decltype(&dlerror) real_dlerror = nullptr;
 constinit decltype(&dladdr) real_dladdr = nullptr;
 constinit decltype(&dladdr1) real_dladdr1 = nullptr;
 constinit decltype(&dl_iterate_phdr) real_dl_iterate_phdr = nullptr;
+// Not the linker's, but found in the same way: MemorySanitizer's looks at every text that is
+// printed.
+using Print = int (*)(char* text, size_t size, const char* format, va_list arguments);
+constinit Print real_vsnprintf = nullptr;
 
 // Whether a look-up of ours on this thread has left it a message, which the host would take for one
 // of its own. Without one its own is left alone.
@@ -38,6 +44,10 @@ int NothingClosed(void*) noexcept { return -1; }
 char* NoError() noexcept { return nullptr; }
 int NoAddress(const void*, Dl_info*) noexcept { return 0; }
 int NoAddressEither(const void*, Dl_info*, void**, int) noexcept { return 0; }
+int NoText(char* text, size_t size, const char*, va_list) {
+  if (size > 0) text[0] = '\0';
+  return 0;
+}
 int NoIteration(int (*)(dl_phdr_info*, size_t, void*), void*) { return 0; }
 
 template <typename Pointer>
@@ -59,6 +69,7 @@ void Find() {
   FindOne<decltype(&dladdr)>("dladdr", NoAddress, &real_dladdr);
   FindOne<decltype(&dladdr1)>("dladdr1", NoAddressEither, &real_dladdr1);
   FindOne<decltype(&dl_iterate_phdr)>("dl_iterate_phdr", NoIteration, &real_dl_iterate_phdr);
+  FindOne<Print>("vsnprintf", NoText, &real_vsnprintf);
   FindOne<PqleashDlsym>("dlsym", NoSymbol, &pqleash_real_dlsym);
   FindOne<PqleashDlvsym>("dlvsym", NoVersionedSymbol, &pqleash_real_dlvsym);
   FindOne<PqleashDlopen>("dlopen", NoObject,
@@ -120,5 +131,19 @@ PQLEASH_WRAP int __wrap_dl_iterate_phdr(int (*visit)(dl_phdr_info*, size_t, void
   const int result = pqleash::linker::real_dl_iterate_phdr(visit, data);
   asm volatile("" ::: "memory");
   return result;
+}
+
+PQLEASH_WRAP int __wrap_vsnprintf(char* text, size_t size, const char* format, va_list arguments) {
+  pqleash::linker::Find();
+  return pqleash::linker::real_vsnprintf(text, size, format, arguments);
+}
+
+PQLEASH_WRAP __attribute__((format(printf, 3, 4))) int __wrap_snprintf(char* text, size_t size,
+                                                                       const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = __wrap_vsnprintf(text, size, format, arguments);
+  va_end(arguments);
+  return length;
 }
 // NOLINTEND
