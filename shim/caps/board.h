@@ -183,6 +183,8 @@ class Board {
   void Recount(uint32_t entry, uint64_t policies, uint64_t now);
   // What came of the connect of a held entry, for paces.
   void Settle(uint32_t entry, bool server_full, uint64_t now);
+  // A connect goes on without an entry.
+  void CountUncounted();
 
   // --- for the log ---
   // The stretch at a limit that has ended since somebody last asked; false: none.
@@ -225,7 +227,6 @@ class Board {
   void SetEpisodes(uint32_t episodes) {
     __atomic_store_n(&header_->episodes, episodes, __ATOMIC_RELAXED);
   }
-  void CountUncounted();
   void Grant(uint32_t entry, uint64_t now);
   void Wake(Entry& entry);
   void GiveBack(uint32_t entry, uint64_t now);

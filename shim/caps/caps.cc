@@ -10,12 +10,14 @@
 #include "shim/support/clock.h"
 #include "shim/support/futex.h"
 #include "shim/support/host_state.h"
+#include "shim/support/undisturbed_lock.h"
 
 namespace pqleash::caps {
 
 namespace {
 
 constexpr uint32_t kOwnMember = 1;
+constexpr uint64_t kLookAgainNs = 10'000'000;  // where the claims were not to be had
 
 }  // namespace
 
@@ -81,7 +83,8 @@ Outcome Caps::Enter(const Ask& ask) {
   Claim& claim = start_.claims[ask.slot];
   {
     // Whoever serves the parked may be about to look at the slot's former connection.
-    const BoundedLockHolder lock(claiming_);
+    const UndisturbedLockHolder lock(claiming_);
+    if (!lock.held()) return GoUncounted(ask.policies);
     claim.closing = false;
     claim.own = kNoEntry;
     claim.shared = kNoEntry;
@@ -94,22 +97,39 @@ Outcome Caps::Enter(const Ask& ask) {
   Outcome outcome;
   const uint64_t policies = ask.policies & own_mask;
   if (policies != 0) outcome = own_.Enter(RequestOf(ask, own_, kOwnMember, policies));
+  Stretches begun;
   if (ask.parked) {
-    const BoundedLockHolder lock(claiming_);
+    const UndisturbedLockHolder lock(claiming_);
+    if (!lock.held()) {
+      own_.Withdraw(outcome.entry, outcome.ticket, ask.now);
+      return GoUncounted(ask.policies);
+    }
     claim.stage = Claim::kAtOwn;
-    return Advance(ask.slot, outcome, ask.now);
+    outcome = Advance(ask.slot, outcome, ask.now, &begun);
+  } else {
+    // The claim of a thread that waits in place is that thread's alone.
+    claim.stage = Claim::kAtOwn;
+    outcome = Advance(ask.slot, outcome, ask.now, &begun);
   }
-  // The claim of a thread that waits in place is that thread's alone.
-  claim.stage = Claim::kAtOwn;
-  return Advance(ask.slot, outcome, ask.now);
+  Note(begun, ask.now);
+  return outcome;
 }
 
-// Goes on after `outcome` of the board that the claim is at.
-Outcome Caps::Advance(uint32_t slot, const Outcome& outcome, uint64_t now) {
+// The claims were not to be had.
+Outcome Caps::GoUncounted(uint64_t policies) {
+  const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
+  if ((policies & own_mask) != 0 && own_.attached()) own_.CountUncounted();
+  if ((policies & ~own_mask) != 0 && shared_.attached()) shared_.CountUncounted();
+  return {};
+}
+
+// Goes on after `outcome` of the board that the claim is at. What is to be noted of it is put into
+// `begun`: not here, where the claims may be locked.
+Outcome Caps::Advance(uint32_t slot, const Outcome& outcome, uint64_t now, Stretches* begun) {
   Claim& claim = start_.claims[slot];
   Outcome latest = outcome;
   while (true) {
-    if (latest.entered) Note(latest, now);
+    if (latest.entered && begun->count < Stretches::kBoards) begun->at[begun->count++] = latest;
     const bool at_own = claim.stage == Claim::kAtOwn;
     (at_own ? claim.own : claim.shared) = latest.entry;
     (at_own ? claim.own_ticket : claim.shared_ticket) = latest.ticket;
@@ -144,23 +164,40 @@ Outcome Caps::Await(uint32_t slot) {
   const Outcome outcome = BoardOf(claim).Await(claim.latest);
   const uint64_t now = Now();
   Refresh(now);
-  return Advance(slot, outcome, now);
+  Stretches begun;
+  const Outcome latest = Advance(slot, outcome, now, &begun);
+  Note(begun, now);
+  return latest;
 }
 
 Outcome Caps::Look(uint32_t slot, uint64_t now) {
+  Stretches begun;
+  const Outcome latest = LookAtClaim(slot, now, &begun);
+  Note(begun, now);
+  return latest;
+}
+
+Outcome Caps::LookAtClaim(uint32_t slot, uint64_t now, Stretches* begun) {
   // The host may poll while the thread that serves parked connects looks.
-  const BoundedLockHolder lock(claiming_);
+  const UndisturbedLockHolder lock(claiming_);
+  if (!lock.held()) {
+    Outcome later;
+    later.answer = Answer::kWait;
+    later.look_again_ns = now + kLookAgainNs;
+    return later;
+  }
   const Claim& claim = start_.claims[slot];
   // The parked connection that was looked for is gone, and its slot another's.
   if (!claim.ask.parked) return {};
   if (!claim.Waits()) return claim.latest;
-  return Advance(slot, BoardOf(claim).Look(claim.latest, now), now);
+  return Advance(slot, BoardOf(claim).Look(claim.latest, now), now, begun);
 }
 
 void Caps::Shorten(uint32_t slot, uint64_t deadline) {
-  const BoundedLockHolder lock(claiming_);
+  const UndisturbedLockHolder lock(claiming_);
   Claim& claim = start_.claims[slot];
-  if (!claim.Waits()) return;
+  // Nobody else touches the claim of a thread that waits in place.
+  if (!claim.Waits() || (!lock.held() && claim.ask.parked)) return;
   claim.ask.deadline = deadline;  // of the boards that are still to come
   claim.latest.look_again_ns = std::min(claim.latest.look_again_ns, deadline);
   BoardOf(claim).Shorten(claim.latest.entry, claim.latest.ticket, deadline);
@@ -180,7 +217,9 @@ void Caps::GiveBack(uint32_t slot, uint64_t now) {
   uint64_t own_ticket;
   uint64_t shared_ticket;
   {
-    const BoundedLockHolder lock(claiming_);
+    // A place must be given back whether the lock is to be had or not: who does not let go of it
+    // for so long was ended inside.
+    const UndisturbedLockHolder lock(claiming_);
     own = std::exchange(claim.own, kNoEntry);
     shared = std::exchange(claim.shared, kNoEntry);
     own_ticket = claim.own_ticket;
@@ -200,8 +239,9 @@ void Caps::GiveBack(uint32_t slot, uint64_t now) {
 }
 
 void Caps::AdmitBeyond(uint32_t slot, uint64_t now) {
-  // Whoever looks after parked connects may have let it go at this very moment.
-  const BoundedLockHolder lock(claiming_);
+  // Whoever looks after parked connects may have let it go at this very moment. Without the lock it
+  // goes on as well, as in GiveBack: one that stays in the list would hold those behind it up.
+  const UndisturbedLockHolder lock(claiming_);
   Claim& claim = start_.claims[slot];
   if (!claim.Waits()) return;
   const bool at_own = claim.stage == Claim::kAtOwn;

@@ -143,6 +143,14 @@ class Caps final : public Clerk {
   void Nudge() override;
 
  private:
+  // What is to be logged of a connect that was held back: the outcome of each board with which a
+  // stretch at the limit began.
+  struct Stretches {
+    static constexpr uint32_t kBoards = 2;
+    Outcome at[kBoards];
+    uint32_t count = 0;
+  };
+
   void Renew(uint64_t now);
   uint64_t AdoptConfigured(uint64_t now);
   uint64_t AdoptAdded(uint64_t applying, uint64_t now);
@@ -163,7 +171,10 @@ class Caps final : public Clerk {
   uint32_t Join(uint64_t now);
   uint32_t Label(Board& board, uint64_t call_site, uint64_t now);
   Request RequestOf(const Ask& ask, Board& board, uint32_t member, uint64_t policies);
-  Outcome Advance(uint32_t slot, const Outcome& outcome, uint64_t now);
+  Outcome Advance(uint32_t slot, const Outcome& outcome, uint64_t now, Stretches* begun);
+  Outcome LookAtClaim(uint32_t slot, uint64_t now, Stretches* begun);
+  Outcome GoUncounted(uint64_t policies);
+  void Note(const Stretches& begun, uint64_t now);
   void Note(const Outcome& outcome, uint64_t now);
   void NoteEpisodes(Board& board, uint64_t now);
   uint32_t* WakeWord();
@@ -184,7 +195,9 @@ class Caps final : public Clerk {
   std::atomic<uint64_t> logged_full_ns_[kMaxPolicies] = {};
   BoundedLock renewing_;  // what changes with the policies
   BoundedLock joining_;
-  BoundedLock claiming_;  // `closing` of the claims, and claims that come by a change
+  // `closing` of the claims, and claims that come by a change. Nothing is written under it, nor is
+  // anything waited for longer than for a board.
+  BoundedLock claiming_;
   bool said_full_ = false;
 };
 

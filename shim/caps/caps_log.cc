@@ -118,6 +118,10 @@ void Caps::Explain(const Outcome& outcome, char (&text)[kRefusalSize]) {
   caps::Explain(refusal, text);
 }
 
+void Caps::Note(const Stretches& begun, uint64_t now) {
+  for (uint32_t i = 0; i < begun.count; ++i) Note(begun.at[i], now);
+}
+
 // The first connect that is held back: who has what.
 void Caps::Note(const Outcome& outcome, uint64_t now) {
   if (outcome.policy >= kMaxPolicies) return;

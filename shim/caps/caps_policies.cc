@@ -7,6 +7,7 @@
 #include "shim/caps/caps.h"
 #include "shim/log/log.h"
 #include "shim/support/host_state.h"
+#include "shim/support/undisturbed_lock.h"
 
 namespace pqleash::caps {
 
@@ -186,12 +187,13 @@ uint64_t Caps::MatchingNow(const Endpoint& endpoint, uint64_t call_site) const {
 void Caps::Enrol(uint64_t now) {
   const uint32_t slots = start_.surveyor->Slots();
   for (uint32_t slot = 0; slot < slots; ++slot) {
-    const BoundedLockHolder lock(claiming_);
+    const UndisturbedLockHolder lock(claiming_);
     Endpoint endpoint = {};
     uint64_t call_site = 0;
     uint64_t since = 0;
     Claim& claim = start_.claims[slot];
-    if (!lock.held() || claim.closing || claim.Waits() ||
+    if (!lock.held()) return;  // and not once more for each of them
+    if (claim.closing || claim.Waits() ||
         !start_.surveyor->Held(slot, &endpoint, &call_site, &since))
       continue;
     const uint64_t policies = MatchingNow(endpoint, call_site);

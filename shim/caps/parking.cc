@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 
+#include "shim/log/log.h"
 #include "shim/support/clock.h"
 #include "shim/support/futex.h"
 #include "shim/support/host_state.h"
@@ -183,6 +184,7 @@ void Parking::ServeAll() {
     const uint32_t seen = clerk_->Changes();  // before the looks: what changes meanwhile is seen
     uint64_t look_again = UINT64_MAX;
     LookAtAll(clock.Now(), &look_again);
+    log::Flush();
     if (parked() != 0) clerk_->Sleep(seen, look_again, clock);
   }
 }

@@ -33,6 +33,7 @@ enum class Event : uint32_t {
   kPaceRemoved,         // as of a cap
   kPaceHeldBack,        // a pace holds connects back; `cap`, `server_full`, `on_limit`
   kPaceRoom,            // as of a cap
+  kDropped,             // the log itself: lines that were not taken at once; `dropped`
   kLeftOut,             // the log itself: lines of `left_out_event` were too many; `left_out`
 };
 
@@ -57,6 +58,7 @@ inline constexpr const char* kEventNames[] = {
     "pace.removed",
     "pace.held_back",
     "pace.room",
+    "log.dropped",
     "log.left_out",
 };
 inline constexpr size_t kEvents = std::size(kEventNames);

@@ -14,19 +14,6 @@ namespace {
 
 constexpr const char* kLevelNames[] = {"debug", "info", "warn", "error", "off"};
 
-// RFC 3339. By arithmetic: gmtime_r makes libc read the host's TZ.
-void FormatTime(uint64_t realtime_ns, char (&text)[40]) {
-  using std::chrono::days;
-  using std::chrono::milliseconds;
-  const milliseconds since_epoch(realtime_ns / 1'000'000);
-  const auto day = std::chrono::floor<days>(since_epoch);
-  const std::chrono::year_month_day date{std::chrono::sys_days(day)};
-  const auto ms = static_cast<unsigned>((since_epoch - day).count());
-  snprintf(text, sizeof(text), "%04d-%02u-%02uT%02u:%02u:%02u.%03uZ", int{date.year()},
-           unsigned{date.month()}, unsigned{date.day()}, ms / 3'600'000, ms / 60'000 % 60,
-           ms / 1'000 % 60, ms % 1'000);
-}
-
 void Add(const Field& field, JsonText* json) {
   char digits[17];
   switch (field.kind) {
@@ -46,7 +33,7 @@ void Add(const Field& field, JsonText* json) {
 }
 
 size_t Format(const Line& line, Fields fields, bool cut, char (&text)[kJsonLineSize]) {
-  char time[40];
+  char time[kTimeSize];
   FormatTime(line.realtime_ns, time);
   BoundedText out(text, sizeof(text));
   JsonText json(&out);
@@ -64,6 +51,19 @@ size_t Format(const Line& line, Fields fields, bool cut, char (&text)[kJsonLineS
 }
 
 }  // namespace
+
+// By arithmetic: gmtime_r makes libc read the host's TZ.
+void FormatTime(uint64_t realtime_ns, char (&text)[kTimeSize]) {
+  using std::chrono::days;
+  using std::chrono::milliseconds;
+  const milliseconds since_epoch(realtime_ns / 1'000'000);
+  const auto day = std::chrono::floor<days>(since_epoch);
+  const std::chrono::year_month_day date{std::chrono::sys_days(day)};
+  const auto ms = static_cast<unsigned>((since_epoch - day).count());
+  snprintf(text, sizeof(text), "%04d-%02u-%02uT%02u:%02u:%02u.%03uZ", int{date.year()},
+           unsigned{date.month()}, unsigned{date.day()}, ms / 3'600'000, ms / 60'000 % 60,
+           ms / 1'000 % 60, ms % 1'000);
+}
 
 size_t FormatJsonLine(const Line& line, Fields fields, char (&text)[kJsonLineSize]) {
   Line fitting = line;

@@ -62,6 +62,10 @@ struct Line {
   std::string_view message;
 };
 
+// RFC 3339, UTC, with milliseconds: '2026-11-21T12:40:03.250Z'.
+inline constexpr size_t kTimeSize = 40;
+void FormatTime(uint64_t realtime_ns, char (&text)[kTimeSize]);
+
 // With its NUL.
 inline constexpr size_t kJsonLineSize = 3 * 1024;
 

@@ -7,14 +7,20 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <memory>
+#include <string_view>
 
+#include "shim/log/backlog.h"
 #include "shim/log/places.h"
 #include "shim/log/rate_limit.h"
 #include "shim/support/clock.h"
 #include "shim/support/host_state.h"
+#include "shim/support/signals_blocked.h"
 #include "shim/support/text.h"
 
 namespace pqleash::log {
@@ -22,18 +28,30 @@ namespace pqleash::log {
 namespace {
 
 struct Log {
-  spdlog::logger logger;
+  std::shared_ptr<Place> place;
+  spdlog::logger logger;  // over it
   bool json;
   Level level;
   char service[64];
 };
 
-// Replaced, never destroyed: another thread may be using it, and a forked child must not touch a
-// mutex that was held when it was made.
+// Replaced, never destroyed: another thread may be using it.
 constinit std::atomic<Log*> current{nullptr};
 
 // Of all logs that there are one after the other.
 constinit RateLimit rate_limit;
+constinit Backlog backlog = {};
+// Lines that had no place, or that their place did not take.
+constinit std::atomic<uint64_t> dropped{0};
+// A thread is at it. Nobody waits for it: it looks again when it is through.
+constinit std::atomic<bool> flushing{false};
+
+// What is held while a line is put together or written: neither a handler of the host nor the end
+// of its thread may come between.
+struct Undisturbed {
+  const HostStateKeeper keeper;
+  const SignalsBlocked blocked;
+};
 
 spdlog::level::level_enum ToSpdlog(Level level) {
   switch (level) {
@@ -53,10 +71,10 @@ spdlog::level::level_enum ToSpdlog(Level level) {
 
 Log* Make(const config::Config& config) {
   const bool json = config.log_format == config::LogFormat::kJson;
-  spdlog::sink_ptr place = OpenPlace(config.log, json);
+  std::shared_ptr<Place> place = OpenPlace(config.log, json);
   if (place == nullptr) return nullptr;
   auto made = std::make_unique<Log>(
-      Log{spdlog::logger("pqleash", std::move(place)), json, config.log_level, {}});
+      Log{place, spdlog::logger("pqleash", place), json, config.log_level, {}});
   CopyText(config.service.c_str(), made->service);
   made->logger.set_level(ToSpdlog(config.log_level));
   // spdlog's default is to print to the host's stderr.
@@ -64,22 +82,74 @@ Log* Make(const config::Config& config) {
   return made.release();
 }
 
-void WriteLine(Log* log, Level level, Event event, Fields fields, const char* text) noexcept {
-  try {
-    const uint64_t now = ReadClock(CLOCK_REALTIME);
-    const spdlog::log_clock::time_point moment{
-        std::chrono::duration_cast<spdlog::log_clock::duration>(std::chrono::nanoseconds(now))};
-    if (!log->json) {
-      log->logger.log(moment, {}, ToSpdlog(level), spdlog::string_view_t(text));
-      return;
-    }
-    char line[kJsonLineSize];
-    const size_t length =
-        FormatJsonLine({now, level, event, getpid(), log->service, text}, fields, line);
-    log->logger.log(moment, {}, ToSpdlog(level), spdlog::string_view_t(line, length));
-  } catch (...) {
-    // No memory, say. The host goes on.
+size_t Format(const Log& log, const Line& line, Fields fields, char (&text)[kJsonLineSize]) {
+  if (log.json) return FormatJsonLine(line, fields, text);
+  const size_t length = std::min(line.message.size(), sizeof(text) - 1);
+  memcpy(text, line.message.data(), length);
+  text[length] = '\0';
+  // Names of programs, services and files may hold anything; JSON has its own way with it.
+  MaskControls(text);
+  return length;
+}
+
+void Say(const Log& log, Level level, Event event, Fields fields, const char* text) {
+  BacklogLine* line = backlog.Begin();
+  if (line == nullptr) {
+    dropped.fetch_add(1, std::memory_order_relaxed);
+    return;
   }
+  line->realtime_ns = ReadClock(CLOCK_REALTIME);
+  line->level = level;
+  line->pid = getpid();
+  line->length = Format(log, {line->realtime_ns, level, event, line->pid, log.service, text},
+                        fields, line->text);
+  backlog.Say(line);
+}
+
+// Whether the place of the log has taken it.
+bool Put(Log& log, uint64_t realtime_ns, Level level, std::string_view text) noexcept {
+  try {
+    const spdlog::log_clock::time_point moment{
+        std::chrono::duration_cast<spdlog::log_clock::duration>(
+            std::chrono::nanoseconds(realtime_ns))};
+    log.logger.log(moment, {}, ToSpdlog(level), spdlog::string_view_t(text.data(), text.size()));
+    return log.place->took();
+  } catch (...) {
+    return false;  // no memory, say
+  }
+}
+
+// Of those before it, if there are any. False: not taken either.
+bool PutDropped(Log& log) {
+  const uint64_t count = dropped.load(std::memory_order_relaxed);
+  if (count == 0) return true;
+  char message[128];
+  snprintf(message, sizeof(message),
+           "%" PRIu64 " lines were dropped: the place of the log did not take them at once", count);
+  static char text[kJsonLineSize];  // of the one thread that is flushing
+  const uint64_t now = ReadClock(CLOCK_REALTIME);
+  // What was dropped would have been written: whatever the level is, so is this.
+  const Level level = std::max(log.level, Level::kWarn);
+  const size_t length = Format(log, {now, level, Event::kDropped, getpid(), log.service, message},
+                               {Field::Number("dropped", count)}, text);
+  if (!Put(log, now, level, {text, length})) return false;
+  dropped.fetch_sub(count, std::memory_order_relaxed);
+  return true;
+}
+
+// False: there was nothing.
+bool PutAll(Log& log) {
+  bool any = false;
+  while (BacklogLine* line = backlog.Oldest()) {
+    any = true;
+    const bool ours = line->pid == getpid();
+    if (ours && !(PutDropped(log) &&
+                  Put(log, line->realtime_ns, line->level, {line->text, line->length}))) {
+      dropped.fetch_add(1, std::memory_order_relaxed);
+    }
+    backlog.Done(line);
+  }
+  return any;
 }
 
 void SayLeftOut(Log* log, Event event, uint32_t count) noexcept {
@@ -88,8 +158,8 @@ void SayLeftOut(Log* log, Event event, uint32_t count) noexcept {
   snprintf(text, sizeof(text), "%u more lines of event %s were left out: more than %u in a second",
            count, NameOf(event), kLinesPerSecond);
   // What was left out would have been written: whatever the level is, so is this.
-  WriteLine(log, std::max(log->level, Level::kWarn), Event::kLeftOut,
-            {Field::Text("left_out_event", NameOf(event)), Field::Number("left_out", count)}, text);
+  Say(*log, std::max(log->level, Level::kWarn), Event::kLeftOut,
+      {Field::Text("left_out_event", NameOf(event)), Field::Number("left_out", count)}, text);
 }
 
 void SayAllLeftOut(Log* log, uint64_t second) noexcept {
@@ -110,15 +180,17 @@ void WriteText(Level level, Event event, Fields fields, const char* format,
   SayAllLeftOut(log, second);
   char text[1024];
   vsnprintf(text, sizeof(text), format, arguments);
-  // Names of programs, services and files may hold anything; JSON has its own way with it.
-  if (!log->json) MaskControls(text);
-  WriteLine(log, level, event, fields, text);
+  Say(*log, level, event, fields, text);
 }
 
 }  // namespace
 
 void Open(const config::Config& config) noexcept {
-  const HostStateKeeper keeper;
+  const Undisturbed undisturbed;
+  // Of a forked child's parent, one of whose threads may have been at it.
+  backlog.Clear();
+  dropped.store(0, std::memory_order_relaxed);
+  flushing.store(false, std::memory_order_relaxed);
   try {
     current.store(Make(config), std::memory_order_release);
   } catch (...) {
@@ -133,7 +205,7 @@ bool Enabled(Level level) noexcept {
 
 void Write(Level level, Event event, Fields fields, const char* format, ...) noexcept {
   if (!Enabled(level)) return;
-  const HostStateKeeper keeper;
+  const Undisturbed undisturbed;
   va_list arguments;
   va_start(arguments, format);
   WriteText(level, event, fields, format, arguments);
@@ -142,19 +214,35 @@ void Write(Level level, Event event, Fields fields, const char* format, ...) noe
 
 void Write(Level level, Event event, const char* format, ...) noexcept {
   if (!Enabled(level)) return;
-  const HostStateKeeper keeper;
+  const Undisturbed undisturbed;
   va_list arguments;
   va_start(arguments, format);
   WriteText(level, event, {}, format, arguments);
   va_end(arguments);
 }
 
+void Flush() noexcept {
+  Log* log = current.load(std::memory_order_acquire);
+  while (log != nullptr && !backlog.Empty()) {
+    const Undisturbed undisturbed;
+    if (flushing.exchange(true, std::memory_order_acquire)) return;
+    const bool any = PutAll(*log);
+    flushing.store(false, std::memory_order_release);
+    if (!any) return;  // one is being said, by a thread that flushes as well
+  }
+}
+
 void Finish() noexcept {
   Log* log = current.load(std::memory_order_acquire);
   if (log == nullptr) return;
-  const HostStateKeeper keeper;
+  const Undisturbed undisturbed;
   // A second that there never is: all of them are over.
   SayAllLeftOut(log, UINT32_MAX);
+  Flush();
+  if (!flushing.exchange(true, std::memory_order_acquire)) {
+    PutDropped(*log);
+    flushing.store(false, std::memory_order_release);
+  }
 }
 
 }  // namespace pqleash::log

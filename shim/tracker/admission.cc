@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "shim/caps/refusal.h"
+#include "shim/log/log.h"
 #include "shim/support/clock.h"
 #include "shim/support/hash.h"
 #include "shim/tracker/process.h"
@@ -69,7 +70,10 @@ void Abandon(void* waiter) {
 Outcome AwaitGrant(Process& process, uint32_t slot, Outcome outcome) {
   Waiter waiter = {&process, slot};
   pthread_cleanup_push(Abandon, &waiter);
-  while (outcome.answer == Answer::kWait) outcome = process.caps.Await(slot);
+  while (outcome.answer == Answer::kWait) {
+    log::Flush();  // who is waited for
+    outcome = process.caps.Await(slot);
+  }
   pthread_cleanup_pop(0);
   return outcome;
 }

@@ -153,6 +153,7 @@ Process* Process::CurrentOrCreate() noexcept {
       Process* process = Current();
       if (process == nullptr && !stays_out.load(std::memory_order_relaxed)) process = Create();
       maker.store(0, std::memory_order_release);
+      log::Flush();
       return process;
     }
     if (Process* process = Current()) return process;

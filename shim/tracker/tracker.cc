@@ -8,6 +8,7 @@
 #include "shim/libpq/copies.h"
 #include "shim/libpq/nested_poll.h"
 #include "shim/libpq/server_full.h"
+#include "shim/log/log.h"
 #include "shim/stack/capture.h"
 #include "shim/stack/script/interpreters.h"
 #include "shim/support/clock.h"
@@ -175,6 +176,12 @@ void Settle(const Call& call, PGconn* conn, bool polled_to_the_end) {
     Conclude(call, conn, AskEndpoint(call, conn), established);
 }
 
+// What a call gave rise to is written at its end, when no lock is held for it and no place that is
+// not used yet.
+struct LogAtEnd {
+  ~LogAtEnd() { log::Flush(); }
+};
+
 bool UnderWay(const Call& call) {
   const uint32_t state = call.process->connections.At(call.slot).state;
   return state == ledger::kConnecting || state == ledger::kResetting;
@@ -226,6 +233,7 @@ bool OpenInstead(const ConnectCall& call, const libpq::Attempt& attempt, PGconn*
 void EndOpen(const ConnectCall& begun, PGconn* conn) noexcept {
   Leave(begun);
   if (begun.slot == kNoSlot) return;
+  const LogAtEnd log_at_end;
   const ErrnoKeeper errno_keeper;
   ConnectCall call = begun;
   Process& process = *call.process;
@@ -270,7 +278,9 @@ ConnectCall BeginPoll(Function function, PGconn* conn, const Caller& caller) noe
 
 void EndPoll(const ConnectCall& call, PGconn* conn, PostgresPollingStatusType result) noexcept {
   Leave(call);
-  if (call.slot == kNoSlot || call.step == ConnectCall::kAnswered || !UnderWay(call)) return;
+  if (call.slot == kNoSlot) return;
+  const LogAtEnd log_at_end;
+  if (call.step == ConnectCall::kAnswered || !UnderWay(call)) return;
   if (result != PGRES_POLLING_OK && result != PGRES_POLLING_FAILED) return;
   const ErrnoKeeper errno_keeper;
   Settle(call, conn, result == PGRES_POLLING_OK);
@@ -303,6 +313,7 @@ ConnectCall BeginReset(Function function, PGconn* conn, const Caller& caller) no
 void EndReset(const ConnectCall& begun, PGconn* conn) noexcept {
   Leave(begun);
   if (begun.slot == kNoSlot) return;
+  const LogAtEnd log_at_end;
   const ErrnoKeeper errno_keeper;
   ConnectCall call = begun;
   if (HeldBackNow(call, conn, ledger::kResetting)) return;
@@ -312,6 +323,7 @@ void EndReset(const ConnectCall& begun, PGconn* conn) noexcept {
 void EndResetStart(const ConnectCall& begun, PGconn* conn, int started) noexcept {
   Leave(begun);
   if (begun.slot == kNoSlot) return;
+  const LogAtEnd log_at_end;
   const ErrnoKeeper errno_keeper;
   ConnectCall call = begun;
   if (HeldBackNow(call, conn, ledger::kResetting) || started != 0) return;
@@ -332,6 +344,7 @@ Call BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept 
 void EndClose(const Call& call) noexcept {
   Leave(call);
   if (call.slot == kNoSlot) return;
+  const LogAtEnd log_at_end;
   const ErrnoKeeper errno_keeper;
   call.process->caps.Refresh(CoarseNow());
   call.process->lifecycle.Ended(call.slot, Now());

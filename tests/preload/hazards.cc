@@ -234,6 +234,12 @@ Hazards Settings() {
   hazards.push_back({"LogToStderr", {"basic"}, kBasic, talkative, "", false, false});
   hazards.push_back({"LogToClosedStderr", {"basic"}, kBasic, talkative, "-"});
   hazards.push_back({"LogToBrokenPipe", {"basic"}, kBasic, talkative, "|"});
+  hazards.push_back({"LogToFullPipe", {"basic"}, kBasic, talkative, "|full"});
+  const std::map<std::string, std::string> reporting = {{"PQLEASH_REPORT_AT_EXIT", "stderr"}};
+  hazards.push_back({"ReportToFullPipe", {"basic"}, kBasic, reporting, "|full"});
+  std::map<std::string, std::string> capped = talkative;
+  capped["PQLEASH_LIMIT"] = "1";
+  hazards.push_back({"LogOfACapToFullPipe", {"basic"}, kBasic, capped, "|full"});
   hazards.push_back({"LogAfterDescriptorsClosed",
                      {"close_descriptors", "finished"},
                      {.opened = 2, .closed = 2, .failed = 1},

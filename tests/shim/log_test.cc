@@ -2,17 +2,26 @@
 
 #include "shim/log/log.h"
 
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csetjmp>
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "shim/log/backlog.h"
 #include "shim/log/json_line.h"
 #include "shim/log/rate_limit.h"
 #include "tests/support/temporary_directory.h"
@@ -130,13 +139,13 @@ class LogFile : public ::testing::Test {
   }
 
   std::vector<std::string> Lines() const {
+    Flush();
     std::vector<std::string> lines;
     std::ifstream file(path_);
     for (std::string line; std::getline(file, line);) lines.push_back(line);
     return lines;
   }
 
- private:
   const testing::TemporaryDirectory directory_;
   const std::string path_ = directory_ / "log";
 };
@@ -194,11 +203,136 @@ TEST_F(LogFile, JsonHasOneObjectALine) {
   EXPECT_EQ(json::parse(lines[1])["message"], "no\nroom");
 }
 
+// Under a lock a line is said; without one it is written.
+TEST_F(LogFile, IsWrittenByFlush) {
+  Begin(config::LogFormat::kText);
+  Write(Level::kWarn, Event::kCapRoom, "one");
+  Write(Level::kWarn, Event::kCapRoom, "two");
+  EXPECT_FALSE(std::ifstream(path_).is_open());
+  Flush();
+  const std::vector<std::string> lines = Lines();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(lines[0], ::testing::EndsWith("one"));
+  EXPECT_THAT(lines[1], ::testing::EndsWith("two"));
+}
+
+TEST_F(LogFile, BeyondTheBacklogLinesAreDroppedAndCounted) {
+  Begin(config::LogFormat::kJson);
+  // Of two events: of one so many are left out.
+  for (size_t i = 0; i < Backlog::kLines / 2; ++i) {
+    Write(Level::kWarn, Event::kPaceAdded, "again");
+    Write(Level::kWarn, Event::kPaceChanged, "again");
+  }
+  Write(Level::kWarn, Event::kPaceRemoved, "one too many");
+  Write(Level::kWarn, Event::kPaceRemoved, "two too many");
+  const std::vector<std::string> lines = Lines();
+  ASSERT_EQ(lines.size(), Backlog::kLines + 1);
+  EXPECT_EQ(json::parse(lines[0])["event"], "log.dropped");
+  EXPECT_EQ(json::parse(lines[0])["dropped"], 2);
+}
+
+// A child has what its parent has not written yet, and may have been made while another thread
+// wrote.
+TEST_F(LogFile, AForkedChildWritesItsOwnAlone) {
+  Begin(config::LogFormat::kText);
+  Write(Level::kWarn, Event::kCapRoom, "of the parent");
+  const pid_t child = fork();
+  if (child == 0) {
+    Write(Level::kWarn, Event::kCapRoom, "of the child");
+    Flush();
+    _exit(0);
+  }
+  ASSERT_GT(child, 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  const std::vector<std::string> lines = Lines();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(lines[0], ::testing::EndsWith("of the child"));
+  EXPECT_THAT(lines[1], ::testing::EndsWith("of the parent"));
+}
+
+// A handler that leaves by siglongjmp while a line is said or written would leave it half done, and
+// all that come after it unwritten.
+TEST_F(LogFile, HandlersOfTheHostDoNotComeBetween) {
+  Begin(config::LogFormat::kJson);
+  static sigjmp_buf back;
+  struct sigaction leave = {};
+  leave.sa_handler = [](int) { siglongjmp(back, 1); };
+  struct sigaction before;
+  ASSERT_EQ(sigaction(SIGVTALRM, &leave, &before), 0);
+  const itimerval often = {{0, 50}, {0, 50}};
+  const itimerval never = {};
+  volatile int left = 0;
+  if (sigsetjmp(back, 1) != 0) left = left + 1;
+  if (left == 0) setitimer(ITIMER_VIRTUAL, &often, nullptr);
+  while (left < 200) {
+    Write(Level::kWarn, Event::kPaceRoom, "again");
+    Flush();
+  }
+  setitimer(ITIMER_VIRTUAL, &never, nullptr);
+  sigaction(SIGVTALRM, &before, nullptr);
+  Write(Level::kWarn, Event::kCapReached, "the last");
+  const std::vector<std::string> lines = Lines();
+  Finish();  // how many were left out: not for the next test
+  ASSERT_FALSE(lines.empty());
+  EXPECT_EQ(json::parse(lines.back())["message"], "the last");
+  for (const std::string& line : lines) EXPECT_TRUE(json::accept(line)) << line;
+}
+
+// Threads say and write at the same time: each line once, whole.
+TEST_F(LogFile, ThreadsLoseNothing) {
+  Begin(config::LogFormat::kJson);
+  constexpr int kThreads = 8;
+  constexpr int kLines = 4;  // below what one event may have in a second
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([thread] {
+      for (int i = 0; i < kLines; ++i) {
+        Write(Level::kWarn, Event::kCapAdded, "%d of %d", i, thread);
+        Flush();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::set<std::string> messages;
+  for (const std::string& line : Lines()) {
+    const json parsed = json::parse(line);
+    EXPECT_EQ(parsed["event"], "cap.added");
+    EXPECT_TRUE(messages.insert(parsed["message"]).second) << line;
+  }
+  EXPECT_EQ(messages.size(), size_t{kThreads} * kLines);
+}
+
+// Nobody reads, and then somebody does.
+TEST_F(LogFile, WhatItsPlaceDoesNotTakeIsCounted) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  Begin(config::LogFormat::kText);
+  for (int i = 0; i < 3; ++i) {
+    Write(Level::kWarn, Event::kCapChanged, "lost");
+    Flush();
+  }
+  const int reader = open(path_.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  Write(Level::kWarn, Event::kCapChanged, "taken");
+  Flush();
+  std::string text(4096, '\0');
+  const ssize_t size = read(reader, text.data(), text.size());
+  close(reader);
+  ASSERT_GT(size, 0);
+  text.resize(static_cast<size_t>(size));
+  EXPECT_THAT(text, ::testing::ContainsRegex(
+                        "warning: 3 lines were dropped: [^\n]*\n[^\n]*warning: taken\n$"));
+  EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("lost")));
+}
+
 // Each line is there, or counted.
 TEST_F(LogFile, WhatIsLeftOutIsCounted) {
   constexpr uint64_t kWanted = 500;
   Begin(config::LogFormat::kJson, Level::kError);
-  for (uint64_t i = 0; i < kWanted; ++i) Write(Level::kError, Event::kConfigProblem, "again");
+  for (uint64_t i = 0; i < kWanted; ++i) {
+    Write(Level::kError, Event::kConfigProblem, "again");
+    Flush();
+  }
   Finish();
   uint64_t written = 0;
   uint64_t left_out = 0;

@@ -71,6 +71,16 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
+// Until the pipe takes no more.
+void Fill(int pipe) {
+  const int flags = fcntl(pipe, F_GETFL);
+  fcntl(pipe, F_SETFL, flags | O_NONBLOCK);
+  const std::string page(4096, 'x');
+  while (write(pipe, page.data(), page.size()) > 0) {
+  }
+  fcntl(pipe, F_SETFL, flags);
+}
+
 // In the child, between fork and exec: async-signal-safe calls only. Returns errno of what failed.
 struct ChildSetup {
   int in;
@@ -134,6 +144,7 @@ Subprocess::Subprocess(const Command& command)
   std::vector<char*> argument_pointers = Pointers(arguments);
   std::vector<char*> environment_pointers = Pointers(environment);
   if (command.err_to == "|") err.CloseRead();
+  if (command.err_to == "|full") Fill(err.write_end);
   const ChildSetup setup = {in.read_end,
                             out.write_end,
                             command.err_to == "-"    ? -1
@@ -167,7 +178,7 @@ Subprocess::Subprocess(const Command& command)
   signal(SIGPIPE, before);
   if (command.hold_input) in_ = in.ReleaseWrite();
   out_ = out.ReleaseRead();
-  err_ = err.ReleaseRead();
+  (command.err_to == "|full" ? unread_ : err_) = err.ReleaseRead();
 }
 
 Subprocess::~Subprocess() {
@@ -178,6 +189,7 @@ Subprocess::~Subprocess() {
   CloseInput();
   if (out_ >= 0) close(out_);
   if (err_ >= 0) close(err_);
+  if (unread_ >= 0) close(unread_);
 }
 
 bool Subprocess::ReadMore() {

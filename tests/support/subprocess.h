@@ -23,7 +23,7 @@ struct Command {
   std::string input = {};      // of at most 64 KiB
   bool hold_input = false;     // stdin does not end after it, but with Subprocess::CloseInput
   // Where stderr goes instead of Outcome::err: "" captures, "&1" follows stdout, "-" is closed, "|"
-  // is a pipe that nobody reads.
+  // is a pipe without a reader, "|full" is a full pipe whose reader does not read.
   std::string err_to = {};
   std::chrono::milliseconds limit = std::chrono::seconds(60);
 };
@@ -75,6 +75,7 @@ class Subprocess {
   int in_ = -1;  // -1: closed
   int out_ = -1;
   int err_ = -1;
+  int unread_ = -1;  // of "|full"
   std::chrono::steady_clock::time_point deadline_;
   bool ended_ = false;
   Outcome outcome_;
