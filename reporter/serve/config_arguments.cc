@@ -24,10 +24,10 @@ std::optional<std::string> TextOf(const toml::node& value) {
 std::variant<std::vector<std::string>, std::string> ConfigArguments(
     std::string_view toml, std::span<const std::string_view> keys) {
   if (const auto excess = config::FindExcess(toml)) {
-    return fmt::format(
-        "line {}: larger or deeper than a configuration may be, expected lines of "
-        "'key = value' alone",
-        excess->line);
+    return fmt::format("line {}: {}, expected lines of 'key = value' alone", excess->line,
+                       excess->kind == config::Excess::Kind::kCharacter
+                           ? "a character from U+FB26 to U+FEFE outside of a text in quotes"
+                           : "larger or deeper than a configuration may be");
   }
   const toml::parse_result parsed = toml::parse(toml);
   if (!parsed) {

@@ -3,33 +3,16 @@
 #ifndef PQLEASH_REPORTER_SERVE_HTTP_SERVER_H_
 #define PQLEASH_REPORTER_SERVE_HTTP_SERVER_H_
 
-#include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "reporter/serve/http_message.h"
 #include "reporter/serve/listen_address.h"
 #include "reporter/serve/listener.h"
 #include "reporter/serve/wire.h"
 
 namespace pqleash::reporter {
-
-struct HttpRequest {
-  std::string method;
-  std::string path;           // decoded, without the query
-  std::string host;           // of the header
-  std::string authorization;  // of the header
-};
-
-struct HttpAnswer {
-  int status = 200;
-  std::string type = "text/plain; charset=utf-8";
-  std::shared_ptr<const std::string> body;  // nullptr: empty
-  std::vector<std::pair<std::string, std::string>> headers;
-};
 
 // HTTP with bounds: one request a connection, whose head is bounded in size and time; no bodies, no
 // ranges, no compression; a fixed number of threads.
@@ -48,13 +31,10 @@ class HttpServer {
   void Stop() { listener_.Stop(); }
 
  private:
-  class Protocol;
-
   void Serve(int socket);
 
   const TlsContext tls_;
   const Handler handler_;
-  std::unique_ptr<Protocol> protocol_;
   Listener listener_;  // its threads use all of the above
 };
 

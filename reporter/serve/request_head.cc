@@ -37,8 +37,32 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-bool Matters(const std::string& name) {
-  return name == "host" || name == "authorization" || name == "accept" || name == "user-agent";
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// %41 is A. What is not two hexadecimal digits is left as it is.
+std::string Decoded(std::string_view path) {
+  std::string decoded;
+  for (size_t i = 0; i < path.size(); ++i) {
+    const int high = path[i] == '%' && i + 2 < path.size() ? HexDigit(path[i + 1]) : -1;
+    const int low = high < 0 ? -1 : HexDigit(path[i + 2]);
+    if (low < 0) {
+      decoded += path[i];
+    } else {
+      decoded += static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+  }
+  return decoded;
+}
+
+// Without the blanks around it.
+std::string_view Trimmed(std::string_view value) {
+  value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+  return value.substr(0, value.find_last_not_of(" \t") + 1);
 }
 
 // The first line off the front. False: there is none that ends.
@@ -51,10 +75,11 @@ bool TakeLine(std::string_view* bytes, std::string_view* line) {
   return true;
 }
 
-int CheckRequestLine(std::string_view line) {
+// Method and path of the first line. What to answer with; 0: it is let in.
+int ReadRequestLine(std::string_view line, HttpRequest* request) {
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last) return kBadRequest;
+  if (first == std::string_view::npos || last <= first + 1) return kBadRequest;
   const std::string_view target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
   if (!IsToken(line.substr(0, first)) || target.front() != '/' ||
@@ -62,8 +87,38 @@ int CheckRequestLine(std::string_view line) {
     return kBadRequest;
   }
   if (target.size() > kMaxTargetBytes) return kTargetTooLong;
+  request->method = line.substr(0, first);
+  request->path = Decoded(target.substr(0, target.find_first_of("?#")));
   if (version == "HTTP/1.1" || version == "HTTP/1.0") return 0;
   return version.substr(0, 5) == "HTTP/" ? kOtherVersion : kBadRequest;
+}
+
+// One value may stand there. False: there was one already.
+bool Keep(std::string_view value, bool* found, std::string* kept) {
+  if (*found) return false;
+  *found = true;
+  *kept = Trimmed(value);
+  return true;
+}
+
+// The lines behind the first. What to answer with; 0: they are let in.
+int ReadHeaders(std::string_view bytes, HttpRequest* request) {
+  size_t headers = 0;
+  bool host = false;
+  bool authorization = false;
+  for (std::string_view line; TakeLine(&bytes, &line) && !line.empty();) {
+    if (++headers > kMaxHeaders) return kHeadTooLarge;
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return kBadRequest;
+    const std::string_view value = line.substr(colon + 1);
+    if (!IsToken(line.substr(0, colon)) || !IsValue(value)) return kBadRequest;
+    const std::string name = Lower(line.substr(0, colon));
+    if (name == "host" && !Keep(value, &host, &request->host)) return kBadRequest;
+    if (name == "authorization" && !Keep(value, &authorization, &request->authorization)) {
+      return kBadRequest;
+    }
+  }
+  return 0;
 }
 
 }  // namespace
@@ -74,29 +129,13 @@ bool IsWholeHead(std::string_view bytes) {
 }
 
 RequestHead CheckHead(std::string_view bytes) {
-  if (!IsWholeHead(bytes)) return {bytes.size() >= kMaxHeadBytes ? kHeadTooLarge : kBadRequest, ""};
+  if (!IsWholeHead(bytes)) return {bytes.size() >= kMaxHeadBytes ? kHeadTooLarge : kBadRequest, {}};
   std::string_view line;
-  if (!TakeLine(&bytes, &line)) return {kBadRequest, ""};
-  if (line.find(' ') + 1 == line.rfind(' ')) return {kBadRequest, ""};  // an empty target
-  if (const int status = CheckRequestLine(line); status != 0) return {status, ""};
-  RequestHead head = {0, std::string(line) + "\r\n"};
-  size_t headers = 0;
-  size_t hosts = 0;
-  size_t authorizations = 0;
-  while (TakeLine(&bytes, &line) && !line.empty()) {
-    if (++headers > kMaxHeaders) return {kHeadTooLarge, ""};
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos || !IsToken(line.substr(0, colon)) ||
-        !IsValue(line.substr(colon + 1))) {
-      return {kBadRequest, ""};
-    }
-    const std::string name = Lower(line.substr(0, colon));
-    hosts += name == "host";
-    authorizations += name == "authorization";
-    if (Matters(name)) head.text.append(line).append("\r\n");
-  }
-  if (hosts > 1 || authorizations > 1) return {kBadRequest, ""};
-  head.text += "\r\n";
+  if (!TakeLine(&bytes, &line)) return {kBadRequest, {}};
+  RequestHead head;
+  head.status = ReadRequestLine(line, &head.request);
+  if (head.status == 0) head.status = ReadHeaders(bytes, &head.request);
+  if (head.status != 0) head.request = {};
   return head;
 }
 

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "reporter/serve/credentials.h"
-#include "reporter/serve/http_server.h"
+#include "reporter/serve/http_message.h"
 
 namespace pqleash::reporter {
 

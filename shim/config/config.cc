@@ -301,6 +301,11 @@ class Loader {
             "{}:{}: a key has more than {} parts with dots between them: expected "
             "one or two, such as ledger.connections; {}",
             path, excess.line, kMaxKeyParts, kNothing);
+      case Excess::Kind::kCharacter:
+        return fmt::format(
+            "{}:{}: a character from U+FB26 to U+FEFE stands outside of a text in single or double "
+            "quotes: expected it there or in a comment; {}",
+            path, excess.line, kNothing);
     }
     return "";
   }

@@ -17,7 +17,7 @@ class Scanner {
     while (at_ < text_.size()) {
       const char letter = text_[at_];
       if (letter == '"' || letter == '\'') {
-        SkipString();
+        if (!SkipString()) return Excess{line_, Excess::Kind::kCharacter};
         continue;
       }
       if (letter == '#') {
@@ -57,30 +57,46 @@ class Scanner {
         dots_ = 0;
         return std::nullopt;
       default:
+        if (BeginsUntabled()) return Excess::Kind::kCharacter;
         return std::nullopt;
     }
   }
 
   bool Begins(std::string_view with) const { return text_.substr(at_).starts_with(with); }
 
-  void SkipString() {
+  // Whether a character from U+FB26 to U+FEFE begins here: in UTF-8, EF AC A6 to EF BB BE.
+  bool BeginsUntabled() const {
+    const std::string_view character = text_.substr(at_, 3);
+    return character.size() == 3 && character >= "\xef\xac\xa6" && character <= "\xef\xbb\xbe";
+  }
+
+  // Whether a backslash makes the byte behind it no quote and no second backslash.
+  bool EscapesNext() const {
+    return at_ + 1 < text_.size() && (text_[at_ + 1] == '"' || text_[at_ + 1] == '\\');
+  }
+
+  // False: at a character that must not be in it.
+  bool SkipString() {
     const std::string_view quotes = text_[at_] == '"' ? "\"\"\"" : "'''";
     const bool basic = text_[at_] == '"';
     const bool of_lines = Begins(quotes);
     const std::string_view end = of_lines ? quotes : quotes.substr(0, 1);
     for (at_ += end.size(); at_ < text_.size(); ++at_) {
       if (text_[at_] == '\n') {
-        if (!of_lines) return;  // an error that the parser stops at
+        if (!of_lines) return true;  // an error that the parser stops at
         ++line_;
-      } else if (basic && text_[at_] == '\\' && at_ + 1 < text_.size() && text_[at_ + 1] != '\n') {
+      } else if (basic && of_lines && BeginsUntabled()) {
+        return false;
+      } else if (basic && text_[at_] == '\\' && EscapesNext()) {
         ++at_;
       } else if (Begins(end)) {
         at_ += end.size();
         // Up to two quotes may stand before those that end it.
         for (int i = 0; of_lines && i < 2 && Begins(quotes.substr(0, 1)); ++i) ++at_;
-        return;
+        return true;
       }
     }
+    return true;
   }
 
   const std::string_view text_;

@@ -3,6 +3,7 @@
 // How large and how deep a configuration file may be. The parser calls itself for each value within
 // a value, and the tables that a dotted key makes are destroyed one within the other: what is
 // written decides how much of the host's stack is used. So a file is looked over first, by a loop.
+// The same loop keeps from the parser what it says that it never sees.
 
 #ifndef PQLEASH_SHIM_CONFIG_SHAPE_H_
 #define PQLEASH_SHIM_CONFIG_SHAPE_H_
@@ -23,7 +24,10 @@ inline constexpr uint32_t kMaxKeyParts = 4;  // of one dotted key, or of the nam
 // Where a file goes beyond it.
 struct Excess {
   uint32_t line;  // from 1
-  enum class Kind { kSize, kNesting, kKeyParts } kind;
+  // kCharacter: one from U+FB26 to U+FEFE where a blank may be: outside of strings and comments, or
+  // in a string within three double quotes. toml++ 3.3 and 3.4 look it up among the blanks, in a
+  // table that tells the compiler that this cannot be.
+  enum class Kind { kSize, kNesting, kKeyParts, kCharacter } kind;
 };
 
 // The first place of `text` that goes beyond one of these. Whatever the parser would make of it:

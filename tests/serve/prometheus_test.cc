@@ -75,9 +75,24 @@ class Prometheus {
     return json.is_object() && json.value("status", "") == "success" ? json["data"] : Json();
   }
 
+  // As it may stand in the query of a URL.
+  static std::string Encoded(const std::string& text) {
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    std::string encoded;
+    for (const char c : text) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (std::isalnum(byte) != 0) {
+        encoded += c;
+      } else {
+        encoded.append({'%', kDigits[byte >> 4], kDigits[byte & 15]});
+      }
+    }
+    return encoded;
+  }
+
   // The value of a query that gives one; no value: it gives another number of them.
   std::optional<double> Value(const std::string& query) const {
-    const Json data = Api("query?query=" + httplib::detail::encode_query_param(query));
+    const Json data = Api("query?query=" + Encoded(query));
     if (!data.is_object() || data["result"].size() != 1) return std::nullopt;
     return std::stod(data["result"][0]["value"][1].get<std::string>());
   }

@@ -12,10 +12,29 @@ TEST(RequestHeadTest, LetIn) {
       "GET /metrics?x=1 HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-1,0-1\r\nAccept-Encoding: "
       "br\r\nContent-Length: 5\r\nauthorization: Bearer x\r\n\r\nhello");
   EXPECT_EQ(head.status, 0);
-  EXPECT_EQ(head.text,
-            "GET /metrics?x=1 HTTP/1.1\r\nHost: localhost\r\nauthorization: Bearer x\r\n\r\n")
-      << "what matters here, and nothing else";
+  EXPECT_EQ(head.request.method, "GET");
+  EXPECT_EQ(head.request.path, "/metrics") << "without the query";
+  EXPECT_EQ(head.request.host, "localhost");
+  EXPECT_EQ(head.request.authorization, "Bearer x");
   EXPECT_EQ(CheckHead("GET / HTTP/1.0\n\n").status, 0) << "lines may end without a return";
+}
+
+TEST(RequestHeadTest, PathsAreDecodedOnceAndValuesAreNot) {
+  const auto path = [](const std::string& target) {
+    return CheckHead("GET " + target + " HTTP/1.1\r\n\r\n").request.path;
+  };
+  EXPECT_EQ(path("/%6dEtrics"), "/mEtrics");
+  EXPECT_EQ(path("/a%2Fb%2fc?%41"), "/a/b/c");
+  EXPECT_EQ(path("/%2541"), "/%41");
+  EXPECT_EQ(path("/a+b#c?d"), "/a+b");
+  EXPECT_EQ(path("/%"), "/%");
+  EXPECT_EQ(path("/%4"), "/%4");
+  EXPECT_EQ(path("/%4x%zz"), "/%4x%zz");
+  EXPECT_EQ(path("/%00x"), std::string("/\0x", 3));
+  const HttpRequest request =
+      CheckHead("GET / HTTP/1.1\r\nHOST:\t a%41 \t\r\nAuthorization: \r\n\r\n").request;
+  EXPECT_EQ(request.host, "a%41");
+  EXPECT_EQ(request.authorization, "");
 }
 
 TEST(RequestHeadTest, Refused) {
@@ -55,6 +74,7 @@ TEST(RequestHeadTest, Refused) {
   };
   for (const auto& c : cases) {
     EXPECT_EQ(CheckHead(c.bytes).status, c.status) << c.bytes.substr(0, 100);
+    EXPECT_EQ(CheckHead(c.bytes).request.method, "") << "nothing of it is let in";
   }
   EXPECT_EQ(CheckHead(line + many + "\r\n").status, 0) << "as many as may be";
 }

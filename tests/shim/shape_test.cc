@@ -30,6 +30,10 @@ TEST(Shape, WhatAConfigurationNeedsIsWithin) {
            "a = [" + Repeat("[1], ", 1'000) + "]\n",
            Repeat("a.b.c.d = 1\n", 10),
            Repeat("]}", 1'000),
+           // U+FE0F stands behind many an emoji; U+FEFF may begin a file.
+           std::string("\xef\xbb\xbf# \xe2\x9a\xa0\xef\xb8\x8f careful\ndir = \"\xef\xb8\x8f\"\n"),
+           std::string("a = '\xef\xb8\x8f'\nb = '''\n\xef\xb8\x8f'''\n"),
+           std::string("\xef\xac\xa5 = 1\n"),
        }) {
     EXPECT_FALSE(FindExcess(text).has_value()) << text.substr(0, 80);
   }
@@ -59,6 +63,10 @@ TEST(Shape, WhatIsTooDeepIsFoundInItsLine) {
            Case{"a = '\\'" + deep, 1, Excess::Kind::kNesting},
            Case{"# \"\n" + deep, 2, Excess::Kind::kNesting},
            Case{"a = \"open\n" + deep, 2, Excess::Kind::kNesting},
+           Case{"a = 1\n\xef\xb8\x8f = 2\n", 2, Excess::Kind::kCharacter},
+           Case{"\xef\xac\xa6", 1, Excess::Kind::kCharacter},
+           Case{"a = 1 \xef\xbb\xbe", 1, Excess::Kind::kCharacter},
+           Case{"a = \"\"\"\n\\\xef\xb8\x8f\"\"\"\n", 2, Excess::Kind::kCharacter},
        }) {
     const auto excess = FindExcess(c.text);
     ASSERT_TRUE(excess.has_value()) << c.text.substr(0, 80);
