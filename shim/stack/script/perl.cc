@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Perl 5.30 to 5.40, with threads (as Debian and Red Hat build it) and without.
+// Perl 5.30 to 5.42, with threads (as Debian and Red Hat build it) and without.
 //
 // Of the ways to ask perl itself, Perl_mess_sv makes a scalar and may die for want of memory, and
 // evaluating `caller` runs Perl code: it would meet $SIG{__DIE__}, the debugger and pending
@@ -11,6 +11,7 @@
 // pages, and each object by its type, so that one that was freed, or a perl built in a way that we
 // do not know, shows as missing and not as a crash.
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -117,11 +118,12 @@ struct OpNumbers {
 struct PerlFunctions {
   int minor;
   OpNumbers ops;
-  void* const* first_interpreter;  // PL_curinterp
-  bool threads;                    // USE_ITHREADS
-  void* (*get_context)();          // with threads
-  const uintptr_t* global_cop;     // PL_curcop, where the interpreter is no struct
-  const uintptr_t* global_op;      // PL_op, likewise
+  void* const* first_interpreter;   // PL_curinterp
+  bool threads;                     // USE_ITHREADS
+  const pthread_key_t* thread_key;  // PL_thr_key, with threads
+  void* (*get_specific)(pthread_key_t);
+  const uintptr_t* global_cop;  // PL_curcop, where the interpreter is no struct
+  const uintptr_t* global_op;   // PL_op, likewise
   const void* (*caller_cx)(void*, int, const void**);  // of a struct
   const void* (*global_caller_cx)(int, const void**);  // of no struct
   const void* runops;
@@ -132,13 +134,16 @@ struct PerlFunctions {
     const uint8_t* version = nullptr;
     const char* const* op_names = nullptr;
     if (!symbols.Get("PL_revision", &revision) || !symbols.Get("PL_version", &version) ||
-        *revision != 5 || *version < 30 || *version > 40 || *version % 2 != 0 ||
+        *revision != 5 || *version < 30 || *version > 42 || *version % 2 != 0 ||
         !symbols.Get("PL_op_name", &op_names) || !ops.Fill(op_names)) {
       return false;
     }
     minor = *version;
-    threads = symbols.Has("PL_thr_key");
-    if (threads && !symbols.Get("Perl_get_context", &get_context)) return false;
+    // Where Perl_set_context (util.c) puts the thread's interpreter in all versions, for the sake
+    // of C++, also those with a variable of the thread (PL_current_context, 5.36 and up), some of
+    // which have no Perl_get_context.
+    threads = symbols.Get("PL_thr_key", &thread_key);
+    if (threads && !symbols.Get("pthread_getspecific", &get_specific)) return false;
     // Without MULTIPLICITY its variables are global, and functions take no interpreter.
     if (symbols.Get("PL_curcop", &global_cop)) {
       if (!symbols.Get("Perl_caller_cx", &global_caller_cx)) return false;
@@ -466,13 +471,13 @@ void Capture(ScriptSink& sink) {
   const ErrnoKeeper errno_keeper;
   const PerlFunctions* functions = perl.Get();
   if (functions == nullptr) return;
-  // PL_curinterp is set with the first interpreter, as is the key that Perl_get_context asks
-  // (INIT_TLS_AND_INTERP, perl.c): before that it would be somebody else's key 0.
+  // PL_curinterp is set with the first interpreter, as is the key (INIT_TLS_AND_INTERP, perl.c):
+  // before that it would be somebody else's key 0.
   void* interpreter = *functions->first_interpreter;
   if (interpreter == nullptr && functions->global_cop == nullptr) return;
   if (functions->threads) {
-    interpreter = functions->get_context();  // nullptr in a thread that is not perl's
-    if (interpreter == nullptr) return;
+    interpreter = functions->get_specific(*functions->thread_key);
+    if (interpreter == nullptr) return;  // a thread that is not perl's
   } else if (gettid() != getpid()) {
     return;  // this perl does not know of threads
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames of CPython 3.9 to 3.13.
+// Frames of CPython 3.9 to 3.14.
 //
 // The chain of frames is read with the documented API, and therefore with the GIL. Where the driver
 // has released it (psycopg2, ctypes), the capture takes it for some microseconds and releases it

@@ -17,7 +17,7 @@ struct ThreadState;
 struct InterpreterState;
 
 inline constexpr int kOldestMinor = 9;  // PyFrame_GetBack, PyThreadState_GetInterpreter
-inline constexpr int kNewestMinor = 13;
+inline constexpr int kNewestMinor = 14;
 
 // CPython's own names, so that its documentation is found. A call needs the GIL where nothing else
 // is said.

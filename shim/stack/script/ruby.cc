@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "shim/stack/script/php_perl_memory.h"
 #include "shim/stack/script/ruby_php_perl_name.h"
 #include "shim/stack/script/ruby_php_perl_symbols.h"
 #include "shim/stack/script/script_frames.h"
@@ -64,7 +65,10 @@ struct RubyFunctions {
   Value (*protect)(Value (*function)(Value), Value data, int* state);
   Value (*errinfo)();
   void (*set_errinfo)(Value error);
-  void* const* vm;  // ruby_current_vm_ptr
+  void* const* vm;  // ruby_current_vm_ptr; nullptr from 3.3 on, which may keep it to itself
+  // rb_cBasicObject and others, in the order that they are made in.
+  static constexpr int kClassCount = 4;
+  const Value* classes[kClassCount];
 
   bool Fill(const Symbols& symbols) {
     const int* version = nullptr;  // int[3]
@@ -72,6 +76,13 @@ struct RubyFunctions {
     const bool known = (version[0] == 2 && version[1] == 7) || (version[0] == 3 && version[1] <= 4);
     if (!known) return false;
     symbols.Get("rb_class_attached_object", &class_attached_object);
+    const bool may_hide_vm = version[0] == 3 && version[1] >= 3;
+    if (!symbols.Get("ruby_current_vm_ptr", &vm) && !may_hide_vm) return false;
+    constexpr const char* kClassNames[kClassCount] = {"rb_cBasicObject", "rb_cObject", "rb_cModule",
+                                                      "rb_cClass"};
+    for (int i = 0; i < kClassCount; ++i) {
+      if (!symbols.Get(kClassNames[i], &classes[i])) return false;
+    }
     return symbols.Get("ruby_native_thread_p", &native_thread_p) &&
            symbols.Get("ruby_thread_has_gvl_p", &thread_has_gvl_p) &&
            symbols.Get("rb_thread_call_with_gvl", &call_with_gvl) &&
@@ -84,7 +95,7 @@ struct RubyFunctions {
            symbols.Get("rb_intern", &intern) && symbols.Get("rb_str_length", &str_length) &&
            symbols.Get("rb_string_value_ptr", &string_value_ptr) &&
            symbols.Get("rb_protect", &protect) && symbols.Get("rb_errinfo", &errinfo) &&
-           symbols.Get("rb_set_errinfo", &set_errinfo) && symbols.Get("ruby_current_vm_ptr", &vm);
+           symbols.Get("rb_set_errinfo", &set_errinfo);
   }
 
   bool operator==(const RubyFunctions&) const = default;
@@ -162,10 +173,37 @@ Value RunProtected(Value capturing) {
   return 0;
 }
 
-// With the lock held.
+// Whether the VM is there that the thread belongs to. Ruby 3.3 has no function that can be asked so
+// after ruby_cleanup: nearly all of them go through the VM. But the VM takes its heap along
+// (rb_objspace_free, gc.c, unmaps the pages), and with it the classes that never go otherwise,
+// though the variables that name them stay. So these are looked at: memory that was mapped there
+// since begins with zeros, and would have to be filled like four classes and their classes. Classes
+// do not move, but for a compaction their pages are unreadable for a while: only with the lock does
+// 'no' mean no.
+bool VmLives(const RubyFunctions& functions) {
+  CheckedMemory memory;
+  const auto is_class = [&memory](Value value, Value* of) {
+    Value flags = 0;
+    return memory.Read(value, &flags) && (flags & kTypeMask) == kClass &&
+           memory.Read(value + sizeof(Value), of);
+  };
+  for (const Value* variable : functions.classes) {
+    Value of = 0;
+    Value ignored = 0;
+    if (!is_class(*variable, &of) || !is_class(of, &ignored)) return false;
+  }
+  // Before it takes the heap, it takes the thread's context, without which nothing else can be
+  // asked. From 3.3 on this function can: it is made for signals that come at any time.
+  Value frame = 0;
+  int line = 0;
+  return functions.profile_frames(0, 1, &frame, &line) > 0;
+}
+
+// With the lock held, or in a VM that has gone.
 void* RunLocked(void* data) {
   const auto* capturing = static_cast<const Capturing*>(data);
   const RubyFunctions& functions = *capturing->functions;
+  if (functions.vm == nullptr && !VmLives(functions)) return nullptr;
   // A free function that connects: the heap is not to be touched, not even to read.
   if (functions.during_gc() != 0) return nullptr;
   Value error = functions.errinfo();
@@ -203,7 +241,8 @@ void Capture(ScriptSink& sink) {
   // nullptr before Init_BareVM and after ruby_vm_destruct (vm.c); what lies in between, at_exit
   // blocks and finalisers among it, runs in a whole VM. Asked first: ruby_native_thread_p reads a
   // thread-specific key that is only made with the VM.
-  if (*functions->vm == nullptr || functions->native_thread_p() == 0) return;
+  if (functions->vm != nullptr ? *functions->vm == nullptr : *functions->classes[0] == 0) return;
+  if (functions->native_thread_p() == 0) return;
   Capturing capturing = {functions, &sink};
   // ruby-pg connects without the lock. Taking it back is what the driver does itself as soon as the
   // call returns: where other threads are busy, we wait for our turn as it would. Interrupts are

@@ -35,13 +35,13 @@ TEST(PythonApi, IsThatOfAKnownVersionWithAllItsFunctions) {
   EXPECT_FALSE(FindApi(FindNothing));
   for (const char* version :
        {"", "3", "3.", "3.x", "2.7.18 (default, Apr 20 2020)", "3.8.18 (default)",
-        "3.14.0 (main, Oct 7 2025)", "3.14", "3.99999999999999", "4.9.0", "13.9", "30.9.1",
+        "3.15.0 (main, Oct 7 2026)", "3.15", "3.99999999999999", "4.9.0", "13.9", "30.9.1",
         "3.13.0 experimental free-threading build (main, Oct 7 2024) [GCC 13.2.0]"}) {
     g_version = version;
     EXPECT_FALSE(FindApi(LookUp)) << version;
   }
 
-  for (const char* version : {"3.9.2 (default)", "3.13.0 (main)"}) {
+  for (const char* version : {"3.9.2 (default)", "3.14.0 (main)"}) {
     g_version = version;
     g_asked.clear();
     // The last one that is asked for is missing: all the others are asked for.

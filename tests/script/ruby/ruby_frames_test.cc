@@ -193,20 +193,24 @@ TEST_F(RubyFrames, EmbeddedInAPrivateScope) {
                      "c = RbConfig::CONFIG; print c.values_at('archlibdir', 'libdir').compact"
                      ".map { |d| File.join(d, c['LIBRUBY_SO']) }.find { |f| File.exist?(f) }"}});
   if (!std::filesystem::exists(where.out)) GTEST_SKIP() << "no libruby";
-  const ScriptRun run = RunWithProbe({.arguments = {PQLEASH_EMBEDDED, where.out}});
-  EXPECT_EQ(run.outcome.exit_code, 0) << HowItEnded(run.outcome) << run.outcome.err;
-  EXPECT_EQ(run.outcome.out, "state 0\n");
-  ASSERT_THAT(run.captures, SizeIs(6)) << run.outcome.err;
-  for (size_t i = 0; i < run.captures.size(); ++i) {
-    if (i != 3) {
-      EXPECT_THAT(run.captures[i], IsEmpty()) << i;
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{PQLEASH_EMBEDDED, where.out},
+        std::vector<std::string>{PQLEASH_EMBEDDED, where.out, "fibers"}}) {
+    const ScriptRun run = RunWithProbe({.arguments = arguments});
+    EXPECT_EQ(run.outcome.exit_code, 0) << HowItEnded(run.outcome) << run.outcome.err;
+    EXPECT_EQ(run.outcome.out, "state 0\n");
+    ASSERT_THAT(run.captures, SizeIs(6)) << run.outcome.err;
+    for (size_t i = 0; i < run.captures.size(); ++i) {
+      if (i != 3) {
+        EXPECT_THAT(run.captures[i], IsEmpty()) << i;
+      }
     }
+    ASSERT_THAT(run.captures[3], SizeIs(2));
+    // The file is "eval" or "(eval at …)", as the version has it.
+    EXPECT_EQ(run.captures[3][0].function, "Object#outer");
+    EXPECT_EQ(run.captures[3][0].line, 2);
+    EXPECT_EQ(run.captures[3][1].line, 4);
   }
-  ASSERT_THAT(run.captures[3], SizeIs(2));
-  // The file is "eval" or "(eval at …)", as the version has it.
-  EXPECT_EQ(run.captures[3][0].function, "Object#outer");
-  EXPECT_EQ(run.captures[3][0].line, 2);
-  EXPECT_EQ(run.captures[3][1].line, 4);
 }
 
 TEST_F(RubyFrames, CostOfTwentyFrames) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Captures before, during and after the life of a Ruby that was loaded with RTLD_LOCAL. Arguments:
-// the path of libruby.
+// the path of libruby, and anything for a program that uses fibers.
 
 #include <dlfcn.h>
 
@@ -42,6 +42,12 @@ int main(int, char** arguments) {
   int state = 0;
   Get<uintptr_t (*)(const char*, int*)>(ruby, "rb_eval_string_protect")(
       "def outer\n  probe\nend\nouter", &state);
+  // With a fiber, the context of the main thread is an object of the heap, and goes with it.
+  if (arguments[2] != nullptr) {
+    int ignored = 0;
+    Get<uintptr_t (*)(const char*, int*)>(ruby, "rb_eval_string_protect")("Fiber.new { 1 }.resume",
+                                                                          &ignored);
+  }
   printf("state %d\n", state);
   const int status = Get<int (*)(int)>(ruby, "ruby_cleanup")(0);
   capture();
