@@ -132,6 +132,7 @@ Picked Pick(const Observation& observation, const CallSiteGroup& group,
     const Connection& connection = snapshot.connections[place.connection];
     if (!predicate(snapshot, connection)) continue;
     ++picked.count;
+    picked.lost += IsLost(ReachAt(observation, place));
     picked.longest_idle_ns =
         std::max(picked.longest_idle_ns, IdleNs(connection, snapshot.as_of_ns));
     picked.oldest_age_ns = std::max(picked.oldest_age_ns, AgeNs(connection, snapshot.as_of_ns));

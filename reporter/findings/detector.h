@@ -147,6 +147,7 @@ void FoldLeaks(std::vector<Finding>* findings);
 // The connections of one call site that a predicate picks, in numbers.
 struct Picked {
   uint64_t count = 0;
+  uint64_t lost = 0;  // of these, to which nothing in their processes leads any more
   uint64_t longest_idle_ns = 0;
   uint64_t oldest_age_ns = 0;
 };

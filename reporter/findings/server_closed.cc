@@ -7,6 +7,25 @@
 
 namespace pqleash::reporter {
 
+namespace {
+
+// What has become of the handles since: a report says in the same place what holds each of them.
+std::string Since(const Picked& picked) {
+  const bool one = picked.count == 1;
+  const std::string time = HumanDuration(picked.longest_idle_ns);
+  if (picked.lost == picked.count) {
+    return fmt::format("nothing in the program leads to {} any more: not finished for up to {}",
+                       one ? "it" : "them", time);
+  }
+  std::string text = fmt::format("the program has kept {} for up to {}", one ? "it" : "them", time);
+  if (picked.lost != 0) {
+    text += fmt::format("; to {} of them nothing in it leads any more", picked.lost);
+  }
+  return text;
+}
+
+}  // namespace
+
 // libpq has seen the end of the connection, and the program keeps the handle: it will fail at the
 // next use, and a pool that counts it as one of its own has one less than it thinks.
 std::vector<Finding> FindServerClosed(const Observation& observation) {
@@ -22,13 +41,12 @@ std::vector<Finding> FindServerClosed(const Observation& observation) {
     Finding finding;
     finding.confidence = Confidence::kProven;
     finding.summary =
-        fmt::format("{} {}: the server has closed {}, and the program has kept {} for up to {}",
-                    Count(picked.count, "connection"), OpenedBy(observation, group),
-                    picked.count == 1 ? "it" : "them", picked.count == 1 ? "it" : "them",
-                    HumanDuration(picked.longest_idle_ns));
+        fmt::format("{} {}: the server has closed {}, and {}", Count(picked.count, "connection"),
+                    OpenedBy(observation, group), picked.count == 1 ? "it" : "them", Since(picked));
     finding.call_site = group.id;
     finding.evidence = {InConnections("closed_by_server", picked.count),
                         InSeconds("longest_kept", picked.longest_idle_ns)};
+    if (picked.lost != 0) finding.evidence.push_back(InConnections("lost", picked.lost));
     finding.advice =
         "check PQstatus when a command fails, and close or reset the connection there; look in the "
         "server's log for the reason (restart, idle_session_timeout, pg_terminate_backend, a "

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "shim/stack/mapped_paths.h"
 #include "shim/support/hash.h"
 #include "shim/support/text.h"
 
@@ -102,6 +103,7 @@ uint64_t Identity(const Object& object) {
 struct Modules::Seen {
   uint32_t count;
   uint32_t total;
+  char line[8192];  // for a look at the kernel's names
   Object objects[kMaxLoadedModules];
 };
 
@@ -122,6 +124,23 @@ int Modules::Collect(dl_phdr_info* info, size_t, void* data) {
   return 0;
 }
 
+// The linker names an object as it was asked for: ./plugin.so by a program, lib/x.so by a directory
+// of LD_LIBRARY_PATH. Whoever reads the ledger is elsewhere, and so may this process be by then.
+// Names that the kernel does not tell stay as they are.
+void Modules::MakeAbsolute(Seen* seen) {
+  constexpr uint32_t kMaxRelative = 128;
+  MappedPath relative[kMaxRelative];
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < seen->count && count < kMaxRelative; ++i) {
+    Object& object = seen->objects[i];
+    // The vdso has a name without a directory, and no file.
+    if (object.path[0] != '/' && strchr(object.path, '/') != nullptr) {
+      relative[count++] = {object.begin, object.path, sizeof object.path};
+    }
+  }
+  if (count != 0) ReadMappedPaths(relative, count, seen->line, sizeof seen->line);
+}
+
 void Modules::Follow(const LoaderState& state) {
   {
     BoundedLockHolder lock(lock_);
@@ -133,6 +152,7 @@ void Modules::Follow(const LoaderState& state) {
   if (memory == MAP_FAILED) return;
   auto* seen = static_cast<Seen*>(memory);
   dl_iterate_phdr(Collect, seen);
+  MakeAbsolute(seen);
   {
     BoundedLockHolder lock(lock_);
     if (lock.held()) {

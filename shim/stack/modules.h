@@ -47,6 +47,7 @@ class Modules {
   struct Seen;
 
   static int Collect(struct dl_phdr_info* info, size_t size, void* data);
+  static void MakeAbsolute(Seen* seen);
   void Replace(const Seen& seen);
   uint32_t Book(const Seen& seen, uint32_t object);
   Location LocateOne(uintptr_t address) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -10,6 +11,9 @@
 
 namespace pqleash::reporter {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr uint64_t kNow = 100'000 * kSecond;
 
@@ -231,6 +235,25 @@ TEST(FindingsTest, ServerClosed) {
          {"being dealt with", {{{900, 30, 1, kBroken, Transaction::kUnknown, "PQreset"}}}, 0},
          {"left behind at the end", {{{900, 1, 1, kBroken}}, 0, Life::kEnded}, 1},
          {"alive", {{{900, 30}}}, 0}});
+}
+
+// The same report says that nothing holds it.
+TEST(FindingsTest, ServerClosedSaysWhatHasBecomeOfTheHandle) {
+  const auto summary = [](const std::vector<ConnectionReach>& reaches) {
+    const Site site = {{{900, 30, 1, kBroken}, {900, 40, 1, kBroken}}};
+    for (const Finding& finding : FindWith(site, reaches)) {
+      if (finding.kind == "server-closed") return finding.summary;
+    }
+    return std::string();
+  };
+  const ConnectionReach held = {Reach::kHeld, "a global", ""};
+  const ConnectionReach lost = {Reach::kLostProven, "", ""};
+  EXPECT_THAT(summary({held, held}), HasSubstr("and the program has kept them for up to 40 s"));
+  EXPECT_THAT(summary({lost, lost}),
+              HasSubstr("and nothing in the program leads to them any more"));
+  EXPECT_THAT(summary({lost, lost}), Not(HasSubstr("kept")));
+  EXPECT_THAT(summary({held, lost}), HasSubstr("; to 1 of them nothing in it leads any more"));
+  EXPECT_THAT(summary({}), HasSubstr("the program has kept them"));
 }
 
 TEST(FindingsTest, UnfinishedFailedConnect) {
