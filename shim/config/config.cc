@@ -266,6 +266,7 @@ class Loader {
           path, error));
       return;
     }
+    loaded_.empty_file = text->find_first_not_of(" \t\r\n") == std::string::npos;
     if (const auto excess = FindExcess(*text)) {
       loaded_.problems.push_back(DescribeExcess(path, *excess));
       return;

@@ -55,7 +55,8 @@ struct Effective {
 
 struct Loaded {
   Config config;
-  std::string file;  // path of the file as PQLEASH_CONFIG gives it, read or not; empty: none
+  std::string file;         // path of the file as PQLEASH_CONFIG gives it, read or not; empty: none
+  bool empty_file = false;  // it was read, and nothing but blanks is in it, not even a comment
   // Every setting, then 'cap NAME' or 'pace NAME' for each of config.policies.
   std::vector<Effective> effective;
   // One sentence for each value that could not be used: where it stands, what is wrong, what is

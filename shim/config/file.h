@@ -8,8 +8,8 @@
 
 namespace pqleash::config {
 
-// The content of a configuration file: a regular file of at most kMaxFileSize bytes. No value: cannot be read,
-// and `error` says why. May throw std::bad_alloc.
+// The content of a configuration file: a regular file of at most kMaxFileSize bytes. No value:
+// cannot be read, and `error` says why. May throw std::bad_alloc.
 std::optional<std::string> ReadConfigFile(const std::string& path, std::string* error);
 
 }  // namespace pqleash::config

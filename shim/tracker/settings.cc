@@ -16,7 +16,9 @@
 #include "shim/config/config.h"
 #include "shim/config/environment.h"
 #include "shim/config/file.h"
+#include "shim/config/file_change.h"
 #include "shim/log/log.h"
+#include "shim/support/clock.h"
 #include "shim/support/hash.h"
 #include "shim/support/late_start.h"
 #include "shim/support/stack_room.h"
@@ -39,24 +41,9 @@ void Adopt(const config::Config& config, Settings* settings) {
   CopyText(config.report_at_exit.c_str(), settings->report_at_exit);
 }
 
-// The file of the configuration as it was when it was last read. Read and written by one thread at
-// a time: the one that makes the process's state, then the one that holds the lock of its caps.
-struct FileMark {
-  uint64_t stamp;  // st_mtim in ns
-  uint64_t inode;
-  int64_t size;
-
-  bool operator==(const FileMark&) const = default;
-};
-constinit FileMark last_read = {};
-
-FileMark MarkOf(const char* path) {
-  struct stat status;
-  if (path == nullptr || path[0] == '\0' || stat(path, &status) != 0) return {};
-  return {static_cast<uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
-              static_cast<uint64_t>(status.st_mtim.tv_nsec),
-          status.st_ino, status.st_size};
-}
+// Of the configuration. Read and written by one thread at a time: the one that makes the process's
+// state, then the one that holds the lock of its caps.
+constinit config::FileChange file = {};
 
 config::Loaded LoadConfiguration(const Identity& identity) {
   config::Surroundings surroundings;
@@ -75,7 +62,7 @@ void AdoptPolicies(const config::Loaded& loaded, caps::Configured* policies) {
   Fnv1a source;
   if (path != nullptr) source.Add(std::string_view(path));
   policies->source = path != nullptr && path[0] != '\0' ? source.value() : 0;
-  policies->stamp = last_read.stamp;
+  policies->stamp = file.taken().modified_ns;
 }
 
 void Announce(const config::Loaded& loaded, const Identity& identity) {
@@ -87,6 +74,24 @@ void Announce(const config::Loaded& loaded, const Identity& identity) {
     line += fmt::format(" {}={} ({})", setting.name, setting.value, setting.source);
   }
   log::Write(log::Level::kInfo, log::Event::kStart, "%s", line.c_str());
+}
+
+// A file that has changed. False: it says nothing that can be used, which is logged.
+bool MayBeTakenOver(const config::Loaded& loaded, const char* path) {
+  for (const std::string& problem : loaded.problems)
+    log::Write(log::Level::kError, log::Event::kConfigProblem, "%s", problem.c_str());
+  if (loaded.problems.empty() && !loaded.empty_file) return true;
+  const log::Field file_name = log::Field::Text("file", path);
+  if (loaded.empty_file) {
+    log::Write(log::Level::kError, log::Event::kConfigKept, {file_name},
+               "%s is empty: its old caps stay in force; to have none, write a comment into it, "
+               "such as '# no caps'",
+               path);
+  } else {
+    log::Write(log::Level::kError, log::Event::kConfigKept, {file_name},
+               "%s has changed and cannot be used: its old caps stay in force", path);
+  }
+  return false;
 }
 
 }  // namespace
@@ -111,7 +116,7 @@ void ReadSettings(const Identity& identity, Settings* settings,
   const char* run = config::Variable("PQLEASH_RUN");
   settings->run_id = run != nullptr ? strtoull(run, nullptr, 16) : 0;
   try {
-    last_read = MarkOf(config::Variable("PQLEASH_CONFIG"));
+    file.Take(config::MarkOf(config::Variable("PQLEASH_CONFIG")));
     const config::Loaded loaded = LoadConfiguration(identity);
     log::Open(loaded.config);
     Announce(loaded, identity);
@@ -135,22 +140,18 @@ void ReadSettings(const Identity& identity, Settings* settings,
 
 bool ReadPoliciesAgain(caps::Configured* policies) noexcept {
   const char* path = config::Variable("PQLEASH_CONFIG");
-  const FileMark mark = MarkOf(path);
-  if (mark == last_read) return false;
+  const config::FileMark mark = config::MarkOf(path);
+  if (!file.IsDue(mark, Now(), ReadClock(CLOCK_REALTIME))) return false;
   // Read at the next connect of a thread that has more.
   if (!StackHasRoom(kStackForConfiguration)) return false;
-  last_read = mark;
   try {
     Identity identity;
     ReadIdentity(&identity);
     const config::Loaded loaded = LoadConfiguration(identity);
-    if (!loaded.problems.empty()) {
-      for (const std::string& problem : loaded.problems)
-        log::Write(log::Level::kError, log::Event::kConfigProblem, "%s", problem.c_str());
-      log::Write(log::Level::kError, log::Event::kConfigKept, {log::Field::Text("file", path)},
-                 "%s has changed and cannot be used: its old caps stay in force", path);
-      return false;
-    }
+    // Somebody writes it at this moment.
+    if (!(config::MarkOf(path) == mark)) return false;
+    file.Take(mark);
+    if (!MayBeTakenOver(loaded, path)) return false;
     AdoptPolicies(loaded, policies);
     log::Write(log::Level::kInfo, log::Event::kConfigReloaded,
                {log::Field::Text("file", path), log::Field::Number("policies", policies->count)},

@@ -35,8 +35,9 @@ bool MustStayOut(const Identity& identity) noexcept;
 void ReadSettings(const Identity& identity, Settings* settings,
                   caps::Configured* policies) noexcept;
 
-// The policies again, if the file has changed since they were last read. False: it has not, or it
-// cannot be used, which has been logged: the old ones stay.
+// The policies again, if the file has changed since they were last read, and nobody writes it any
+// more. False: that is not so, or it says nothing that can be used, which has been logged: the old
+// ones stay.
 bool ReadPoliciesAgain(caps::Configured* policies) noexcept;
 
 }  // namespace pqleash::tracker

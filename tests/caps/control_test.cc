@@ -112,6 +112,28 @@ TEST_F(Control, AnInvalidFileKeepsTheOldValues) {
   })) << caps_.Log();
 }
 
+// As an editor leaves it that empties a file before it writes it. A comment says that it is meant.
+TEST_F(Control, AnEmptyFileKeepsTheCapsAndACommentTakesThemOff) {
+  caps_.Configure(Cap("service", 1, "reject"));
+  Capped program = caps_.Run();
+  EXPECT_TRUE(program.Open("a").ok);
+  caps_.Configure("");
+  EXPECT_TRUE(WaitUntil([&] {
+    EXPECT_FALSE(program.Open("b").ok);
+    program.Close("b");
+    return caps_.Logged("is empty: its old caps stay in force") > 0;
+  })) << caps_.Log();
+  EXPECT_FALSE(program.Open("b").ok);
+  program.Close("b");
+  EXPECT_EQ(caps_.Logged("is empty"), 1) << caps_.Log();
+  caps_.Configure("# no caps\n");
+  EXPECT_TRUE(WaitUntil([&] {
+    const bool ok = program.Open("b").ok;
+    if (!ok) program.Close("b");
+    return ok;
+  })) << caps_.Log();
+}
+
 TEST_F(Control, ABadFileAtTheStartMeansObserveOnly) {
   const struct {
     const char* what;
