@@ -12,8 +12,9 @@ namespace pqleash {
 // enough for libpq: it leaves both to the next thread that connects.
 inline constexpr size_t kStackForConfiguration = size_t{24} * 1024;
 
-// Whether the calling thread has at least `size` bytes of stack left, from pthread_getattr_np(3).
-// True as well on the first thread, and on a stack that is not the thread's own: a coroutine's has
+// Whether the calling thread has at least `size` bytes of stack left, from pthread_getattr_np(3)
+// and, on a signal's alternate stack, sigaltstack(2): SIGSTKSZ is enough for libpq and a unix
+// socket. True as well on the first thread's stack, and on one that is neither: a coroutine's has
 // to be large enough for libpq's look-up of names. May change errno.
 bool StackHasRoom(size_t size);
 

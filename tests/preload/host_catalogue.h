@@ -11,7 +11,7 @@
 namespace pqleash::testing {
 
 // Rows that have a program, at least.
-inline constexpr int kLeastRows = 10;
+inline constexpr int kLeastRows = 400;
 
 struct CatalogueRow {
   int number = 0;

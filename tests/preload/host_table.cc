@@ -7,6 +7,8 @@
 #include <ostream>
 #include <sstream>
 
+#include "tests/preload/host_tools.h"
+
 namespace pqleash::testing {
 
 namespace {
@@ -31,10 +33,12 @@ void AddSignals(HostList* hosts) {
   AddModes(
       hosts, "signal_state", 1,
       "dispositions mask all_blocked alternate_stack no_faults crash_handler signalfd real_time");
-  AddModes(hosts, "signal_state", kAny, "alternate_stack_small");
+  // Whether there is room for our state on it depends on the processor.
+  AddModes(hosts, "signal_state", kAny, "alternate_stack_small alternate_stack_smallest");
   AddModes(hosts, "signal_state", 2, "in_handler");
   AddModes(hosts, "signal_state", 3000, "storm_of_time storm_of_profiler");
   AddModes(hosts, "signal_state", kAny, "jumps_out");
+  AddModes(hosts, "signal_state", 1001, "storm_that_queries");
 }
 
 void AddMemory(HostList* hosts) {
@@ -111,6 +115,114 @@ void AddState(HostList* hosts) {
   AddModes(hosts, "state", kAny, "environment_null title_over_environment");
 }
 
+void AddReplacements(HostList* hosts) {
+  AddModes(hosts, "replaces_libc", 1, "before_main during_queries looks_up_inside");
+  AddModes(hosts, "replaces_libc", kNoLedger, "during_look_ups");
+  AddModes(hosts, "replaces_libc", kAny, "refusing");
+  AddModes(hosts, "replaces_malloc", 1, "before_main during_queries");
+  AddModes(hosts, "replaces_malloc", kNoLedger, "during_look_ups");
+  AddModes(hosts, "replaces_malloc", 2, "looks_up lists exit_handlers");
+  AddModes(hosts, "replaces_malloc", kAny, "fails fails_at_first");
+  AddModes(hosts, "replaces_linker", 1, "own exit _exit");
+  // The host's own dlsym comes first: what it answers by handle passes us by.
+  AddModes(hosts, "replaces_linker", kAny, "by_handle");
+  AddModes(hosts, "replaces_linker", kNoLedger, "before_main");
+}
+
+void AddStartUp(HostList* hosts) {
+  AddModes(hosts, "startup", 2, "preinit constructor constructor_thread");
+  AddModes(hosts, "startup", 1, "preinit_looks_up constructor_opens resolver");
+  AddModes(hosts, "startup", kNoLedger, "preinit_exit constructor_exit");
+  AddModes(hosts, "startup", 2, "constructor_fork");
+  hosts->push_back({"startup preinit_environment", 1, {{"HOST_MARK", "seen"}}});
+  hosts->push_back({"startup destructor", 2, {{"HOST_MARK", "destructor"}}});
+  for (const char* way : {"pie", "no_pie", "static", "static_pie", "now", "lazy", "no_relro",
+                          "sysv_hash", "executable_stack"}) {
+    hosts->push_back({std::string("plain_") + way});
+  }
+  hosts->push_back({"no_libc"});
+  hosts->push_back({"libc.so.6", kNoLedger, {}, false, {"/lib/x86_64-linux-gnu/libc.so.6"}});
+  hosts->push_back({"ld.so basic", 2, {}, false, {"/lib64/ld-linux-x86-64.so.2", "@/basic"}});
+}
+
+// The same program in an environment that the linker or libc reads.
+void AddEnvironments(HostList* hosts) {
+  const auto with = [&](const char* label, const char* name, const std::string& value) {
+    hosts->push_back({std::string("basic ") + label, 2, {{name, value}}, false, {"basic"}});
+  };
+  with("LD_BIND_NOW", "LD_BIND_NOW", "1");
+  with("LD_BIND_NOT", "LD_BIND_NOT", "1");
+  with("LD_DYNAMIC_WEAK", "LD_DYNAMIC_WEAK", "1");
+  with("LD_AUDIT", "LD_AUDIT", std::string(PQLEASH_TEST_PROGRAMS) + "/audit.so");
+  with("MALLOC_PERTURB_", "MALLOC_PERTURB_", "165");
+  with("MALLOC_ARENA_MAX", "MALLOC_ARENA_MAX", "1");
+  with("no_rseq", "GLIBC_TUNABLES", "glibc.pthread.rseq=0");
+  with("no_static_tls", "GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=0");
+  with("no_tcache", "GLIBC_TUNABLES", "glibc.malloc.tcache_count=0");
+  with("few_hwcaps", "GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2_Usable,-ERMS,-AVX512F");
+  with("library_path_relative", "LD_ORIGIN_PATH", "relative");
+}
+
+void AddPrivileges(HostList* hosts) {
+  const auto as_root = [&](const char* mode, int opened) {
+    hosts->push_back({std::string("privileges ") + mode, opened, {}, true});
+  };
+  for (const char* mode : {"drops_all", "keeps_capabilities"}) as_root(mode, 2);
+  for (const char* mode : {"no_capabilities", "secure_bits", "pid_namespace"}) as_root(mode, 1);
+  for (const char* mode : {"mount_namespace", "net_namespace", "cgroup_namespace"})
+    as_root(mode, 2);
+  AddModes(hosts, "privileges", 1, "no_new_privileges not_dumpable");
+  AddModes(hosts, "privileges", kAny,
+           "user_namespace filter_not_permitted filter_no_such_call landlocked");
+  for (const char* mode :
+       {"read_only_everywhere", "no_proc", "set_user_bit", "set_group_bit", "file_capability"}) {
+    as_root(mode, kAny);
+  }
+}
+
+void AddIntegrity(HostList* hosts) {
+  AddModes(hosts, "integrity", 1,
+           "text_unchanged environment_of_kernel status reads_itself auxiliary_vector executable "
+           "files_mapped");
+  AddModes(hosts, "integrity", 2, "trace_me");
+  // What a host sees of any preload is there in the bare run as well.
+  const std::vector<std::string> nothing = {std::string(PQLEASH_TEST_PROGRAMS) +
+                                            "/preload_nothing.so"};
+  hosts->push_back({"integrity objects", 1, {}, false, {}, nothing});
+  hosts->push_back({"integrity refuses_preload", kNoLedger, {}, false, {}, nothing});
+  hosts->push_back({"integrity runs_again_without", kNoLedger, {}, false, {}, nothing});
+}
+
+void AddReplacing(HostList* hosts) {
+  AddModes(hosts, "replacing", 1,
+           "work empty_environment null_environment unset fails other_program preload_empty");
+  AddModes(
+      hosts, "replacing", 2,
+      "by_descriptor by_descriptor_closed script in_thread no_random_addresses old_layout "
+      "stack_unlimited no_arguments many_arguments preload_spaces preload_colons preload_twice "
+      "preload_appended preload_missing");
+  AddModes(hosts, "replacing", 9, "chain");
+}
+
+void AddCxx(HostList* hosts) {
+  AddModes(hosts, "cxx", 1,
+           "throws_through_query current_exception while_unwinding not_caught stack_is_walked "
+           "new_handler runtime");
+  AddModes(hosts, "cxx", 2, "thread_ends_in_callback static_object threads");
+}
+
+void AddLate(HostList* hosts) {
+  AddModes(hosts, "late", 1,
+           "thread_local_room thread_local_room_first thread_local_byte in_callback global");
+  AddModes(hosts, "late", 2, "in_thread");
+  AddModes(hosts, "late", 301, "while_connecting");
+}
+
+void AddClocks(HostList* hosts) {
+  AddModes(hosts, "clocks", 1, "year timer_descriptor alarm_during_connect process_timer");
+  AddModes(hosts, "clocks", 2, "resolution");
+}
+
 // The programs of hazards.h, which say more about the ledgers there.
 void AddHazards(HostList* hosts) {
   for (const Hazard& hazard : StandinHazards()) {
@@ -139,6 +251,16 @@ HostList All() {
   AddStacks(&hosts);
   AddExits(&hosts);
   AddState(&hosts);
+  AddReplacements(&hosts);
+  AddStartUp(&hosts);
+  AddEnvironments(&hosts);
+  AddPrivileges(&hosts);
+  AddIntegrity(&hosts);
+  AddReplacing(&hosts);
+  AddCxx(&hosts);
+  AddLate(&hosts);
+  AddClocks(&hosts);
+  AddHostTools(&hosts);
   AddHazards(&hosts);
   return hosts;
 }

@@ -72,15 +72,18 @@ std::string Joined(const std::vector<std::string>& words, char separator) {
   return joined;
 }
 
+// A '@' at the begin stands for the directory of the programs.
+std::string InPrograms(const std::string& word) {
+  return word.starts_with("@/") ? PQLEASH_TEST_PROGRAMS + word.substr(1) : word;
+}
+
 Command CommandOf(const Host& host, const Trial& trial, Way way) {
   std::vector<std::string> words = host.command;
   if (words.empty()) {
     std::istringstream stream(host.program);
     for (std::string word; stream >> word;) words.push_back(word);
   }
-  for (std::string& word : words) {
-    if (word.starts_with("@/")) word.replace(0, 1, PQLEASH_TEST_PROGRAMS);
-  }
+  for (std::string& word : words) word = InPrograms(word);
   Command command = trial.Bare(words);
   command.limit = std::chrono::seconds(40);
   for (const auto& [name, value] : host.environment) {
@@ -121,14 +124,20 @@ void ExpectLedgers(const Host& host, const Preloading& preloading, const Trial& 
   }
 }
 
+// What the host needs and the machine lacks; "": nothing.
+std::string Missing(const Host& host) {
+  std::vector<std::string> files = host.before;
+  files.insert(files.end(), host.after.begin(), host.after.end());
+  if (!host.command.empty()) files.push_back(InPrograms(host.command[0]));
+  for (const std::string& file : files) {
+    if (file.starts_with('/') && !std::filesystem::exists(file)) return file + " is not installed";
+  }
+  return host.root && geteuid() != 0 ? "only root can do it" : "";
+}
+
 TEST_P(HostCase, IsTheSameInEveryWay) {
   const Host& host = GetParam();
-  if (host.root && geteuid() != 0) GTEST_SKIP() << "only root can do it";
-  for (const auto* libraries : {&host.before, &host.after}) {
-    for (const std::string& library : *libraries) {
-      if (!std::filesystem::exists(library)) GTEST_SKIP() << library << " is not installed";
-    }
-  }
+  if (const std::string missing = Missing(host); !missing.empty()) GTEST_SKIP() << missing;
   const HostCatalogue catalogue(PQLEASH_TEST_HOSTS_MD);
   if (catalogue.KnownFault(host.program)) GTEST_SKIP() << "a known fault, see HOSTS.md";
   const Trial bare_trial(Libpq::kStandin);

@@ -2,6 +2,7 @@
 //
 // Signals: what a host has arranged stays as it is, and comes to the host alone.
 
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/time.h>
 
@@ -70,7 +71,13 @@ int AllBlocked() {
 }
 
 int OnAlternateStack(size_t size) {
-  void* memory = malloc(size);
+  constexpr size_t kPage = 4096;
+  size = (size + kPage - 1) & ~(kPage - 1);
+  // Below it is a page that nobody may touch.
+  char* guarded = static_cast<char*>(
+      mmap(nullptr, size + kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* memory = guarded + kPage;
+  mprotect(memory, size, PROT_READ | PROT_WRITE);
   const stack_t stack = {memory, 0, size};
   Say("stack: %d", sigaltstack(&stack, nullptr));
   Handle(SIGUSR1, ConnectInside, SA_ONSTACK);
@@ -98,6 +105,28 @@ int Storm(int timer, int number) {
     PQfinish(conn);
   }
   setitimer(static_cast<__itimer_which>(timer), nullptr, nullptr);
+  return 0;
+}
+
+PGconn* asked = nullptr;
+
+// The handler calls what it interrupts.
+int StormThatQueries() {
+  asked = PQconnectdb("");
+  Handle(SIGALRM, [](int) {
+    PQclear(PQexec(asked, "SELECT 1"));
+    if (PQstatus(asked) != CONNECTION_OK) _exit(1);
+  });
+  const itimerval every = {{0, 150}, {0, 150}};
+  setitimer(ITIMER_REAL, &every, nullptr);
+  for (int i = 0; i < 1000; ++i) {
+    PGconn* conn = PQconnectdb("");
+    PQclear(PQexec(conn, "SELECT 1"));
+    PQfinish(conn);
+  }
+  const itimerval never = {};
+  setitimer(ITIMER_REAL, &never, nullptr);
+  PQfinish(asked);
   return 0;
 }
 
@@ -162,9 +191,11 @@ constexpr HostMode kModes[] = {
     {"all_blocked", AllBlocked},
     {"alternate_stack", [] { return OnAlternateStack(64 << 10); }},
     {"alternate_stack_small", [] { return OnAlternateStack(static_cast<size_t>(SIGSTKSZ)); }},
+    {"alternate_stack_smallest", [] { return OnAlternateStack(8 << 10); }},
     {"in_handler", InHandler},
     {"storm_of_time", [] { return Storm(ITIMER_REAL, SIGALRM); }},
     {"storm_of_profiler", [] { return Storm(ITIMER_PROF, SIGPROF); }},
+    {"storm_that_queries", StormThatQueries},
     {"no_faults", NoFaults},
     {"crash_handler", Crash},
     {"signalfd", SignalDescriptor},
