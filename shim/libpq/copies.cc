@@ -6,6 +6,7 @@
 #include <link.h>
 
 #include <algorithm>
+#include <new>
 
 #include "shim/interpose/intercepted.h"
 #include "shim/libpq/definitions.h"
@@ -104,11 +105,15 @@ void LookUpAll(void* scope, void* handle, Copy* copy) {
   if (lib_version != nullptr) copy->version = static_cast<uint32_t>(lib_version());
 }
 
-// Whether connections can be told by it. A test's double of a few functions is not: each of these
-// would be one more call than its test expects.
+// Whether connections can be told by it: all that every libpq since 12 has. A test's double of a
+// few functions has not, and each of these would be one more call than its test expects.
 bool Complete(const Copy& copy) {
-  return copy.Real(Function::kPQconnectStart) != nullptr && copy.status != nullptr &&
-         copy.transaction_status != nullptr && copy.error_message != nullptr;
+  return copy.Real(Function::kPQconnectStart) != nullptr &&
+         copy.Real(Function::kPQfinish) != nullptr && copy.status != nullptr &&
+         copy.transaction_status != nullptr && copy.error_message != nullptr &&
+         copy.backend_pid != nullptr && copy.host != nullptr && copy.port != nullptr &&
+         copy.db != nullptr && copy.user != nullptr && copy.parameter_status != nullptr &&
+         copy.version != 0;
 }
 
 // The end of the function at `address`, by the symbol table.
@@ -172,20 +177,20 @@ bool Fill(void* definition, bool global, Copy* copy) {
 const Copy* Enter(void* definition, bool global) {
   if (const Copy* known = Containing(definition)) return known;
   const uint64_t removed = ReadLoaderState().removed;
-  Copy filled;
-  if (!Fill(definition, global, &filled)) return nullptr;
   const uint32_t number = copies_claimed.fetch_add(1, std::memory_order_relaxed);
   if (number >= kMaxCopies) {
     copies_claimed.store(kMaxCopies, std::memory_order_relaxed);
     return nullptr;
   }
-  // Others see an entry that is being filled with an empty range.
-  Copy* copy = &copies[number];
-  const uintptr_t begin = filled.begin;
-  filled.begin = UINTPTR_MAX;
-  *copy = filled;
+  // In its place: it is too large for a small stack. Until it is whole its range is empty.
+  Copy* copy = new (&copies[number]) Copy();
   presence[number].removed.store(removed, std::memory_order_relaxed);
-  std::atomic_ref(copy->begin).store(begin, std::memory_order_release);
+  if (!Fill(definition, global, copy)) {
+    // Given back, unless another thread has taken the next one.
+    uint32_t claimed = number + 1;
+    copies_claimed.compare_exchange_strong(claimed, number, std::memory_order_relaxed);
+    return nullptr;
+  }
   // Numbers become visible in any order.
   uint32_t used = copies_used.load(std::memory_order_relaxed);
   while (used < number + 1 &&

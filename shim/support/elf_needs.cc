@@ -5,10 +5,12 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
+
+#include "shim/support/raw_syscall.h"
 
 namespace pqleash {
 
@@ -17,27 +19,35 @@ namespace {
 constexpr uint32_t kMaxSegments = 64;
 constexpr uint32_t kMaxEntries = 512;
 
+// By the kernel alone: whoever loads an object may not have started yet.
 class File {
  public:
-  explicit File(const char* path) : fd_(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+  explicit File(const char* path)
+      : fd_(RawSyscall(SYS_openat, static_cast<uintptr_t>(AT_FDCWD),
+                       reinterpret_cast<uintptr_t>(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
   ~File() {
-    if (fd_ >= 0) close(fd_);
+    if (fd_ >= 0) RawSyscall(SYS_close, static_cast<uintptr_t>(fd_));
   }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
   bool Read(uint64_t offset, void* buffer, size_t size) const {
-    return fd_ >= 0 &&
-           pread(fd_, buffer, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size);
+    return ReadSome(offset, buffer, size) == static_cast<long>(size);
   }
   // Text at `offset`: at least `size` bytes of the field are there, zero beyond the end of the
   // file.
   void ReadText(uint64_t offset, char* buffer, size_t size) const {
-    memset(buffer, 0, size);
-    if (fd_ >= 0 && pread(fd_, buffer, size, static_cast<off_t>(offset)) < 0) buffer[0] = '\0';
+    for (size_t i = 0; i < size; ++i) buffer[i] = '\0';
+    if (ReadSome(offset, buffer, size) < 0) buffer[0] = '\0';
   }
 
  private:
-  const int fd_;
+  long ReadSome(uint64_t offset, void* buffer, size_t size) const {
+    if (fd_ < 0) return -1;
+    return RawSyscall(SYS_pread64, static_cast<uintptr_t>(fd_), reinterpret_cast<uintptr_t>(buffer),
+                      size, offset);
+  }
+
+  const long fd_;
 };
 
 struct Segments {
@@ -57,10 +67,16 @@ struct Segments {
   }
 };
 
+bool HasMagic(const ElfW(Ehdr) & header) {
+  for (int i = 0; i < SELFMAG; ++i) {
+    if (header.e_ident[i] != static_cast<unsigned char>(ELFMAG[i])) return false;
+  }
+  return true;
+}
+
 bool ReadSegments(const File& file, Segments* segments) {
-  ElfW(Ehdr) header;
-  if (!file.Read(0, &header, sizeof(header)) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
-    return false;
+  ElfW(Ehdr) header = {};
+  if (!file.Read(0, &header, sizeof(header)) || !HasMagic(header)) return false;
   constexpr int kClass = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
   if (header.e_ident[EI_CLASS] != kClass || header.e_phentsize != sizeof(ElfW(Phdr)) ||
       header.e_phnum > kMaxSegments) {

@@ -5,10 +5,15 @@
 // the host's instrumented code has written what is compared, and ours is not instrumented; others
 // count, trace or are not ready yet. What is called here is short: the compiler expands the rest.
 //
-// Of the product alone. Compiled so that no loop becomes a call of the very function that it is in.
+// Of the product alone. No loop may become a call of the very function that it is in: the pragma
+// is for gcc, -fno-builtin for clang.
 
 #include <cstddef>
 #include <cstdint>
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
+#endif
 
 // NOLINTBEGIN: the names and types are libc's
 namespace {

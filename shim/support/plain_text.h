@@ -2,8 +2,8 @@
 //
 // Comparing text without libc, for code that may run before the host does: strlen, strcmp and their
 // kin belong to whoever defines them first, and a sanitizer's runtime jumps through pointers that
-// it has not set yet. Files that use it are compiled so that no loop becomes a call of libc
-// (pqleash_start in shim/CMakeLists.txt).
+// it has not set yet. Where the compiler makes a call of a loop, it is one of our own
+// (memory_functions.cc).
 
 #ifndef PQLEASH_SHIM_SUPPORT_PLAIN_TEXT_H_
 #define PQLEASH_SHIM_SUPPORT_PLAIN_TEXT_H_

@@ -54,6 +54,7 @@ Hazards Loading() {
       // As ctypes does it: bound to the copy of libpq that the handle means.
       {"LookUpByHandle", {"look_up", "handle"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"LinkerAskedAsTheCaller", {"linker"}, {.opened = 1, .closed = 1, .failed = 0}},
+      {"LookUpWhileRelocated", {"relocated"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"OwnFunctions", {"own_functions"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"LookUpByDefaultScope", {"look_up", "default"}, {.opened = 1, .closed = 1, .failed = 0}},
       {"Plugins",
