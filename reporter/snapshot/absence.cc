@@ -51,12 +51,21 @@ std::string NotPreloaded(const std::string& environ, const std::optional<Executa
       kNamed);
 }
 
-std::string NotConnected(const std::string& environ) {
+// Whether the content of /proc/PID/status names a filter of system calls.
+bool IsFiltered(std::string_view status) {
+  return status.find("\nSeccomp:\t2") != std::string_view::npos;
+}
+
+std::string NotConnected(const std::string& environ, bool filtered) {
   if (const auto dir = Variable(environ, "PQLEASH_DIR")) {
     return fmt::format(
         "it has loaded libpq and has not connected yet; or it has, and its ledger is in {} "
         "(PQLEASH_DIR of its environment): look there with --dir",
         *dir);
+  }
+  if (filtered) {
+    return "it has loaded libpq and has not connected yet; or it had put a filter of system calls "
+           "(seccomp) around itself by then, inside of which the library stays out";
   }
   return "it has loaded libpq and has not connected yet";
 }
@@ -75,7 +84,9 @@ std::string Reason(const std::string& process) {
   if (const auto disable = Variable(environ, "PQLEASH_DISABLE"); disable == "1") {
     return "PQLEASH_DISABLE=1 is in its environment: the library does nothing there";
   }
-  if (!mapped.libpq.empty()) return NotConnected(environ);
+  if (!mapped.libpq.empty()) {
+    return NotConnected(environ, IsFiltered(ReadProcFile(process + "/status").value_or("")));
+  }
   if (executable && executable->contains_libpq) {
     return "libpq is statically linked into its executable, where a preloaded library does not see "
            "it: "

@@ -107,7 +107,10 @@ bool Ledger::MakeRoom(SectionIndex section, uint32_t count) {
       offsets_[section] + RoundUp(uint64_t{capacities_[section]} * record_size, kPage);
   const uint64_t end =
       std::min(section_end, offsets_[section] + RoundUp(uint64_t{count} * record_size, kStep));
-  if (end > begin && !preallocated_ && !Populate(begin, end)) return false;
+  if (end > begin && !preallocated_) {
+    if (may_grow_ != nullptr && !may_grow_()) return false;
+    if (!Populate(begin, end)) return false;
+  }
   const uint64_t records = (end - offsets_[section]) / record_size;
   room_[section].store(static_cast<uint32_t>(std::min<uint64_t>(records, capacities_[section])),
                        std::memory_order_release);

@@ -51,6 +51,9 @@ class Ledger {
   // of a full tmpfs ends the process with SIGBUS). False: beyond the capacity, or no space.
   bool MakeRoom(SectionIndex section, uint32_t count);
 
+  // From now on no pages are made without `may` having said so.
+  void GrowOnlyIf(bool (*may)()) { may_grow_ = may; }
+
   // Stores the magic: from now on readers take the file for a ledger. The header must be complete.
   void Publish();
 
@@ -66,6 +69,7 @@ class Ledger {
   uint32_t capacities_[kSectionCount];
   std::atomic<uint32_t> room_[kSectionCount];  // records whose pages are there
   BoundedLock lock_;
+  bool (*may_grow_)() = nullptr;  // nullptr: always
   bool preallocated_;  // the kernel lacks MADV_POPULATE_WRITE: all pages were made at once
 };
 

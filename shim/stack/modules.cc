@@ -76,10 +76,12 @@ void ReadSegments(const dl_phdr_info& info, Object* object) {
   }
 }
 
-// The main program has no name in the linker's list.
-void ReadPath(const dl_phdr_info& info, bool first, Object* object) {
+// The main program has no name in the linker's list. `program` is its path; empty: not known yet.
+void ReadPath(const dl_phdr_info& info, bool first, const char* program, Object* object) {
   if (info.dlpi_name != nullptr && info.dlpi_name[0] != '\0') {
     CopyText(info.dlpi_name, object->path);
+  } else if (first && program[0] != '\0') {
+    CopyText(program, object->path);
   } else if (first) {
     const ssize_t size = readlink("/proc/self/exe", object->path, kMaxPath - 1);
     object->path[std::max<ssize_t>(size, 0)] = '\0';
@@ -104,6 +106,7 @@ struct Modules::Seen {
   uint32_t count;
   uint32_t total;
   char line[8192];  // for a look at the kernel's names
+  const char* program;
   Object objects[kMaxLoadedModules];
 };
 
@@ -117,9 +120,12 @@ int Modules::Collect(dl_phdr_info* info, size_t, void* data) {
   const bool first = seen->total++ == 0;
   if (seen->count == kMaxLoadedModules) return 0;
   Object& object = seen->objects[seen->count];
+  object.build_id_size = 0;
+  memset(object.build_id, 0, sizeof(object.build_id));
+  object.path[0] = '\0';
   ReadSegments(*info, &object);
   if (object.end <= object.begin) return 0;
-  ReadPath(*info, first, &object);
+  ReadPath(*info, first, seen->program, &object);
   ++seen->count;
   return 0;
 }
@@ -146,11 +152,11 @@ void Modules::Follow(const LoaderState& state) {
     BoundedLockHolder lock(lock_);
     if (!lock.held() || (followed_once_ && followed_ == state)) return;
   }
-  // Too large for a thread's stack. Pages that are not touched cost nothing.
-  void* memory = mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return;
+  void* memory = TakeMemory();
+  if (memory == nullptr) return;
   auto* seen = static_cast<Seen*>(memory);
+  seen->count = seen->total = 0;
+  seen->program = program_;
   dl_iterate_phdr(Collect, seen);
   MakeAbsolute(seen);
   {
@@ -161,6 +167,28 @@ void Modules::Follow(const LoaderState& state) {
       followed_once_ = true;
     }
   }
+  GiveMemory(memory);
+}
+
+void Modules::Keep() {
+  const ssize_t size = readlink("/proc/self/exe", program_, sizeof(program_) - 1);
+  program_[std::max<ssize_t>(size, 0)] = '\0';
+  keeps_.store(true, std::memory_order_relaxed);
+}
+
+// Too large for a thread's stack. Pages that are not touched cost nothing.
+void* Modules::TakeMemory() {
+  if (void* kept = kept_.exchange(nullptr, std::memory_order_acquire)) return kept;
+  void* memory = mmap(nullptr, sizeof(Seen), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory != MAP_FAILED ? memory : nullptr;
+}
+
+void Modules::GiveMemory(void* memory) {
+  void* none = nullptr;
+  if (keeps_.load(std::memory_order_relaxed) &&
+      kept_.compare_exchange_strong(none, memory, std::memory_order_release))
+    return;
   munmap(memory, sizeof(Seen));
 }
 

@@ -5,6 +5,7 @@
 #ifndef PQLEASH_SHIM_STACK_MODULES_H_
 #define PQLEASH_SHIM_STACK_MODULES_H_
 
+#include <atomic>
 #include <cstdint>
 
 #include "shim/ledger/ledger.h"
@@ -28,6 +29,9 @@ class Modules {
  public:
   void Use(ledger::Ledger* ledger, ledger::StringHeap* strings);
 
+  // From now on Follow makes no system call: what it works in is kept, some 20 KiB of memory.
+  void Keep();
+
   // Brings map and ledger up to date when the dynamic linker has loaded or unloaded something
   // since. It asks the linker first and takes our lock afterwards: never both.
   void Follow(const LoaderState& state);
@@ -46,6 +50,8 @@ class Modules {
   };
   struct Seen;
 
+  void* TakeMemory();
+  void GiveMemory(void* memory);
   static int Collect(struct dl_phdr_info* info, size_t size, void* data);
   static void MakeAbsolute(Seen* seen);
   void Replace(const Seen& seen);
@@ -54,10 +60,13 @@ class Modules {
 
   ledger::Ledger* ledger_;
   ledger::StringHeap* strings_;
+  std::atomic<bool> keeps_;
+  std::atomic<void*> kept_;  // nullptr: none, or in use
   BoundedLock lock_;
   // Guarded by lock_.
   LoaderState followed_;
   bool followed_once_;
+  char program_[512];  // the path of the main program; empty: to be asked for
   uint32_t range_count_;
   Range ranges_[kMaxLoadedModules];
 };

@@ -10,6 +10,7 @@
 #include <ucontext.h>
 #include <unwind.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -514,6 +515,22 @@ int WalkStack(const Registers& start, void** addresses, int capacity, uint64_t g
 }
 
 }  // namespace
+
+void UseStackBelow(size_t size) noexcept {
+  const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  volatile VerifiedPages& verified = t_verified;
+  if (verified.size == 0 || here - verified.low >= verified.size) return;
+  // From above: the kernel lets a stack grow by any step, a guard page does not.
+  const uintptr_t low = (here - size) & ~(kPage - 1);
+  auto* memory = static_cast<volatile char*>(__builtin_alloca(here - low));
+  for (size_t at = here - low; at > 0; at -= std::min<size_t>(at, kPage)) memory[at - 1] = 0;
+  const uintptr_t touched = (reinterpret_cast<uintptr_t>(memory) + kPage - 1) & ~(kPage - 1);
+  if (touched >= verified.low) return;
+  const uintptr_t high = verified.low + verified.size;
+  verified.size = 0;
+  verified.low = touched;
+  verified.size = high - touched;
+}
 
 PQLEASH_READS_FOREIGN_STACK __attribute__((noinline)) int CaptureStackOfCaller(
     void** return_addresses, int capacity, uint64_t generation, CaptureResult* result) noexcept {

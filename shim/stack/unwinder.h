@@ -17,6 +17,7 @@
 #ifndef PQLEASH_SHIM_STACK_UNWINDER_H_
 #define PQLEASH_SHIM_STACK_UNWINDER_H_
 
+#include <cstddef>
 #include <cstdint>
 
 namespace pqleash::stack {
@@ -42,6 +43,11 @@ struct CaptureResult {
 // of the function whose code the call is in.
 int CaptureStackOfCaller(void** return_addresses, int capacity, uint64_t generation,
                          CaptureResult* result) noexcept;
+
+// Writes to the `size` bytes of stack below the caller's frame, so that the kernel makes them, and
+// takes them for readable in later walks of this thread. For the first thread, whose stack is let
+// grow: on another one the caller must know that there is so much.
+void UseStackBelow(size_t size) noexcept;
 
 // Stores return addresses, innermost first, beginning with the return address of the function that
 // calls it (keep that function from being inlined), and returns how many: 0 to `capacity`. Where a

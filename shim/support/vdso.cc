@@ -8,18 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shim/support/plain_text.h"
+
 namespace pqleash {
 
 namespace {
-
-// Not by libc's functions, which a host may have replaced.
-bool SameText(const char* a, const char* b) {
-  while (*a == *b && *a != '\0') {
-    ++a;
-    ++b;
-  }
-  return *a == *b;
-}
 
 bool IsElf(const ElfW(Ehdr) & header) {
   const unsigned char* ident = header.e_ident;
@@ -77,7 +70,7 @@ void* FindVdsoFunction(const void* image_begin, const char* name) {
   const auto* end = reinterpret_cast<const ElfW(Sym)*>(strings);
   for (const ElfW(Sym)* symbol = symbols; symbol + 1 <= end; ++symbol) {
     if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC) continue;
-    if (symbol->st_name >= strings_size || !SameText(strings + symbol->st_name, name)) continue;
+    if (symbol->st_name >= strings_size || !plain::Same(strings + symbol->st_name, name)) continue;
     return const_cast<char*>(image.At<char>(symbol->st_value));
   }
   return nullptr;

@@ -12,6 +12,7 @@
 #include "shim/support/clock.h"
 #include "shim/support/hash.h"
 #include "shim/tracker/process.h"
+#include "shim/tracker/sandbox.h"
 
 namespace pqleash::tracker {
 
@@ -126,6 +127,8 @@ Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& 
   const uint64_t policies = PoliciesFor(process, attempt, destination, call_site);
   caps.Open(call.slot);
   if (policies == 0) return {Admission::kProceed, 0};
+  // Counting and waiting take system calls that a filter may kill for.
+  if (FilterExpected() && FilterCame()) return {Admission::kProceed, 0};
   const bool asynchronous = attempt.IsAsynchronous();
   // A moment ago: when the connect, or the reset, began.
   const uint64_t now = process.connections.At(call.slot).started_ns;

@@ -15,6 +15,14 @@ class Process;
 // path, or empty.
 void WatchExit(const char* report_at_exit) noexcept;
 
+// At the first connect of a process whose state was made before main: the handler is to run before
+// those that the host has registered since.
+void WatchExitAgain() noexcept;
+
+// Where the process is to wait for an examiner at its end, and only ancestors may look
+// (kernel.yama.ptrace_scope), the examiner is let in.
+void AllowExaminer(const Process& process) noexcept;
+
 // A connection was made, or used for the first time. Where the process is to wait for an examiner
 // at its end (Settings::hold_at_exit_ms), registers the handler that waits, up to a bound: exit
 // handlers and destructors run in the reverse order of their registration, and the memory is to be

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,12 +20,15 @@
 #include "shim/ledger/directory.h"
 #include "shim/libpq/copies.h"
 #include "shim/log/log.h"
+#include "shim/stack/capture.h"
 #include "shim/stack/script/interpreters.h"
+#include "shim/stack/unwinder.h"
 #include "shim/support/clock.h"
 #include "shim/support/host_state.h"
 #include "shim/support/stack_room.h"
 #include "shim/support/text.h"
 #include "shim/tracker/exit.h"
+#include "shim/tracker/sandbox.h"
 
 namespace pqleash::tracker {
 
@@ -144,6 +148,12 @@ Process* Process::CurrentOrCreate() noexcept {
   if (Process* process = Current()) return process;
   if (stays_out.load(std::memory_order_relaxed)) return nullptr;
   const HostStateKeeper keeper;
+  // Whoever is in a sandbox of its own making by now would be killed for what follows, and for a
+  // word about it in the log.
+  if (FilterCame()) {
+    stays_out.store(true, std::memory_order_relaxed);
+    return nullptr;
+  }
   if (!StackHasRoom(kStackForConfiguration)) return nullptr;
   const pid_t self = getpid();
   constexpr int kMaxTurns = 100'000;
@@ -182,6 +192,7 @@ Process* Process::Create() noexcept {
           owned_->store(1, std::memory_order_relaxed);
           current_.store(process, std::memory_order_release);
           WatchExit(settings.report_at_exit);
+          if (FilterExpected()) process->Prepare();
           return process;
         }
       }
@@ -203,6 +214,38 @@ Process* Process::Allocate(const Settings& settings) {
   new (&process->caps) caps::Caps();
   new (&process->survey) Survey(process);
   return process;
+}
+
+// For what most programs come to. Beyond it is asked whether a filter has come: see MayGrow.
+void Process::Prepare() {
+  constexpr uint32_t kSitesAhead = 256;
+  constexpr uint32_t kFramesASite = 32;
+  constexpr uint32_t kStringBytesAhead = 64 * 1024;
+  constexpr size_t kStackAhead = size_t{128} * 1024;
+  constexpr rlim_t kWideStack = rlim_t{1024} * 1024;
+  constexpr struct {
+    ledger::SectionIndex section;
+    uint32_t count;
+  } kAhead[] = {{ledger::kConnections, 1'024},
+                {ledger::kCallSites, kSitesAhead},
+                {ledger::kFrames, kSitesAhead * kFramesASite},
+                {ledger::kScriptFrames, kSitesAhead},
+                {ledger::kModules, 256},
+                {ledger::kTargets, 64},
+                {ledger::kStrings, kStringBytesAhead}};
+  for (const auto& [section, count] : kAhead)
+    ledger.MakeRoom(section, std::min(count, ledger.capacity(section)));
+  ledger.GrowOnlyIf([] { return !FilterCame(); });
+  // The pages of the stack that are above this: looked at once, readable from then on.
+  stack::Stack stack;
+  const LoaderState loader = ReadLoaderState();
+  stack::CaptureFrom(__builtin_return_address(0), settings.stack_depth, loader, &stack);
+  rlimit limit = {};
+  if (gettid() == getpid() && getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur >= kWideStack)
+    stack::UseStackBelow(kStackAhead);
+  modules.Keep();
+  modules.Follow(loader);
+  AllowExaminer(*this);
 }
 
 bool Process::MapLedger(const Identity& identity, int* opened_directory) {

@@ -83,6 +83,7 @@ class Process {
   bool MapLedger(const Identity& identity, int* directory);
   void BeginCaps(const Identity& identity, int directory);
   void FillHeader(const Identity& identity);
+  void Prepare();
   void UseTables();
 
   static std::atomic<Process*> current_;

@@ -18,6 +18,7 @@
 #include "shim/tracker/exit.h"
 #include "shim/tracker/inheritance.h"
 #include "shim/tracker/process.h"
+#include "shim/tracker/sandbox.h"
 #include "shim/tracker/verdict.h"
 
 namespace pqleash::tracker {
@@ -39,8 +40,8 @@ constinit thread_local ThreadState thread __attribute__((tls_model("initial-exec
 
 const ThreadState& ThisThread(const Process* process) {
   if (thread.owner != process) {
-    thread.tid = gettid();
-    prctl(PR_GET_NAME, thread.name);
+    thread.tid = ThreadId();
+    if (!FilterExpected()) prctl(PR_GET_NAME, thread.name);
     thread.owner = process;
   }
   return thread;
@@ -209,6 +210,7 @@ ConnectCall BeginOpen(const libpq::Attempt& attempt, const Caller& caller) noexc
   call.way = service.way;
   call.process = Process::CurrentOrCreate();
   if (call.process == nullptr) return call;
+  if (FilterExpected()) WatchExitAgain();
   const uint32_t number = libpq::Number(service.copy);
   call.process->BookLibpq(number, service.way);
   const ThreadState& self = ThisThread(call.process);

@@ -10,7 +10,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 
@@ -18,6 +17,7 @@
 #include <cstddef>
 
 #include "tests/faults/programs/nth.h"
+#include "tests/faults/programs/unnamed_prctl.h"
 
 // From within these bytes the filter lets everything through.
 extern "C" long RealCall(long number, const long long* arguments);
@@ -123,8 +123,8 @@ void Install() {
   };
   const sock_fprog filter = {sizeof(program) / sizeof(program[0]),
                              const_cast<sock_filter*>(program)};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+  if (faults::UnnamedPrctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      faults::UnnamedPrctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
     _exit(99);
 }
 

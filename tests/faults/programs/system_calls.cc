@@ -4,11 +4,12 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sys/prctl.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "tests/faults/programs/unnamed_prctl.h"
 
 namespace faults {
 
@@ -21,8 +22,8 @@ bool Deny(std::span<const int> numbers, int error) {
   }
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
   const sock_fprog filter = {static_cast<unsigned short>(program.size()), program.data()};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  return UnnamedPrctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         UnnamedPrctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 }  // namespace faults

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The state of a process that may put a filter around itself is made before main.
+
+#include "shim/config/environment.h"
+#include "shim/tracker/process.h"
+#include "shim/tracker/sandbox.h"
+
+namespace pqleash::tracker {
+
+namespace {
+
+__attribute__((constructor)) void Prepare(int argc, char** argv, char** environment) {
+  if (!LookForFilterMakers(argc, argv, environment) || config::Disabled()) return;
+  Process::CurrentOrCreate();
+}
+
+}  // namespace
+
+}  // namespace pqleash::tracker

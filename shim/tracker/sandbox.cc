@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/tracker/sandbox.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "shim/support/elf_imports.h"
+#include "shim/support/plain_text.h"
+#include "shim/support/raw_syscall.h"
+
+// Bound by the linker where the program starts with a libpq; else null.
+extern "C" int PQlibVersion() __attribute__((weak));
+
+namespace pqleash::tracker {
+
+namespace {
+
+// What a filter is made with: prctl(2), seccomp(2) by way of syscall(2), seccomp_load(3).
+constexpr const char* kFilterMakers[] = {"prctl", "syscall", "seccomp_load", nullptr};
+// A sanitizer's runtime may not have begun when our constructor runs, and calls of libc's functions
+// go through it.
+constexpr const char* kRuntimes[] = {"__asan_init",   "__tsan_init", "__msan_init",
+                                     "__hwasan_init", "__lsan_init", nullptr};
+
+// A program that has its own of these may lean on what it has not set up before main.
+constexpr const char* kReplaced[] = {"dlsym", "dl_iterate_phdr",    "open",   "openat", "read",
+                                     "mmap",  "pthread_mutex_lock", "getenv", "memcpy", "strlen",
+                                     nullptr};
+
+constinit bool makes_filters = false;  // the executable may
+constinit bool prepares = false;       // and everything is made ready for it
+constinit Filters at_start = {};
+
+// The number in the line that begins with `name`; -1: there is none.
+int32_t NumberIn(const char* text, const char* name) {
+  for (const char* line = text; *line != '\0';) {
+    if (const char* c = plain::After(line, name)) {
+      while (*c == ' ' || *c == '\t') ++c;
+      int32_t number = 0;
+      for (; *c >= '0' && *c <= '9' && number < 1'000'000; ++c) number = number * 10 + (*c - '0');
+      return number;
+    }
+    while (*line != '\0' && *line != '\n') ++line;
+    if (*line == '\n') ++line;
+  }
+  return -1;
+}
+
+// open, read and close are what the dynamic linker has just loaded us with.
+Filters ReadFilters() {
+  static constexpr char kPath[] = "/proc/thread-self/status";
+  const long fd = RawSyscall(SYS_openat, static_cast<uintptr_t>(AT_FDCWD),
+                             reinterpret_cast<uintptr_t>(kPath), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  char text[4096];
+  const long size = RawSyscall(SYS_read, static_cast<uintptr_t>(fd),
+                               reinterpret_cast<uintptr_t>(text), sizeof(text) - 1);
+  RawSyscall(SYS_close, static_cast<uintptr_t>(fd));
+  text[size > 0 ? size : 0] = '\0';
+  return FiltersIn(text);
+}
+
+// The vector that the kernel put behind the environment; nullptr: `environment` is not the one that
+// the process was started with, since it does not follow the arguments.
+const ElfW(auxv_t) * FindAuxiliaryVector(int argc, char** argv, char** environment) {
+  if (argc < 1 || environment != argv + argc + 1 || argv[argc] != nullptr) return nullptr;
+  while (*environment != nullptr) ++environment;
+  return reinterpret_cast<const ElfW(auxv_t)*>(environment + 1);
+}
+
+}  // namespace
+
+Filters FiltersIn(const char* status) {
+  const int32_t mode = NumberIn(status, "Seccomp:");
+  const int32_t count = NumberIn(status, "Seccomp_filters:");  // since Linux 5.9
+  return {mode > 0 ? mode : 0, count > 0 ? count : 0};
+}
+
+bool LookForFilterMakers(int argc, char** argv, char** environment) {
+  const ElfW(auxv_t)* entry = FindAuxiliaryVector(argc, argv, environment);
+  if (entry == nullptr) return false;
+  const ElfW(Phdr)* headers = nullptr;
+  size_t count = 0;
+  for (; entry->a_type != AT_NULL; ++entry) {
+    if (entry->a_type == AT_PHDR) headers = reinterpret_cast<const ElfW(Phdr)*>(entry->a_un.a_val);
+    if (entry->a_type == AT_PHNUM) count = entry->a_un.a_val;
+    if (entry->a_type == AT_SECURE && entry->a_un.a_val != 0) return false;
+  }
+  if (headers == nullptr || !ImportsOneOf(headers, count, kFilterMakers)) return false;
+  if (ImportsOneOf(headers, count, kRuntimes) || ExportsOneOf(headers, count, kReplaced))
+    return false;
+  makes_filters = true;
+  prepares = PQlibVersion != nullptr;
+  at_start = ReadFilters();
+  return prepares;
+}
+
+bool FilterExpected() { return prepares; }
+
+bool FilterCame() {
+  if (!makes_filters) return false;
+  const Filters now = ReadFilters();
+  return now.mode > at_start.mode || now.count > at_start.count;
+}
+
+int32_t ThreadId() {
+  if (!prepares) return gettid();
+  // glibc keeps the thread's number, and notes it in a mutex as its owner: no system call.
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  if (pthread_mutex_lock(&mutex) != 0) return 0;
+  const int32_t owner = mutex.__data.__owner;
+  pthread_mutex_unlock(&mutex);
+  return owner;
+}
+
+}  // namespace pqleash::tracker
