@@ -15,11 +15,11 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "shim/ledger/layout.h"
 #include "shim/support/hash.h"
+#include "shim/support/text.h"
 
 namespace pqleash::ledger {
 
@@ -36,12 +36,12 @@ struct DeadLedger {
 
 // <pid>-<ticks>[.<n>].ledger
 bool ParseName(const char* name, pid_t* pid) {
-  char* end = nullptr;
-  const long number = strtol(name, &end, 10);
+  const char* end = nullptr;
+  const auto number = LeadingNumber<pid_t>(name, 10, &end);
   const char* suffix = strstr(end, kFileSuffix);
-  if (number <= 0 || number > INT32_MAX || *end != '-') return false;
+  if (number <= 0 || *end != '-') return false;
   if (suffix == nullptr || strcmp(suffix, kFileSuffix) != 0) return false;
-  *pid = static_cast<pid_t>(number);
+  *pid = number;
   return true;
 }
 

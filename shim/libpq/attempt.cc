@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "shim/support/hash.h"
@@ -124,9 +123,9 @@ uint64_t HashEnvironment(uint64_t hash) {
 
 // connectDBComplete() of fe-connect.c.
 uint32_t EffectiveTimeout(const char* text) {
-  const long seconds = strtol(text, nullptr, 10);
+  const auto seconds = LeadingNumber<int32_t>(text, 10);
   if (seconds <= 0) return 0;
-  return seconds < 2 ? 2 : static_cast<uint32_t>(seconds > INT32_MAX ? INT32_MAX : seconds);
+  return seconds < 2 ? 2 : static_cast<uint32_t>(seconds);
 }
 
 template <size_t size>

@@ -10,8 +10,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+
+#include "shim/support/text.h"
 
 namespace pqleash {
 
@@ -58,8 +59,8 @@ ProcessMarks ReadMarks(pid_t pid) noexcept {
   if (fields == nullptr) return {};
   const char* start = Skip(fields + 1, 1 + 22 - 3);
   const char* stack = Skip(start, 28 - 22);
-  return {start != nullptr ? strtoull(start, nullptr, 10) : 0,
-          stack != nullptr ? strtoull(stack, nullptr, 10) : 0};
+  return {start != nullptr ? LeadingNumber<uint64_t>(start, 10) : 0,
+          stack != nullptr ? LeadingNumber<uint64_t>(stack, 10) : 0};
 }
 
 bool SameProcess(const ProcessMarks& a, const ProcessMarks& b) {

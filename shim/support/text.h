@@ -3,6 +3,7 @@
 #ifndef PQLEASH_SHIM_SUPPORT_TEXT_H_
 #define PQLEASH_SHIM_SUPPORT_TEXT_H_
 
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 
@@ -14,6 +15,19 @@ void CopyText(const char* text, char (&field)[size]) {
   const size_t length = strnlen(text, size - 1);
   memcpy(field, text, length);
   field[length] = '\0';
+}
+
+// The number that `text` begins with, behind blanks; 0: with none, or it is beyond Number. `end`
+// gets where it ends, unless nullptr. As strtol and its kin do it, which a newer glibc's headers
+// turn into functions that an older glibc does not have; and whatever the locale.
+template <typename Number>
+Number LeadingNumber(const char* text, int base, const char** end = nullptr) {
+  text += strspn(text, " \t\n\v\f\r");
+  if (text[0] == '+' && text[1] != '-') ++text;
+  Number number = 0;
+  const std::from_chars_result result = std::from_chars(text, text + strlen(text), number, base);
+  if (end != nullptr) *end = result.ptr;
+  return result.ec == std::errc() ? number : Number{0};
 }
 
 // Puts '?' in the place of control characters, those of C1 in UTF-8 included: what is left is one

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -114,7 +113,7 @@ void ReadSettings(const Identity& identity, Settings* settings,
   *settings = {};
   policies->count = 0;
   const char* run = config::Variable("PQLEASH_RUN");
-  settings->run_id = run != nullptr ? strtoull(run, nullptr, 16) : 0;
+  settings->run_id = run != nullptr ? LeadingNumber<uint64_t>(run, 16) : 0;
   try {
     file.Take(config::MarkOf(config::Variable("PQLEASH_CONFIG")));
     const config::Loaded loaded = LoadConfiguration(identity);

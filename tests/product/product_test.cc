@@ -110,6 +110,20 @@ TEST(Product, NeedsLibcAlone) {
   }
 }
 
+// Where it is built does not decide where it can be loaded: a version of glibc that the library
+// asks for, and that an image lacks, ends every program that it is preloaded into. 2.35 is that of
+// _dl_find_object, which the unwinder of gcc 12 and later, linked statically, looks modules up
+// with; from 2.34 on is what was libpthread's before. Newer headers turn strtol and sscanf into
+// functions of 2.38: std::from_chars instead.
+TEST(Product, AsksForNoNewerGlibcThan235) {
+  const Lines versions = Matches(Readelf("--version-info"), "Name: GLIBC_2\\.([0-9]+)");
+  EXPECT_FALSE(versions.empty());
+  for (const std::string& minor : versions) {
+    EXPECT_LE(std::stoi(minor), 35)
+        << "GLIBC_2." << minor << " is asked for: `nm -D` names by whom";
+  }
+}
+
 TEST(Product, HasNoSearchPath) {
   const std::string dynamic = Readelf("--dynamic");
   EXPECT_EQ(dynamic.find("(RPATH)"), std::string::npos);
