@@ -176,7 +176,10 @@ Running LookAtProcess(int32_t pid, const std::string& directory) {
 std::vector<Check> Judge(const Running& running) {
   if (running.snapshot) return JudgeLedger(*running.snapshot, running.mapped);
   if (running.mapped.library) {
-    return {Warn("ledger", running.why_no_ledger, "try again when the process has connected")};
+    return {Warn("ledger", running.why_no_ledger,
+                 running.mapped.libpq.empty()
+                     ? "try again if it loads libpq and connects through it"
+                     : "try again when the process has connected")};
   }
   return {Fail("ledger", running.why_no_ledger,
                running.may_look ? "`pqleash doctor -- COMMAND` tries it with a new process"

@@ -61,6 +61,18 @@ bool Defines(Elf* elf, const char* wanted) {
   return false;
 }
 
+bool HasSection(Elf* elf, const char* wanted) {
+  size_t names = 0;
+  if (elf_getshdrstrndx(elf, &names) != 0) return false;
+  for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf, section)) != nullptr;) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr) continue;
+    const char* name = elf_strptr(elf, names, header.sh_name);
+    if (name != nullptr && std::strcmp(name, wanted) == 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<Executable> ReadExecutable(const std::string& path) {
@@ -74,6 +86,8 @@ std::optional<Executable> ReadExecutable(const std::string& path) {
     result.emplace();
     result->interpreter = Interpreter(elf.get());
     result->contains_libpq = Defines(elf.get(), kConnect);
+    result->of_go = HasSection(elf.get(), ".gopclntab") || HasSection(elf.get(), ".go.buildinfo");
+    result->bits = gelf_getclass(elf.get()) == ELFCLASS32 ? 32 : 64;
     result->privileged = (status.st_mode & (S_ISUID | S_ISGID)) != 0;
   }
   close(fd);

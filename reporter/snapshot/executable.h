@@ -13,6 +13,8 @@ struct Executable {
   std::string interpreter;      // dynamic linker; empty: statically linked
   bool contains_libpq = false;  // defines PQconnectdb itself, as far as its symbols were kept
   bool privileged = false;      // set-user-ID or set-group-ID
+  bool of_go = false;           // Go's linker made it
+  int bits = 64;                // word size: 32 or 64
 };
 
 // No value: cannot be read, or is not an ELF file.

@@ -84,6 +84,31 @@ TEST_F(EndToEnd, ReportNamesFunctionFileAndLineOfALeak) {
   EXPECT_EQ(innermost["line"], LineOf(orders.Wait(), "WriteAuditRecord"));
 }
 
+// A driver of its own over TCP, as asyncpg, JDBC, pgx and node-postgres have it.
+TEST_F(EndToEnd, WhoDoesWithoutLibpqIsToldSo) {
+  const std::string script =
+      "import os, socket, sys\n"
+      "s = socket.create_connection((sys.argv[1], int(os.environ['PGPORT'])))\n"
+      "print('pid', os.getpid(), flush=True)\n"
+      "sys.stdin.read()\n";
+  Command command =
+      observed_.UnderRun({"/usr/bin/python3", "-c", script, getenv("PQLEASH_TEST_TCP_HOST")});
+  command.hold_input = true;
+  Subprocess run(command);
+  ASSERT_TRUE(run.WaitForOutput("\n"));
+  const std::string child = run.output().substr(4, run.output().find('\n') - 4);
+  const auto said = [&](const std::string& pid) {
+    return std::regex_replace(observed_.Tool({"report", "--pid", pid}).err, std::regex("\\s+"),
+                              " ");
+  };
+  EXPECT_NE(said(child).find("it has 1 connection to port"), std::string::npos) << said(child);
+  EXPECT_NE(said(child).find("has not loaded libpq"), std::string::npos);
+  const std::string parent = said(std::to_string(run.pid()));
+  EXPECT_NE(parent.find("look at process " + child), std::string::npos) << parent;
+  run.CloseInput();
+  EXPECT_EQ(run.Wait().exit_code, 0);
+}
+
 TEST_F(EndToEnd, EachConnectionNamesItsBackend) {
   Subprocess orders(Orders({"3", "0"}));
   ASSERT_TRUE(orders.WaitForOutput("ready"));
