@@ -20,6 +20,7 @@
 #include "reporter/server/budget.h"
 #include "reporter/server/measured_need.h"
 #include "shim/config/config.h"
+#include "shim/config/default_directory.h"
 #include "shim/config/file.h"
 #include "shim/config/values.h"
 
@@ -95,6 +96,7 @@ config::Loaded LoadConfiguration(const CheckOptions& options,
     return text;
   };
   surroundings.uid = geteuid();
+  surroundings.directory = config::FindDefaultDirectory(geteuid()).path;
   return config::Load(surroundings);
 }
 

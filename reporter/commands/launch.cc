@@ -92,6 +92,8 @@ std::optional<std::string> UsableLibrary(const Launch& launch, std::string* prob
 
 std::vector<std::string> RecordingProblems(const std::string& directory) {
   std::vector<std::string> problems;
+  if (const auto notice = DirectoryNotice(directory))
+    problems.push_back(*notice + "; remove the former as root, or set PQLEASH_DIR");
   if (const auto problem = DirectoryProblem(directory)) {
     problems.push_back(fmt::format("{}; nothing will be recorded", *problem));
   }

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "reporter/snapshot/proc_files.h"
+#include "shim/config/default_directory.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -133,9 +134,17 @@ std::optional<std::string> LibraryProblem(const std::string& library) {
   return std::nullopt;
 }
 
+std::optional<std::string> DirectoryNotice(const std::string& directory) {
+  if (!directory.empty()) return std::nullopt;
+  const config::DefaultDirectory usual = config::FindDefaultDirectory(geteuid());
+  if (usual.taken.empty()) return std::nullopt;
+  return fmt::format("ledger directory {} belongs to somebody else: {} is used", usual.taken,
+                     usual.path);
+}
+
 std::optional<std::string> DirectoryProblem(const std::string& directory) {
   const std::string path =
-      directory.empty() ? fmt::format("/dev/shm/pqleash-{}", geteuid()) : directory;
+      directory.empty() ? config::FindDefaultDirectory(geteuid()).path : directory;
   struct stat status;
   if (lstat(path.c_str(), &status) != 0) {
     if (errno != ENOENT) {

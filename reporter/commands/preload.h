@@ -33,6 +33,10 @@ std::optional<std::string> FindLibrary();
 // Why `library` cannot be preloaded; no value: it can, as far as can be seen.
 std::optional<std::string> LibraryProblem(const std::string& library);
 
+// That the usual directory is somebody else's, and which one is used; no value: it is not, or
+// `directory` is configured.
+std::optional<std::string> DirectoryNotice(const std::string& directory);
+
 // Why the library could not write ledgers in `directory` (empty: the default); no value: it can.
 std::optional<std::string> DirectoryProblem(const std::string& directory);
 

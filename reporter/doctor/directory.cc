@@ -8,6 +8,7 @@
 
 #include "reporter/commands/collect.h"
 #include "reporter/commands/preload.h"
+#include "shim/config/default_directory.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -55,7 +56,8 @@ Check JudgeLedgers(const LedgerDirectory& directory) {
 
 LedgerDirectory LookAtDirectory(const std::string& configured) {
   LedgerDirectory directory;
-  directory.path = configured.empty() ? fmt::format("/dev/shm/pqleash-{}", geteuid()) : configured;
+  directory.path = configured.empty() ? config::FindDefaultDirectory(geteuid()).path : configured;
+  directory.notice = DirectoryNotice(configured).value_or("");
   directory.problem = DirectoryProblem(configured).value_or("");
   if (!directory.problem.empty()) return directory;
   directory.exists = access(directory.path.c_str(), F_OK) == 0;
@@ -81,6 +83,10 @@ std::vector<Check> Judge(const LedgerDirectory& directory) {
   if (!directory.problem.empty()) {
     return {Fail(kWhat, directory.problem,
                  "correct it, or set PQLEASH_DIR to a directory of this user's, mode 0700")};
+  }
+  if (!directory.notice.empty()) {
+    return {Warn(kWhat, directory.notice, "remove it as root, or set PQLEASH_DIR"),
+            JudgeSpace(directory)};
   }
   if (!directory.exists) {
     return {Ok(kWhat, fmt::format("{} is made at the first connect", directory.path)),

@@ -16,6 +16,7 @@ namespace pqleash::reporter {
 struct LedgerDirectory {
   std::string path;
   std::string problem;  // why no ledger can be written there; empty: it can
+  std::string notice;   // that the usual one is somebody else's; empty: it is not
   bool exists = false;
   std::optional<uint64_t> free_bytes;  // of its file system, for this user
   uint64_t living = 0;                 // ledgers

@@ -112,20 +112,27 @@ uid_t ReadingUid() {
 }
 
 std::vector<std::string> LedgerDirectories(const std::string& configured, uid_t uid,
-                                           const std::string& shm) {
+                                           const config::DirectoryRoots& roots) {
   if (!configured.empty()) return {configured};
   std::vector<std::string> directories;
+  const auto add = [&](const std::string& path) {
+    if (std::find(directories.begin(), directories.end(), path) == directories.end())
+      directories.push_back(path);
+  };
   if (uid == 0) {
-    if (const Directory directory{opendir(shm.c_str())}) {
+    if (const Directory directory{opendir(roots.shm.c_str())}) {
       for (const std::string& name : NamesIn(directory.get())) {
-        if (OwnerByName(name)) directories.push_back(fmt::format("{}/{}", shm, name));
+        const std::optional<uid_t> owner = OwnerByName(name);
+        if (!owner) continue;
+        add(fmt::format("{}/{}", roots.shm, name));
+        // Where a user's is somebody else's, that user's is elsewhere.
+        for (const std::string& path : config::DefaultDirectories(*owner, roots)) {
+          if (access(path.c_str(), F_OK) == 0) add(path);
+        }
       }
     }
   }
-  const std::string own = fmt::format("{}/{}{}", shm, kDirectoryPrefix, uid);
-  if (std::find(directories.begin(), directories.end(), own) == directories.end()) {
-    directories.push_back(own);
-  }
+  for (const std::string& path : config::DefaultDirectories(uid, roots)) add(path);
   return directories;
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "reporter/snapshot/ledger_error.h"
+#include "shim/config/default_directory.h"
 
 namespace pqleash::reporter {
 
@@ -45,10 +46,10 @@ struct LedgerListing {
 // every file: as root, or with CAP_DAC_READ_SEARCH, as pqleash.service.
 uid_t ReadingUid();
 
-// The directories to look in: `configured` if it is not empty (PQLEASH_DIR), otherwise
-// <shm>/pqleash-<uid>, and for 0 (ReadingUid) those of all users.
+// The directories to look in: `configured` if it is not empty (PQLEASH_DIR), otherwise those of
+// config::DefaultDirectories, and for 0 (ReadingUid) those of all users who have one in /dev/shm.
 std::vector<std::string> LedgerDirectories(const std::string& configured, uid_t uid,
-                                           const std::string& shm = "/dev/shm");
+                                           const config::DirectoryRoots& roots = {});
 
 // Opens one of these directories for reading; one called pqleash-<uid> must belong to that user, be
 // no link and not be writable for others. -1: `problem` says why, or has no value where there is no

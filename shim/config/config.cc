@@ -197,7 +197,9 @@ caps::Kind KindOf(std::string_view key) {
 class Loader {
  public:
   explicit Loader(const Surroundings& surroundings) : surroundings_(surroundings) {
-    loaded_.config.dir = fmt::format("/dev/shm/pqleash-{}", surroundings.uid);
+    loaded_.config.dir = surroundings.directory;
+    if (surroundings.directory.empty())
+      loaded_.config.dir = fmt::format("/dev/shm/pqleash-{}", surroundings.uid);
     SetService(loaded_.config, surroundings.executable.substr(0, 63));
     if (loaded_.config.service.empty()) loaded_.config.service = "unknown";
     std::fill(sources_, sources_ + kSettingCount, "default");

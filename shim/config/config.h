@@ -73,6 +73,7 @@ struct Surroundings {
   std::function<std::optional<std::string>(const std::string& path, std::string* error)> read_file;
   uint32_t uid = 0;
   std::string executable;  // base name; the default of `service`
+  std::string directory;   // the default of `dir`; empty: /dev/shm/pqleash-<uid>
 };
 
 // Reads the file that PQLEASH_CONFIG names, if any, then the variables, which win over it. Never

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "shim/config/config.h"
+#include "shim/config/default_directory.h"
 #include "shim/config/environment.h"
 #include "shim/config/file.h"
 #include "shim/config/file_change.h"
@@ -49,6 +50,7 @@ config::Loaded LoadConfiguration(const Identity& identity) {
   surroundings.environment = config::Variable;
   surroundings.read_file = config::ReadConfigFile;
   surroundings.uid = identity.uid;
+  surroundings.directory = config::FindDefaultDirectory(identity.uid).path;
   surroundings.executable = identity.ExecutableName();
   return config::Load(surroundings);
 }
@@ -67,6 +69,13 @@ void AdoptPolicies(const config::Loaded& loaded, caps::Configured* policies) {
 void Announce(const config::Loaded& loaded, const Identity& identity) {
   for (const std::string& problem : loaded.problems)
     log::Write(log::Level::kError, log::Event::kConfigProblem, "%s", problem.c_str());
+  const config::DefaultDirectory usual = config::FindDefaultDirectory(identity.uid);
+  if (!usual.taken.empty() && usual.path == loaded.config.dir) {
+    log::Write(log::Level::kWarn, log::Event::kConfigProblem,
+               "%s belongs to somebody else: ledgers and caps of this user are in %s; remove the "
+               "former as root, or set PQLEASH_DIR",
+               usual.taken.c_str(), usual.path.c_str());
+  }
   if (!log::Enabled(log::Level::kInfo)) return;
   std::string line = fmt::format("pqleash {} in {}:", PQLEASH_VERSION, identity.ExecutableName());
   for (const auto& setting : loaded.effective) {

@@ -78,8 +78,9 @@ TEST(LedgerDirectoriesTest, RootLooksAtAllUsers) {
   for (const char* name : {"pqleash-1000", "pqleash-33", "pqleash-", "pqleash-x", "other"}) {
     std::filesystem::create_directory(shm.Path(name));
   }
-  EXPECT_THAT(LedgerDirectories("", 33, shm.path()), ElementsAre(shm.Path("pqleash-33")));
-  EXPECT_THAT(LedgerDirectories("", 0, shm.path()),
+  const config::DirectoryRoots roots = {shm.path(), shm.Path("none"), shm.Path("none")};
+  EXPECT_THAT(LedgerDirectories("", 33, roots), ElementsAre(shm.Path("pqleash-33")));
+  EXPECT_THAT(LedgerDirectories("", 0, roots),
               ElementsAre(shm.Path("pqleash-1000"), shm.Path("pqleash-33"), shm.Path("pqleash-0")));
 }
 

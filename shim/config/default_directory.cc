@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/config/default_directory.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+namespace pqleash::config {
+
+namespace {
+
+enum class Whose { kNobodys, kTheirs, kOthers };  // kNobodys: there is none
+
+// No link is followed.
+Whose OwnerOf(const std::string& path, uid_t uid, struct stat* status) {
+  if (fstatat(AT_FDCWD, path.c_str(), status, AT_SYMLINK_NOFOLLOW) != 0) return Whose::kNobodys;
+  return S_ISDIR(status->st_mode) && status->st_uid == uid ? Whose::kTheirs : Whose::kOthers;
+}
+
+Whose OwnerOf(const std::string& path, uid_t uid) {
+  struct stat status;
+  return OwnerOf(path, uid, &status);
+}
+
+bool IsPrivate(const std::string& path, uid_t uid) {
+  struct stat status;
+  return OwnerOf(path, uid, &status) == Whose::kTheirs && (status.st_mode & 077) == 0;
+}
+
+// In the order in which they are taken.
+std::vector<std::string> Candidates(uid_t uid, const DirectoryRoots& roots) {
+  std::vector<std::string> candidates = {fmt::format("{}/pqleash-{}", roots.shm, uid)};
+  const std::string own = fmt::format("{}/{}", roots.run, uid);
+  if (IsPrivate(own, uid)) candidates.push_back(fmt::format("{}/pqleash-{}", own, uid));
+  candidates.push_back(fmt::format("{}/pqleash-{}", roots.tmp, uid));
+  return candidates;
+}
+
+}  // namespace
+
+DefaultDirectory FindDefaultDirectory(uid_t uid, const DirectoryRoots& roots) {
+  const std::vector<std::string> candidates = Candidates(uid, roots);
+  const auto free = std::find_if(candidates.begin(), candidates.end(), [&](const auto& path) {
+    return OwnerOf(path, uid) != Whose::kOthers;
+  });
+  if (free == candidates.begin() || free == candidates.end()) return {candidates.front(), ""};
+  return {*free, candidates.front()};
+}
+
+std::vector<std::string> DefaultDirectories(uid_t uid, const DirectoryRoots& roots) {
+  std::vector<std::string> directories = {FindDefaultDirectory(uid, roots).path};
+  for (const std::string& path : Candidates(uid, roots)) {
+    if (path != directories.front() && OwnerOf(path, uid) == Whose::kTheirs)
+      directories.push_back(path);
+  }
+  return directories;
+}
+
+}  // namespace pqleash::config
