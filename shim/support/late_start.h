@@ -5,9 +5,10 @@
 
 namespace pqleash {
 
-// Runs the constructors of the libstdc++ inside this library, which allocate (the memory for
-// exceptions that are thrown when there is none) and register exit handlers. Once, by one thread,
-// before anything of the library that throws or uses the heap; in a fork's child they have run.
+// Runs the constructors of the libstdc++ inside this library, which register exit handlers, and
+// take memory for exceptions that are thrown when there is none: of this library's own, since a
+// host's heap may be exhausted or counted. Once, by one thread, before anything of the library that
+// throws or uses the heap; in a fork's child they have run.
 void RunLateStart() noexcept;
 
 }  // namespace pqleash
