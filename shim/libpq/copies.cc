@@ -16,6 +16,7 @@
 #include "shim/support/hash.h"
 #include "shim/support/linker.h"
 #include "shim/support/own_code.h"
+#include "shim/support/start_scope.h"
 #include "shim/support/text.h"
 
 namespace pqleash::libpq {
@@ -69,39 +70,33 @@ int FindRange(dl_phdr_info* info, size_t, void* data) {
   return 1;
 }
 
-// Looks `name` up in `handle`. Our own wrappers are no answer: a look-up through the main program's
-// handle reaches the global scope, where they come first.
-template <typename Pointer>
-void LookUp(void* handle, const char* name, Pointer* result) {
-  void* found = linker::LookUp(handle, name);
-  *result = OwnCode(found) ? nullptr : reinterpret_cast<Pointer>(found);
-}
-
 // What is asked of a connection is asked of the object that made it, whoever else defines a
 // function of that name: of a stranger's PGconn it would read anything.
 template <typename Pointer>
-void LookUpOwn(void* handle, const char* name, const Copy& copy, Pointer* result) {
-  LookUp(handle, name, result);
-  if (!copy.Holds(reinterpret_cast<const void*>(*result))) *result = nullptr;
+void LookUpOwn(const link_map* map, const char* name, Pointer* result) {
+  *result = reinterpret_cast<Pointer>(FindFunction(map->l_ld, map->l_addr, name));
 }
 
-void LookUpAll(void* scope, void* handle, Copy* copy) {
-  for (uint32_t i = 0; i < kFunctionCount; ++i)
-    LookUp(scope, kFunctionNames[i], &copy->functions[i]);
-  LookUpOwn(handle, "PQstatus", *copy, &copy->status);
-  LookUpOwn(handle, "PQtransactionStatus", *copy, &copy->transaction_status);
-  LookUpOwn(handle, "PQbackendPID", *copy, &copy->backend_pid);
-  LookUpOwn(handle, "PQhost", *copy, &copy->host);
-  LookUpOwn(handle, "PQport", *copy, &copy->port);
-  LookUpOwn(handle, "PQdb", *copy, &copy->db);
-  LookUpOwn(handle, "PQuser", *copy, &copy->user);
-  LookUpOwn(handle, "PQparameterStatus", *copy, &copy->parameter_status);
-  LookUpOwn(handle, "PQerrorMessage", *copy, &copy->error_message);
-  LookUpOwn(handle, "PQconninfo", *copy, &copy->conninfo);
-  LookUpOwn(handle, "PQconninfoFree", *copy, &copy->conninfo_free);
-  LookUpOwn(handle, "PQregisterEventProc", *copy, &copy->register_event_proc);
+void LookUpAll(const link_map* map, bool global, Copy* copy) {
+  for (uint32_t i = 0; i < kFunctionCount; ++i) {
+    void* found = global ? linker::LookUp(RTLD_NEXT, kFunctionNames[i])
+                         : FindFunction(map->l_ld, map->l_addr, kFunctionNames[i]);
+    copy->functions[i] = OwnCode(found) ? nullptr : found;
+  }
+  LookUpOwn(map, "PQstatus", &copy->status);
+  LookUpOwn(map, "PQtransactionStatus", &copy->transaction_status);
+  LookUpOwn(map, "PQbackendPID", &copy->backend_pid);
+  LookUpOwn(map, "PQhost", &copy->host);
+  LookUpOwn(map, "PQport", &copy->port);
+  LookUpOwn(map, "PQdb", &copy->db);
+  LookUpOwn(map, "PQuser", &copy->user);
+  LookUpOwn(map, "PQparameterStatus", &copy->parameter_status);
+  LookUpOwn(map, "PQerrorMessage", &copy->error_message);
+  LookUpOwn(map, "PQconninfo", &copy->conninfo);
+  LookUpOwn(map, "PQconninfoFree", &copy->conninfo_free);
+  LookUpOwn(map, "PQregisterEventProc", &copy->register_event_proc);
   int (*lib_version)() = nullptr;
-  LookUpOwn(handle, "PQlibVersion", *copy, &lib_version);
+  LookUpOwn(map, "PQlibVersion", &lib_version);
   if (lib_version != nullptr) copy->version = static_cast<uint32_t>(lib_version());
 }
 
@@ -150,17 +145,15 @@ bool Fill(void* definition, bool global, Copy* copy) {
   copy->pinned = name != nullptr && IsLibpqName(name);
   // Never closed: this pins the object. Where the linker has no memory for that, a libpq of the
   // global scope can be called all the same.
-  const int pin = copy->pinned ? RTLD_NODELETE : 0;
-  void* handle = dlopen(name, RTLD_LAZY | RTLD_NOLOAD | pin);
-  if (handle == nullptr && !global) return false;
+  if (copy->pinned && !LoadedAtStart(map) &&
+      dlopen(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) == nullptr && !global)
+    return false;
   ObjectRange range{reinterpret_cast<uintptr_t>(definition)};
   dl_iterate_phdr(FindRange, &range);
   copy->object_begin = range.begin;
   copy->object_end = range.end;
-  void* const scope = global ? RTLD_NEXT : handle;
-  LookUpAll(scope, handle != nullptr ? handle : scope, copy);
+  LookUpAll(map, global, copy);
   if (name != nullptr) CopyText(name, copy->path);
-  if (handle != nullptr && !copy->pinned) dlclose(handle);
   if (range.end == 0 || !Complete(*copy)) return false;
   if (!copy->pinned) {
     FindOwnCode(copy);

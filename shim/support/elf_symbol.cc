@@ -67,13 +67,17 @@ Tables ReadTables(const ElfW(Dyn) * dynamic, ElfW(Addr) bias) {
   return tables;
 }
 
-// Whether symbol number `symbol` is the default version of a function `name` that is defined here.
+// Whether symbol number `symbol` is the default version of `name`, and defined here.
 bool IsDefinition(const Tables& tables, uint32_t symbol, const char* name) {
   const ElfW(Sym)& candidate = tables.symbols[symbol];
-  const auto type = candidate.st_info & 0xf;
-  if (candidate.st_shndx == SHN_UNDEF || (type != STT_FUNC && type != STT_NOTYPE)) return false;
+  if (candidate.st_shndx == SHN_UNDEF) return false;
   if (tables.versions != nullptr && (tables.versions[symbol] & kHiddenVersion) != 0) return false;
   return plain::Same(tables.strings + candidate.st_name, name);
+}
+
+bool IsFunction(const ElfW(Sym) & symbol) {
+  const auto type = symbol.st_info & 0xf;
+  return type == STT_FUNC || type == STT_NOTYPE;
 }
 
 // The table: four words of header, a Bloom filter, the buckets, and the hash values in the order of
@@ -109,22 +113,26 @@ const ElfW(Sym) * FindByHash(const Tables& tables, const char* name) {
   return nullptr;
 }
 
-void* FindIn(const Tables& tables, ElfW(Addr) bias, const char* name) {
+const ElfW(Sym) * FindIn(const Tables& tables, const char* name) {
   if (tables.symbols == nullptr || tables.strings == nullptr) return nullptr;
-  const ElfW(Sym)* symbol = nullptr;
-  if (tables.gnu_hash != nullptr) {
-    symbol = FindByGnuHash(tables, name);
-  } else if (tables.hash != nullptr) {
-    symbol = FindByHash(tables, name);
-  }
-  return symbol != nullptr ? reinterpret_cast<void*>(bias + symbol->st_value)  // NOLINT
-                           : nullptr;
+  if (tables.gnu_hash != nullptr) return FindByGnuHash(tables, name);
+  return tables.hash != nullptr ? FindByHash(tables, name) : nullptr;
+}
+
+void* AddressOf(const ElfW(Sym) * symbol, ElfW(Addr) bias) {
+  return symbol != nullptr && IsFunction(*symbol)
+             ? reinterpret_cast<void*>(bias + symbol->st_value)  // NOLINT
+             : nullptr;
 }
 
 }  // namespace
 
 void* FindFunction(const ElfW(Dyn) * dynamic, ElfW(Addr) bias, const char* name) {
-  return dynamic != nullptr ? FindIn(ReadTables(dynamic, bias), bias, name) : nullptr;
+  return dynamic != nullptr ? AddressOf(FindIn(ReadTables(dynamic, bias), name), bias) : nullptr;
+}
+
+bool Defines(const ElfW(Dyn) * dynamic, ElfW(Addr) bias, const char* name) {
+  return dynamic != nullptr && FindIn(ReadTables(dynamic, bias), name) != nullptr;
 }
 
 void* FindLoadedFunction(const char* library, const char* name) {
@@ -137,7 +145,7 @@ void* FindLoadedFunction(const char* library, const char* name) {
         (map->l_name != nullptr && plain::Same(plain::BaseName(map->l_name), library)) ||
         (tables.soname != nullptr && plain::Same(tables.soname, library));
     if (!wanted) continue;
-    if (void* address = FindIn(tables, map->l_addr, name)) return address;
+    if (void* address = AddressOf(FindIn(tables, name), map->l_addr)) return address;
   }
   return nullptr;
 }

@@ -17,8 +17,12 @@ namespace pqleash {
 // stay loaded meanwhile.
 void* FindFunction(const ElfW(Dyn) * dynamic, ElfW(Addr) bias, const char* name);
 
-// The same in an object of the linker's list whose file name, or whose soname, is `library`, the
-// first one that has it. For libraries that the program has started with, see FirstLoadedObject.
+// Whether the object defines a symbol of that name, a variable say.
+bool Defines(const ElfW(Dyn) * dynamic, ElfW(Addr) bias, const char* name);
+
+// FindFunction in an object of the linker's list whose file name, or whose soname, is `library`,
+// the first one that has it. For libraries that the program has started with, see
+// FirstLoadedObject.
 void* FindLoadedFunction(const char* library, const char* name);
 
 }  // namespace pqleash

@@ -11,6 +11,7 @@
 
 #include "shim/support/elf_symbol.h"
 #include "shim/support/link_map.h"
+#include "shim/support/start_scope.h"
 
 constinit PqleashDlsym pqleash_real_dlsym = nullptr;
 constinit PqleashDlvsym pqleash_real_dlvsym = nullptr;
@@ -78,6 +79,10 @@ void Find() {
 
 void* LookUp(void* handle, const char* name) {
   Find();
+  if (handle == RTLD_NEXT || handle == RTLD_DEFAULT) {
+    const ScopeSearch search = SearchStartScope(name, handle == RTLD_NEXT);
+    if (search.definition != nullptr || !search.anywhere) return search.definition;
+  }
   // No jump: the return address in our own code is what RTLD_NEXT goes by.
   void* result = pqleash_real_dlsym(handle, name);
   if (result == nullptr) complained = true;

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "shim/support/start_scope.h"
+
+#include <atomic>
+#include <cstdint>
+
+#include "shim/support/elf_symbol.h"
+#include "shim/support/link_map.h"
+#include "shim/support/own_code.h"
+
+namespace pqleash {
+
+namespace {
+
+// UINT32_MAX: the program is still starting.
+constinit std::atomic<uint32_t> objects_at_start{UINT32_MAX};
+// An object that a library's constructor has loaded before ours ran is counted as well: when the
+// last of those counted is in its place no more, the count is worth nothing.
+constinit std::atomic<const link_map*> last_at_start{nullptr};
+
+const link_map* ObjectNumber(uint32_t number) {
+  const link_map* map = FirstLoadedObject();
+  for (uint32_t i = 0; map != nullptr && i < number; ++i) map = map->l_next;
+  return map;
+}
+
+struct Visit {
+  const char* name;
+  uint32_t objects;
+  bool in_scope;  // behind this library, where that is asked for
+  uint32_t seen = 0;
+  ScopeSearch result = {nullptr, false};
+};
+
+int LookInto(dl_phdr_info* info, size_t, void* data) {
+  auto* visit = static_cast<Visit*>(data);
+  const uint32_t number = visit->seen++;
+  if (info->dlpi_addr == reinterpret_cast<uintptr_t>(internal::__ehdr_start)) {
+    visit->in_scope = true;
+    return 0;
+  }
+  const ElfW(Dyn)* dynamic = nullptr;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+      dynamic = reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+  }
+  if (!Defines(dynamic, info->dlpi_addr, visit->name)) return 0;
+  visit->result.anywhere = true;
+  if (!visit->in_scope || number >= visit->objects) return 0;
+  // Of a variable the linker has to be asked: it may be a thread's.
+  visit->result.definition = FindFunction(dynamic, info->dlpi_addr, visit->name);
+  return 1;
+}
+
+}  // namespace
+
+void NoteStartScope() {
+  uint32_t count = 0;
+  const link_map* last = nullptr;
+  for (const link_map* map = FirstLoadedObject(); map != nullptr; map = map->l_next) {
+    last = map;
+    ++count;
+  }
+  last_at_start.store(last, std::memory_order_relaxed);
+  objects_at_start.store(count, std::memory_order_release);
+}
+
+bool LoadedAtStart(const link_map* map) {
+  const uint32_t objects = objects_at_start.load(std::memory_order_acquire);
+  const link_map* other = FirstLoadedObject();
+  for (uint32_t i = 0; other != nullptr && i < objects; ++i, other = other->l_next) {
+    if (other == map) return true;
+  }
+  return false;
+}
+
+ScopeSearch SearchStartScope(const char* name, bool after_us) {
+  const uint32_t objects = objects_at_start.load(std::memory_order_acquire);
+  if (objects != UINT32_MAX &&
+      ObjectNumber(objects - 1) != last_at_start.load(std::memory_order_relaxed))
+    return {nullptr, true};
+  Visit visit{name, objects, !after_us};
+  dl_iterate_phdr(LookInto, &visit);
+  return visit.result;
+}
+
+}  // namespace pqleash
