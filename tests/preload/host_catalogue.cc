@@ -13,6 +13,9 @@ namespace {
 
 constexpr size_t kColumns = 7;
 
+// 0: none.
+int Number(const std::string& text) { return static_cast<int>(strtol(text.c_str(), nullptr, 10)); }
+
 std::string Trimmed(const std::string& text) {
   const size_t first = text.find_first_not_of(" `");
   if (first == std::string::npos) return "";
@@ -48,11 +51,11 @@ bool CatalogueRow::Names(const std::string& name) const {
 HostCatalogue::HostCatalogue(const std::string& path) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
-    if (line.size() < 3 || line[0] != '|' || atoi(line.c_str() + 1) == 0) continue;
+    if (line.size() < 3 || line[0] != '|' || Number(line.substr(1)) == 0) continue;
     const std::vector<std::string> cells = Cells(line);
     if (cells.size() != kColumns) throw std::runtime_error("not of seven columns: " + line);
-    CatalogueRow row = {
-        atoi(cells[0].c_str()), cells[1], cells[2], cells[3], cells[4], cells[5], cells[6]};
+    CatalogueRow row = {Number(cells[0]), cells[1], cells[2], cells[3],
+                        cells[4],         cells[5], cells[6]};
     if (row.program.starts_with("none")) row.program.clear();
     rows_.push_back(row);
   }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <ostream>
 #include <sstream>
+#include <string_view>
 
 #include "tests/preload/host_tools.h"
 
@@ -89,7 +90,8 @@ void AddDynamic(HostList* hosts) {
 }
 
 void AddStacks(HostList* hosts) {
-  AddModes(hosts, "stacks", 1, "context_in_heap stack_is_gone at_the_edge frame_loop recursion");
+  AddModes(hosts, "stacks", 1,
+           "context_in_heap context_small stack_is_gone at_the_edge frame_loop recursion");
   AddModes(hosts, "stacks", 2,
            "context switch_in_callback frame_pointer_null frame_pointer_odd frame_pointer_high "
            "return_address_odd signal_stack_coroutine");
@@ -272,6 +274,20 @@ std::ostream& operator<<(std::ostream& stream, const Host& host) { return stream
 const std::vector<Host>& Hosts() {
   static const HostList kHosts = All();
   return kHosts;
+}
+
+std::vector<Host> ServedHosts() {
+  std::vector<Host> served;
+  for (const Host& host : Hosts()) {
+    const std::string program = host.program.substr(0, host.program.find(' '));
+    // The server notices what these take from libpq itself, or they are about the stand-in.
+    constexpr std::string_view kPrograms =
+        " cxx descriptors exits integrity late limits replacing spawning startup state ";
+    if (kPrograms.find(" " + program + " ") == std::string_view::npos) continue;
+    served.push_back(host);
+    served.back().opened = kAny;
+  }
+  return served;
 }
 
 std::vector<std::string> HostPrograms() { return {PQLEASH_TEST_HOST_PROGRAMS}; }

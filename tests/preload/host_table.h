@@ -32,8 +32,10 @@ struct Host {
 
 std::ostream& operator<<(std::ostream& stream, const Host& host);
 
-// All that need no server, those of hazards.h that need no setting of ours among them.
+// All, those of hazards.h that need no setting of ours among them: each with the stand-in.
 const std::vector<Host>& Hosts();
+// Those of them that are tried with PostgreSQL as well.
+std::vector<Host> ServedHosts();
 // Those of them that are programs of tests/preload/hosts, which print their modes for --modes.
 std::vector<std::string> HostPrograms();
 

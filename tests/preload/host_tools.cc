@@ -164,7 +164,7 @@ void AddInterpreters(std::vector<Host>* hosts) {
   add("java", kNoLedger, {"/usr/bin/java", "-Xshare:auto", "-XX:+UseSerialGC", "-version"});
   add("go", kNoLedger, {"/usr/bin/go", "env", "GOOS"});
   add("lua", kNoLedger, {"/usr/bin/lua", "-e", "print(#'abc')"});
-  add("chromium", kNoLedger, {"/usr/bin/chromium", "--version"});
+  add("chromium", kNoLedger, {"/usr/lib/chromium/chromium", "--version"});
   add("rust", 2, {"@/rust"});
 }
 

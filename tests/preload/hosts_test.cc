@@ -103,13 +103,6 @@ Command CommandOf(const Host& host, const Trial& trial, Way way) {
   return command;
 }
 
-class HostCase : public ::testing::TestWithParam<Host> {
- protected:
-  static Outcome Run(const Host& host, const Trial& trial, Way way) {
-    return RunToEnd(CommandOf(host, trial, way));
-  }
-};
-
 void ExpectLedgers(const Host& host, const Preloading& preloading, const Trial& trial) {
   if (!preloading.observes) {
     EXPECT_FALSE(std::filesystem::exists(trial.ledgers())) << "something was written";
@@ -135,21 +128,25 @@ std::string Missing(const Host& host) {
   return host.root && geteuid() != 0 ? "only root can do it" : "";
 }
 
-TEST_P(HostCase, IsTheSameInEveryWay) {
-  const Host& host = GetParam();
+class HostCase : public ::testing::TestWithParam<Host> {
+ protected:
+  static void IsTheSameInEveryWay(const Host& host, Libpq libpq);
+};
+
+void HostCase::IsTheSameInEveryWay(const Host& host, Libpq libpq) {
   if (const std::string missing = Missing(host); !missing.empty()) GTEST_SKIP() << missing;
   const HostCatalogue catalogue(PQLEASH_TEST_HOSTS_MD);
   if (catalogue.KnownFault(host.program)) GTEST_SKIP() << "a known fault, see HOSTS.md";
-  const Trial bare_trial(Libpq::kStandin);
-  const Outcome bare = Run(host, bare_trial, Way::kBare);
+  const Trial bare_trial(libpq);
+  const Outcome bare = RunToEnd(CommandOf(host, bare_trial, Way::kBare));
   EXPECT_FALSE(bare.timed_out);
   EXPECT_EQ(HowItEnded(bare), catalogue.BareEnd(host.program)) << bare.err << bare.out;
   RecordProperty("bare", HowItEnded(bare));
   const auto files = FilesBelow(bare_trial.path() / "work");
   for (const Preloading& preloading : Ways()) {
     SCOPED_TRACE(preloading.name);
-    const Trial trial(Libpq::kStandin);
-    const Outcome outcome = Run(host, trial, preloading.way);
+    const Trial trial(libpq);
+    const Outcome outcome = RunToEnd(CommandOf(host, trial, preloading.way));
     EXPECT_EQ(HowItEnded(outcome), HowItEnded(bare)) << outcome.err;
     EXPECT_EQ(outcome.out, bare.out);
     EXPECT_EQ(outcome.err, bare.err);
@@ -166,7 +163,16 @@ std::string CaseName(const ::testing::TestParamInfo<Host>& info) {
   return name;
 }
 
+TEST_P(HostCase, IsTheSameInEveryWay) { IsTheSameInEveryWay(GetParam(), Libpq::kStandin); }
 INSTANTIATE_TEST_SUITE_P(Standin, HostCase, ::testing::ValuesIn(Hosts()), CaseName);
+
+// Where the sockets, the signals and the buffers of the real libpq have a say.
+class ServedHostCase : public HostCase {};
+TEST_P(ServedHostCase, IsTheSameInEveryWay) {
+  ASSERT_NE(getenv("PGHOST"), nullptr) << "to be run by scripts/with-postgres";
+  IsTheSameInEveryWay(GetParam(), Libpq::kPostgres);
+}
+INSTANTIATE_TEST_SUITE_P(Postgres, ServedHostCase, ::testing::ValuesIn(ServedHosts()), CaseName);
 
 // --- HOSTS.md and the programs -------------------------------------------------------------------
 

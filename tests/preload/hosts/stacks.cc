@@ -44,6 +44,16 @@ int ContextInHeap() {
   return 0;
 }
 
+// As small as PTHREAD_STACK_MIN, with a page below that nobody may touch.
+int ContextSmall() {
+  constexpr size_t kSize = 16 << 10;
+  char* stack = Map(kPage + kSize);
+  mprotect(stack, kPage, PROT_NONE);
+  MakeContext(&other_context, stack + kPage, kSize, Work);
+  swapcontext(&main_context, &other_context);
+  return 0;
+}
+
 PGconn* shared = nullptr;
 
 // Begins on one stack, which is unmapped, and goes on on another.
@@ -191,6 +201,7 @@ int Recursion(int depth) {
 constexpr HostMode kModes[] = {
     {"context", Context},
     {"context_in_heap", ContextInHeap},
+    {"context_small", ContextSmall},
     {"stack_is_gone", StackIsGone},
     {"many_fibers", ManyFibers},
     {"switch_in_callback", SwitchInCallback},
