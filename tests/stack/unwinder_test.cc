@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <thread>
@@ -280,8 +279,8 @@ TEST(SignalTest, AnywhereInAWalk) {
   const pthread_t self = pthread_self();
   std::atomic<bool> done = false;
   std::thread sender([self, &done] {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (g_complete < 300 && std::chrono::steady_clock::now() < deadline) {
+    // Some come while the loader is asked, and their walks end early: a count, whatever the time.
+    while (g_complete < 300 && g_signals < 30'000) {
       pthread_kill(self, SIGUSR1);
       std::this_thread::yield();
     }
