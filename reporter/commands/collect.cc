@@ -69,7 +69,9 @@ class Collector {
   void Add(Snapshot snapshot, bool newest_image) {
     const Liveness liveness = probe_.Look(snapshot.process, newest_image);
     // The clock is read after the ledger, so that nothing in it lies in the future.
-    SetLife(liveness.life, liveness.visible_pid, ReadClock(CLOCK_MONOTONIC), &snapshot);
+    // In the clock of the process, as everything in its ledger.
+    const uint64_t now = Now() + static_cast<uint64_t>(liveness.monotonic_ahead_ns);
+    SetLife(liveness.life, liveness.visible_pid, now, &snapshot);
     collected_.snapshots.push_back(std::move(snapshot));
   }
 

@@ -17,6 +17,7 @@
 #include <memory>
 
 #include "shim/ledger/layout.h"
+#include "shim/support/outer_uid.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -71,7 +72,8 @@ std::optional<LedgerError> CheckOwner(int fd, const std::string& path) {
   const std::optional<uid_t> owner = OwnerByName(path);
   struct stat status;
   if (!owner || fstat(fd, &status) != 0) return std::nullopt;
-  if (status.st_uid != *owner) {
+  // Of a user namespace's root, say, the directory has the number outside.
+  if (status.st_uid != *owner && OuterUid(status.st_uid) != *owner) {
     return Problem(
         LedgerError::Kind::kDamaged, path,
         fmt::format("belongs to user {}, expected {}: somebody else made it, and it is not "

@@ -3,8 +3,12 @@
 #include "reporter/snapshot/process_liveness.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <optional>
+#include <sstream>
 #include <string_view>
 
 #include "reporter/snapshot/proc_files.h"
@@ -39,6 +43,30 @@ bool InnermostPidIs(std::string_view status, int32_t pid) {
 LivenessProbe::LivenessProbe(std::string proc) : proc_(std::move(proc)) {
   boot_id_ = FirstLine(ReadProcFile(proc_ + "/sys/kernel/random/boot_id").value_or(""));
   pid_namespace_ = NamespaceInode(ReadLink(proc_ + "/self/ns/pid").value_or("")).value_or(0);
+  own_offsets_ = OffsetsOf("self");
+}
+
+LivenessProbe::ClockOffsets LivenessProbe::OffsetsOf(const std::string& process) const {
+  ClockOffsets offsets;
+  const auto text = ReadProcFile(fmt::format("{}/{}/timens_offsets", proc_, process));
+  if (!text) return offsets;  // before Linux 5.6
+  constexpr int64_t kMaxSeconds = int64_t{1} << 32;
+  std::istringstream lines(*text);
+  std::string clock;
+  int64_t seconds = 0;
+  int64_t nanoseconds = 0;
+  while (lines >> clock >> seconds >> nanoseconds) {
+    if (std::abs(seconds) > kMaxSeconds) continue;
+    const int64_t offset = seconds * 1'000'000'000 + nanoseconds;
+    if (clock == "monotonic") offsets.monotonic_ns = offset;
+    if (clock == "boottime") offsets.boottime_ns = offset;
+  }
+  return offsets;
+}
+
+Liveness LivenessProbe::Live(int32_t pid) const {
+  const ClockOffsets offsets = OffsetsOf(std::to_string(pid));
+  return {Life::kLive, pid, offsets.monotonic_ns - own_offsets_.monotonic_ns};
 }
 
 Liveness LivenessProbe::Look(const Process& process, bool newest_image) const {
@@ -49,11 +77,11 @@ Liveness LivenessProbe::Look(const Process& process, bool newest_image) const {
   if (process.start_ticks == 0 || process.pid <= 0) return {};
   if (process.pid_namespace == 0 || pid_namespace_ == 0) return {};
   if (process.pid_namespace == pid_namespace_) {
-    if (StartedAt(process.pid, process.start_ticks)) return {Life::kLive, process.pid};
+    if (StartedAt(process.pid, process.start_ticks)) return Live(process.pid);
     return {HowItEnded(process), 0};
   }
   const Sighting sighting = Find(process.pid, process.start_ticks, process.pid_namespace);
-  if (sighting.pid != 0) return {Life::kLive, sighting.pid};
+  if (sighting.pid != 0) return Live(sighting.pid);
   if (sighting.certain) return {HowItEnded(process), 0};
   return {};
 }
@@ -69,7 +97,15 @@ bool LivenessProbe::StartedAt(int32_t pid, uint64_t start_ticks) const {
     const bool ended = state == 'Z' || state == 'X';
     if (ended && ListPids(fmt::format("{}/{}/task", proc_, pid)).size() <= 1) return false;
   }
-  return StartTicks(*stat) == start_ticks;
+  const std::optional<uint64_t> seen = StartTicks(*stat);
+  if (!seen || *seen == start_ticks) return seen.has_value();
+  // The kernel adds the offset of whoever reads (fs/proc/array.c, timens_add_boottime_ns), and the
+  // process has read it itself. What is cut off of both is less than a tick.
+  const int64_t ahead = OffsetsOf(std::to_string(pid)).boottime_ns - own_offsets_.boottime_ns;
+  if (ahead == 0) return false;
+  const int64_t tick_ns = 1'000'000'000 / sysconf(_SC_CLK_TCK);
+  const int64_t expected = static_cast<int64_t>(*seen) + ahead / tick_ns;
+  return std::abs(expected - static_cast<int64_t>(start_ticks)) <= 1;
 }
 
 Life LivenessProbe::LookForName(int32_t pid, uint64_t start_ticks) const {

@@ -13,6 +13,8 @@ namespace pqleash::reporter {
 struct Liveness {
   Life life = Life::kUnknown;
   int32_t visible_pid = 0;  // in the reader's pid namespace, while it lives
+  // What the clocks of its time namespace are ahead of ours, while it lives: CLOCK_MONOTONIC, ns.
+  int64_t monotonic_ahead_ns = 0;
 };
 
 // Whether the process that wrote a ledger lives: a pid means nothing without the boot, the pid
@@ -39,10 +41,19 @@ class LivenessProbe {
   // By the pid that it has in its innermost namespace. Namespace 0: any.
   Sighting Find(int32_t inner_pid, uint64_t start_ticks, uint64_t pid_namespace) const;
   bool StartedAt(int32_t pid, uint64_t start_ticks) const;
+  Liveness Live(int32_t pid) const;
+
+  // The clocks of a time namespace, by their distance from the machine's: time_namespaces(7).
+  struct ClockOffsets {
+    int64_t monotonic_ns = 0;
+    int64_t boottime_ns = 0;
+  };
+  ClockOffsets OffsetsOf(const std::string& process) const;
 
   std::string proc_;
   std::string boot_id_;
   uint64_t pid_namespace_ = 0;
+  ClockOffsets own_offsets_;
 };
 
 }  // namespace pqleash::reporter

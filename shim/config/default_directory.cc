@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "shim/support/outer_uid.h"
+
 namespace pqleash::config {
 
 namespace {
@@ -32,10 +34,12 @@ bool IsPrivate(const std::string& path, uid_t uid) {
 
 // In the order in which they are taken.
 std::vector<std::string> Candidates(uid_t uid, const DirectoryRoots& roots) {
-  std::vector<std::string> candidates = {fmt::format("{}/pqleash-{}", roots.shm, uid)};
-  const std::string own = fmt::format("{}/{}", roots.run, uid);
-  if (IsPrivate(own, uid)) candidates.push_back(fmt::format("{}/pqleash-{}", own, uid));
-  candidates.push_back(fmt::format("{}/pqleash-{}", roots.tmp, uid));
+  // Root of a user namespace is somebody else outside, where the directories may be shared.
+  const uid_t outer = OuterUid(uid);
+  std::vector<std::string> candidates = {fmt::format("{}/pqleash-{}", roots.shm, outer)};
+  const std::string own = fmt::format("{}/{}", roots.run, outer);
+  if (IsPrivate(own, uid)) candidates.push_back(fmt::format("{}/pqleash-{}", own, outer));
+  candidates.push_back(fmt::format("{}/pqleash-{}", roots.tmp, outer));
   return candidates;
 }
 

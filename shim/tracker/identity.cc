@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "shim/support/liveness.h"
+#include "shim/support/outer_uid.h"
 
 namespace pqleash::tracker {
 
@@ -38,6 +39,7 @@ void ReadIdentity(Identity* identity) {
   identity->pid = getpid();
   identity->parent_pid = getppid();
   identity->uid = geteuid();
+  identity->outer_uid = OuterUid(identity->uid);
   struct stat status;
   if (stat("/proc/self/ns/pid", &status) == 0) identity->pid_namespace = status.st_ino;
   const ProcessMarks marks = ReadMarks(identity->pid);

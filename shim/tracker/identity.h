@@ -14,6 +14,7 @@ struct Identity {
   pid_t pid;
   pid_t parent_pid;
   uid_t uid;               // effective
+  uid_t outer_uid;         // outside of the user namespace: it names the default directory
   uint64_t pid_namespace;  // inode of /proc/self/ns/pid
   uint64_t start_ticks;    // see ProcessMarks of support/liveness.h
   uint64_t stack_start;

@@ -136,7 +136,7 @@ void ReadSettings(const Identity& identity, Settings* settings,
     if (dir != nullptr && dir[0] == '/' && strlen(dir) < sizeof(settings->dir)) {
       CopyText(dir, settings->dir);
     } else {
-      snprintf(settings->dir, sizeof(settings->dir), "/dev/shm/pqleash-%u", identity.uid);
+      snprintf(settings->dir, sizeof(settings->dir), "/dev/shm/pqleash-%u", identity.outer_uid);
     }
     snprintf(settings->service, sizeof(settings->service), "%.63s", identity.ExecutableName());
     settings->stack_depth = 32;

@@ -3,6 +3,7 @@
 #include "reporter/snapshot/process_liveness.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -68,6 +69,12 @@ class ProcessLivenessTest : public ::testing::Test {
     for (int i = 0; i < threads; ++i) {
       std::filesystem::create_directories(proc_.Path(name + "/task/" + std::to_string(pid + i)));
     }
+  }
+
+  void SetOffsets(const std::string& process, const std::string& monotonic,
+                  const std::string& boottime) {
+    WriteFile(proc_.Path(process + "/timens_offsets"),
+              "monotonic  " + monotonic + "\nboottime   " + boottime + "\n");
   }
 
   Liveness Look(const Process& process, bool newest_image = true) {
@@ -178,6 +185,35 @@ TEST_F(ProcessLivenessTest, ByNameAlone) {
   EXPECT_EQ(probe.LookForName(12, 6000), Life::kLive);
   EXPECT_EQ(probe.LookForName(7, 5001), Life::kKilled);
   EXPECT_EQ(probe.LookForName(99, 5000), Life::kKilled);
+}
+
+// It read its own start time by its own clocks, a day ahead of ours.
+TEST_F(ProcessLivenessTest, LivesInAnotherTimeNamespace) {
+  AddProcess(7, 5000, kOurNamespace, 7);
+  SetOffsets("7", "86400 0", "86400 500000000");
+  Process process = Writer();
+  const auto ticks = static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+  process.start_ticks = 5000 + 86400 * ticks + ticks / 2;
+  for (const int apart : {-1, 0, 1}) {
+    Process one = process;
+    one.start_ticks += static_cast<uint64_t>(apart);
+    const Liveness liveness = Look(one);
+    EXPECT_EQ(liveness.life, Life::kLive) << apart;
+    EXPECT_EQ(liveness.monotonic_ahead_ns, 86'400'000'000'000);
+  }
+  process.start_ticks += 2;
+  EXPECT_EQ(Look(process).life, Life::kKilled);
+}
+
+TEST_F(ProcessLivenessTest, SharesOurTimeNamespace) {
+  AddProcess(7, 5000, kOurNamespace, 7);
+  SetOffsets("7", "-100 0", "-100 0");
+  SetOffsets("self", "-100 0", "-100 0");
+  const Liveness liveness = Look(Writer());
+  EXPECT_EQ(liveness.life, Life::kLive);
+  EXPECT_EQ(liveness.monotonic_ahead_ns, 0);
+  SetOffsets("7", "x y", "9999999999999999999 0");
+  EXPECT_EQ(Look(Writer()).life, Life::kLive);
 }
 
 }  // namespace
