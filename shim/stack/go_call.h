@@ -5,9 +5,9 @@
 // leaves which goroutine called (g), and how deep below the end of that goroutine's stack it was:
 // the code behind the call, which goes back by the two, says where they lie.
 //
-// Source: runtime/asm_amd64.s (asmcgocall) of Go 1.9 to 1.25. Everything that Go compiles for amd64
-// keeps frame pointers from there on (since 1.7), and a goroutine's stack does not move while it is
-// in C (runtime/stack.go, isShrinkStackSafe).
+// Source: runtime/asm_amd64.s (asmcgocall) of Go, whose frame has had two layouts; tried with
+// Go 1.19. Everything that Go compiles for amd64 keeps frame pointers from there on (since 1.7),
+// and a goroutine's stack does not move while it is in C (runtime/stack.go, isShrinkStackSafe).
 
 #ifndef PQLEASH_SHIM_STACK_GO_CALL_H_
 #define PQLEASH_SHIM_STACK_GO_CALL_H_
