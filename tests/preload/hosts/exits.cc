@@ -99,7 +99,7 @@ int ForkAtExit() {
 }
 
 int Overflow(int depth) {
-  volatile char room[1024];
+  volatile char room[1024] = {};
   room[depth % 1024] = 1;
   return depth == 0 ? 0 : Overflow(depth - 1) + room[0];
 }

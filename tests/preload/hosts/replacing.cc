@@ -89,7 +89,7 @@ int Script() {
 int Chain() {
   PQfinish(PQconnectdb(""));
   const char* left = getenv("CHAIN");
-  const int count = left == nullptr ? 8 : atoi(left);
+  const int count = left == nullptr ? 8 : static_cast<int>(strtol(left, nullptr, 10));
   if (count == 0) return 5;
   setenv("CHAIN", std::to_string(count - 1).c_str(), 1);
   execl("/proc/self/exe", self, "chain", nullptr);

@@ -144,6 +144,7 @@ int TitleOverEnvironment() {
   for (char** entry = environ; *entry != nullptr; ++entry) size += strlen(*entry) + 1;
   const bool on_standin = OnStandin();
   char* first = environ[0];
+  if (first == nullptr) return 1;
   static char* copy[2] = {nullptr, nullptr};
   static char mark[] = "PQLEASH_TEST_STANDIN=1";
   if (on_standin) copy[0] = mark;
