@@ -19,7 +19,6 @@
 #include "reporter/commands/command.h"
 #include "reporter/commands/output.h"
 #include "reporter/snapshot/ledger_directory.h"
-#include "reporter/snapshot/proc_files.h"
 #include "shim/caps/board_file.h"
 #include "shim/support/liveness.h"
 
@@ -42,7 +41,7 @@ Said ChangeAs(uid_t owner, const std::string& directory, bool create,
   }
   caps::Board board;
   char problem[256] = "";
-  const bool open = caps::OpenSharedBoard(fd, owner, OwnPidNamespace(), create, &board, problem);
+  const bool open = caps::OpenSharedBoard(fd, owner, caps::ThisPlace(), create, &board, problem);
   close(fd);
   if (open) return change(&board);
   return Failed(fmt::format("the board in {} cannot be changed: {}", directory, problem));
@@ -122,17 +121,14 @@ Said InChild(const struct stat& owner, const std::function<Said()>& work) {
 Said Done(std::string result) { return {kFine, std::move(result), ""}; }
 Said Failed(std::string problem) { return {kFailed, "", std::move(problem)}; }
 
-uint64_t OwnPidNamespace() {
-  return NamespaceInode(ReadLink("/proc/self/ns/pid").value_or("")).value_or(0);
-}
-
 CollectedBoards CollectBoards(const std::string& directory) {
   CollectedBoards collected;
   collected.directories = LedgerDirectories(directory, ReadingUid());
   BoardListing listing = ReadSharedBoards(collected.directories);
-  const uint64_t own = OwnPidNamespace();
+  const caps::BoardPlace here = caps::ThisPlace();
   for (SharedBoard& board : listing.boards) {
-    if (own != 0 && board.name.pid_namespace == own) MarkEnded(&board.snapshot);
+    if (here.pid_namespace != 0 && board.name.place.pid_namespace == here.pid_namespace)
+      MarkEnded(&board.snapshot);
   }
   collected.boards = std::move(listing.boards);
   for (LedgerError& problem : listing.problems) {

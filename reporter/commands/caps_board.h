@@ -36,9 +36,6 @@ CollectedBoards CollectBoards(const std::string& directory);
 // Says what is missing, on stderr. Returns the exit code so far.
 int DiagnoseMissing(const CollectedBoards& collected);
 
-// Inode of our own pid namespace; 0: not known.
-uint64_t OwnPidNamespace();
-
 // Maps the board of our pid namespace in `directory`, made if it is not there and `create` says so,
 // and calls `change`, whose value it returns. Otherwise kFailed, and why not. Prints nothing.
 //

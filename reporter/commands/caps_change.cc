@@ -107,12 +107,8 @@ Said InstallOne(const NewPolicy& wanted, const ServiceProcesses& processes,
     const uint32_t number =
         board->Install(wanted.policy, wanted.service.c_str(), caps::kFromOperator, 0,
                        ReadClock(CLOCK_REALTIME), Now(), &differs, getpid());
+    if (number == caps::kLockBusy) return Locked(directory);
     if (number == caps::kNoPolicyNumber) {
-      uint32_t free = 0;
-      for (uint32_t i = 0; i < caps::kMaxPolicies; ++i) {
-        free += board->record(i).origin == caps::kFromNobody ? 1 : 0;
-      }
-      if (free != 0) return Locked(directory);
       return Failed(
           fmt::format("the board in {} is full: {} caps and paces are in force; remove one "
                       "that was made by `pqleash caps add` with `pqleash caps reset`",

@@ -66,11 +66,20 @@ std::string Consequence(const caps::Policy& policy, const caps::Rule& rule, uint
 
 // Calls `change` with the board of `target`, mapped, and the number that the policy has there.
 Said Change(const ChangeTarget& target, const std::function<Said(caps::Board*, uint32_t)>& change) {
-  if (target.board->name.pid_namespace != OwnPidNamespace()) {
+  const caps::BoardPlace& place = target.board->name.place;
+  const caps::BoardPlace here = caps::ThisPlace();
+  if (place.pid_namespace != here.pid_namespace) {
     return Failed(
         fmt::format("board {} is of another pid namespace, whose processes cannot be told "
                     "apart from here: run pqleash inside of that container",
                     target.board->path));
+  }
+  if (place != here) {
+    return Failed(
+        fmt::format("board {} is of another {}, whose clock is not the one here: {}",
+                    target.board->path, place.boot != here.boot ? "boot" : "time namespace",
+                    place.boot != here.boot ? "remove it, nothing uses it any more"
+                                            : "run pqleash inside of that container"));
   }
   const std::string& service = target.policy->service;
   return WithBoard(target.board->directory, false, [&](caps::Board* board) {

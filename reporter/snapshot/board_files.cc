@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
@@ -122,19 +121,9 @@ std::optional<std::vector<std::byte>> BoardBytesOfLedger(const std::string& path
 }  // namespace
 
 std::optional<BoardName> ParseBoardName(std::string_view name) {
-  constexpr std::string_view kBegin = "caps-";
   BoardName parsed;
-  if (!name.starts_with(kBegin)) return std::nullopt;
-  const char* end = name.data() + name.size();
-  const auto version = std::from_chars(name.data() + kBegin.size(), end, parsed.version);
-  if (version.ec != std::errc() || version.ptr == end) return std::nullopt;
-  const auto inode = std::from_chars(version.ptr + 1, end, parsed.pid_namespace);
-  if (inode.ec != std::errc()) return std::nullopt;
-  // Exactly what the library would call it: no leading zero, nothing behind.
-  char again[64];
-  std::snprintf(again, sizeof again, caps::kBoardName, parsed.version,
-                static_cast<unsigned long long>(parsed.pid_namespace));
-  return name == again ? std::optional(parsed) : std::nullopt;
+  const bool known = caps::ParseBoardName(std::string(name).c_str(), &parsed.version, &parsed.place);
+  return known ? std::optional(parsed) : std::nullopt;
 }
 
 BoardListing ReadSharedBoards(const std::vector<std::string>& directories) {

@@ -15,13 +15,14 @@
 
 #include "reporter/snapshot/board.h"
 #include "reporter/snapshot/ledger_error.h"
+#include "shim/caps/board_place.h"
 
 namespace pqleash::reporter {
 
-// caps-<version>-<pid namespace>.board
+// As the library names it: shim/caps/board_place.h.
 struct BoardName {
   uint32_t version = 0;
-  uint64_t pid_namespace = 0;
+  caps::BoardPlace place = {};
 };
 
 // No value: not the name of a board.

@@ -12,6 +12,8 @@
 #include <tuple>
 #include <utility>
 
+#include "shim/caps/owner_lock.h"
+
 namespace pqleash::reporter {
 namespace {
 
@@ -42,8 +44,8 @@ class BoardReader {
 
   BoardResult Read() {
     if (auto error = ReadHeader()) return *std::move(error);
-    snapshot_.shared = header_.shared != 0;
-    snapshot_.pid_namespace = header_.pid_namespace;
+    snapshot_.shared = header_.core.shared != 0;
+    snapshot_.pid_namespace = header_.core.pid_namespace;
     snapshot_.uncounted = header_.uncounted;
     snapshot_.repairs = header_.repairs;
     ReadPolicies();
@@ -61,14 +63,14 @@ class BoardReader {
   std::optional<LedgerError> ReadHeader() {
     const size_t available = std::min(bytes_.size(), sizeof header_);
     if (available > 0) std::memcpy(&header_, bytes_.data(), available);
-    const char kZero[sizeof header_.magic] = {};
-    if (std::memcmp(header_.magic, kZero, sizeof kZero) == 0) {
+    const char kZero[sizeof header_.core.magic] = {};
+    if (std::memcmp(header_.core.magic, kZero, sizeof kZero) == 0) {
       return Error(Kind::kNotYetWritten,
                    "is not written yet: its process is at its first connect, or died in it; try "
                    "again");
     }
-    if (std::memcmp(header_.magic, caps::kBoardMagic, std::min(available, sizeof header_.magic)) !=
-        0) {
+    if (std::memcmp(header_.core.magic, caps::kBoardMagic,
+                    std::min(available, sizeof header_.core.magic)) != 0) {
       return Error(Kind::kNotALedger,
                    "does not begin with the mark of a board: remove it while no process uses it");
     }
@@ -82,32 +84,34 @@ class BoardReader {
   }
 
   std::optional<LedgerError> CheckHeader() {
-    if (header_.version != caps::kBoardVersion) {
+    if (header_.core.version != caps::kBoardVersion) {
       return Error(Kind::kOtherVersion,
                    fmt::format("has format version {}, expected {}: read it with the pqleash that "
                                "was installed together with the library of those processes",
-                               header_.version, caps::kBoardVersion));
+                               header_.core.version, caps::kBoardVersion));
     }
-    if (header_.size > bytes_.size()) {
+    if (header_.core.size > bytes_.size()) {
       return Error(Kind::kTruncated,
                    fmt::format("has {} bytes, expected {}: it was truncated; remove it and restart "
                                "the processes that use it",
-                               bytes_.size(), header_.size));
+                               bytes_.size(), header_.core.size));
     }
-    records_ = {"policies", header_.records_offset, caps::kMaxPolicies, sizeof(caps::Record)};
-    members_ = {"members", header_.members_offset, header_.member_capacity, sizeof(caps::Member)};
+    records_ = {"policies", header_.core.shape.records_offset, caps::kMaxPolicies,
+                sizeof(caps::Record)};
+    members_ = {"members", header_.core.shape.members_offset, header_.core.shape.member_count,
+                sizeof(caps::Member)};
     labels_ = {"labels", header_.labels_offset, header_.label_capacity, sizeof(caps::Label)};
     entries_ = {"entries", header_.entries_offset, header_.entry_capacity, sizeof(caps::Entry)};
     for (const Array& array : {records_, members_, labels_, entries_}) {
       const uint64_t size = array.capacity * array.record_size;
-      if (array.offset >= sizeof header_ && array.offset <= header_.size &&
-          size <= header_.size - array.offset) {
+      if (array.offset >= sizeof header_ && array.offset <= header_.core.size &&
+          size <= header_.core.size - array.offset) {
         continue;
       }
       return Error(Kind::kDamaged,
                    fmt::format("is damaged: {} bytes of {} at {}, expected inside bytes {} to {}; "
                                "remove it and restart the processes that use it",
-                               size, array.name, array.offset, sizeof header_, header_.size));
+                               size, array.name, array.offset, sizeof header_, header_.core.size));
     }
     return std::nullopt;
   }
@@ -258,6 +262,13 @@ class BoardReader {
       if (count == 0) return;
       snapshot_.warnings.push_back(fmt::format("board {}: {} {}", shown_path_, count, what));
     };
+    if (header_.busy_since_ns != 0) {
+      snapshot_.warnings.push_back(fmt::format(
+          "board {}: its lock is held by process {}, which does not go on, say because a "
+          "debugger has stopped it: connects go on uncounted, and caps of processes "
+          "that begin meanwhile are not in force until it does",
+          shown_path_, caps::ProcessOf(header_.lock)));
+    }
     warn(odd_policies_, "policies could not be read: they were being written, or are damaged");
     warn(odd_entries_, "entries name no process: they were being written, or are damaged");
     warn(rows_left_out_,

@@ -5,14 +5,13 @@
 
 #include "shim/caps/board.h"
 
-#include <pthread.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "shim/caps/board_lock.h"
-#include "shim/support/clock.h"
+#include "shim/caps/policy_set.h"
+#include "shim/caps/shared_value.h"
 #include "shim/support/hash.h"
 #include "shim/support/host_state.h"
 #include "shim/support/liveness.h"
@@ -45,43 +44,21 @@ Offsets OffsetsOf(const BoardCapacity& capacity) {
   return offsets;
 }
 
-bool MakeMutex(pthread_mutex_t* mutex, bool shared) {
-  pthread_mutexattr_t attributes;
-  pthread_mutexattr_init(&attributes);
-  if (shared) {
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-  }
-  const int made = pthread_mutex_init(mutex, &attributes);
-  pthread_mutexattr_destroy(&attributes);
-  return made == 0;
-}
-
-int SharedKind() {
-  pthread_mutex_t mutex;
-  if (!MakeMutex(&mutex, true)) return -1;
-  const int kind = mutex.__data.__kind;
-  pthread_mutex_destroy(&mutex);
-  return kind;
-}
-
-int LockUntil(pthread_mutex_t* mutex, uint64_t until) {
-#ifdef __SANITIZE_THREAD__
-  // ThreadSanitizer of GCC 12 does not know pthread_mutex_clocklock and reports the unlock.
-  constexpr clockid_t kClock = CLOCK_REALTIME;
-  until += ReadClock(CLOCK_REALTIME) - Now();
-#else
-  constexpr clockid_t kClock = CLOCK_MONOTONIC;
-#endif
-  const timespec moment = {static_cast<time_t>(until / 1'000'000'000),
-                           static_cast<long>(until % 1'000'000'000)};
-  return kClock == CLOCK_REALTIME ? pthread_mutex_timedlock(mutex, &moment)
-                                  : pthread_mutex_clocklock(mutex, kClock, &moment);
-}
-
-pthread_mutex_t* Mutex(BoardHeader* header) {
-  static_assert(sizeof(pthread_mutex_t) <= sizeof(header->lock));
-  return reinterpret_cast<pthread_mutex_t*>(header->lock);
+constexpr CoreShape ShapeOf(const BoardCapacity& capacity, const Offsets& offsets) {
+  return {.records_offset = offsets.records,
+          .record_count = kMaxPolicies,
+          .record_size = sizeof(Record),
+          .origin_at = offsetof(Record, origin),
+          .name_at = offsetof(Record, filed) + offsetof(Policy, name),
+          .name_size = sizeof(Policy::name),
+          .service_at = offsetof(Record, service),
+          .service_size = sizeof(Record::service),
+          .scope_at = offsetof(Record, filed) + offsetof(Policy, scope),
+          .use_at = offsetof(Record, use),
+          .member_count = capacity.members,
+          .members_offset = offsets.members,
+          .member_size = sizeof(Member),
+          .pid_at = offsetof(Member, pid)};
 }
 
 }  // namespace
@@ -98,10 +75,11 @@ void Board::Lay(void* memory) {
   entries_ = reinterpret_cast<Entry*>(base + offsets.entries);
 }
 
-bool Board::Create(void* memory, const BoardCapacity& capacity, bool shared, uint64_t pid_namespace,
-                   Populate populate) {
+bool Board::Create(void* memory, const BoardCapacity& capacity, bool shared,
+                   const BoardPlace& place, Populate populate) {
   capacity_ = capacity;
   populate_ = populate;
+  shared_ = shared;
   const Offsets offsets = OffsetsOf(capacity);
   if (populate != nullptr && !populate(memory, offsets.members)) return false;
   // Labels are read without the lock, and even reading a page that is not there ends in SIGBUS on a
@@ -110,40 +88,38 @@ bool Board::Create(void* memory, const BoardCapacity& capacity, bool shared, uin
       !populate(static_cast<char*>(memory) + offsets.labels, capacity.labels * sizeof(Label)))
     return false;
   Lay(memory);
-  if (!MakeMutex(Mutex(header_), shared)) {
-    header_ = nullptr;
-    return false;
-  }
-  header_->version = kBoardVersion;
-  header_->shared = shared ? 1 : 0;
-  header_->size = offsets.size;
-  header_->pid_namespace = pid_namespace;
-  header_->records_offset = offsets.records;
-  header_->members_offset = offsets.members;
+  BoardCore& core = header_->core;
+  core.version = kBoardVersion;
+  core.core_size = sizeof(BoardCore);
+  core.size = offsets.size;
+  core.pid_namespace = place.pid_namespace;
+  core.time_namespace = place.time_namespace;
+  core.boot = place.boot;
+  core.shared = shared ? 1 : 0;
+  core.shape = ShapeOf(capacity, offsets);
   header_->labels_offset = offsets.labels;
   header_->entries_offset = offsets.entries;
-  header_->member_capacity = capacity.members;
   header_->label_capacity = capacity.labels;
   header_->entry_capacity = capacity.entries;
   header_->next_ticket = 1;
-  memcpy(header_->magic, kBoardMagic, sizeof(kBoardMagic));
+  memcpy(core.magic, kBoardMagic, sizeof(kBoardMagic));
   return true;
 }
 
 bool Board::Attach(void* memory, uint64_t size, Populate populate) {
   const auto* header = static_cast<const BoardHeader*>(memory);
-  if (size < 4096 || memcmp(header->magic, kBoardMagic, sizeof(kBoardMagic)) != 0) return false;
-  const BoardCapacity capacity = {header->member_capacity, header->label_capacity,
-                                  header->entry_capacity};
+  if (size < 4096 || memcmp(header->core.magic, kBoardMagic, sizeof(kBoardMagic)) != 0)
+    return false;
+  const BoardCapacity capacity = {Load(header->core.shape.member_count),
+                                  Load(header->label_capacity), Load(header->entry_capacity)};
   const bool fits = capacity.members <= 1u << 20 && capacity.labels <= 1u << 20 &&
                     capacity.entries <= 1u << 24 && (capacity.labels & (capacity.labels - 1)) == 0;
-  if (header->version != kBoardVersion || header->shared != 1 || !fits || Size(capacity) > size)
-    return false;
-  // glibc aborts on some kinds of mutex in a state that it holds impossible.
-  if (reinterpret_cast<const pthread_mutex_t*>(header->lock)->__data.__kind != SharedKind())
+  if (header->core.version != kBoardVersion || header->core.shared != 1 || !fits ||
+      Size(capacity) > size)
     return false;
   capacity_ = capacity;
   populate_ = populate;
+  shared_ = true;
   Lay(memory);
   return true;
 }
@@ -151,35 +127,35 @@ bool Board::Attach(void* memory, uint64_t size, Populate populate) {
 // -------------------------------------------------------------------------------------------------
 // Lock.
 
-bool Board::Lock(uint64_t now) {
-  pthread_mutex_t* mutex = Mutex(header_);
-  int result = pthread_mutex_trylock(mutex);
-  if (result == EBUSY) {
-    if (now < avoid_until_.load(std::memory_order_relaxed)) return false;
-    const uint64_t until = now + kLockPatienceNs;
-    result = LockUntil(mutex, until);
+LockOwner Board::Lock(uint64_t now) {
+  const LockOwner owner = ThisThread(process_.load(std::memory_order_relaxed));
+  const uint64_t avoid = avoid_until_.load(std::memory_order_relaxed);
+  const uint64_t patience = now < avoid ? 0 : kLockPatienceNs;
+  const Taken taken = TakeLock(&header_->lock, owner, patience);
+  if (taken == Taken::kBusy) {
     // The holder is stopped, say by a debugger. Others need not find that out one by one.
-    if (result == ETIMEDOUT) avoid_until_.store(until + kAvoidNs, std::memory_order_relaxed);
+    if (patience == 0) return 0;
+    uint64_t never = 0;
+    __atomic_compare_exchange_n(&header_->busy_since_ns, &never, now, false, __ATOMIC_RELAXED,
+                                __ATOMIC_RELAXED);
+    avoid_until_.store(now + kLockPatienceNs + kAvoidNs, std::memory_order_relaxed);
+    return 0;
   }
-  if (result == EOWNERDEAD) {
-    Rebuild();
+  if (avoid != 0) avoid_until_.store(0, std::memory_order_relaxed);
+  if (header_->busy_since_ns != 0)
+    __atomic_store_n(&header_->busy_since_ns, uint64_t{0}, __ATOMIC_RELAXED);
+  if (taken == Taken::kFromDead) {
     ++header_->repairs;
     __atomic_fetch_add(&header_->generation, 1u, __ATOMIC_RELEASE);  // it may have died in a change
-    pthread_mutex_consistent(mutex);
-    LetGo(now, true);
-    return true;
   }
-  if (result != 0) return false;
-  if (avoid_until_.load(std::memory_order_relaxed) != 0)
-    avoid_until_.store(0, std::memory_order_relaxed);
-  if (__atomic_load_n(&header_->gone, __ATOMIC_ACQUIRE) != 0) {
+  if (taken == Taken::kFromDead || __atomic_load_n(&header_->gone, __ATOMIC_ACQUIRE) != 0) {
     Rebuild();
     LetGo(now, true);
   }
-  return true;
+  return owner;
 }
 
-void Board::Unlock() { pthread_mutex_unlock(Mutex(header_)); }
+void Board::Unlock(LockOwner owner) { ReleaseLock(&header_->lock, owner); }
 
 // What was found on the board contradicts itself: whoever gets the lock next makes it anew.
 void Board::Distrust() { __atomic_fetch_add(&header_->gone, 1u, __ATOMIC_RELAXED); }
@@ -195,97 +171,137 @@ void Board::Rebuild() {
     if (records_[i].entered_ns != 0) ++episodes;
   }
   SetEpisodes(episodes);
-  const uint32_t members_used = std::min(header_->members_used, capacity_.members);
-  header_->first_free_member = 0;
-  for (uint32_t i = members_used; i > 0; --i) {
-    members_[i - 1].entries = 0;
-    if (members_[i - 1].pid != 0) continue;
-    members_[i - 1].next_free = header_->first_free_member;
-    header_->first_free_member = i;
-  }
-  header_->first_free_entry = kNoEntry;
+  RebuildMembers();
   uint32_t waiting = 0;
-  uint32_t first = kNoEntry;
-  for (uint32_t i = std::min(header_->entries_used, capacity_.entries); i > 0; --i) {
-    Entry& entry = At(i);
-    const uint32_t state = StateOf(__atomic_load_n(&entry.word, __ATOMIC_ACQUIRE));
-    const bool lives = state == kEntryWaiting || state == kEntryGranted || state == kEntryHeld;
-    if (!lives || entry.member - 1 >= members_used || members_[entry.member - 1].pid == 0) {
-      FreeEntry(i);
-      continue;
-    }
-    ++members_[entry.member - 1].entries;
-    if (state != kEntryWaiting) {
-      CountUse(entry.policies, 1);
-      if (state == kEntryGranted) Wake(entry);  // who granted it may have died before saying so
-      continue;
-    }
-    CountWaiting(entry.policies, 1);
-    entry.flags &= ~uint32_t{kEntryHead};  // the same: LetGo marks and wakes the first again
-    entry.next = first;
-    first = i;
-    ++waiting;
-  }
+  const uint32_t first = RebuildEntries(&waiting);
   header_->first_waiting = kNoEntry;
   header_->last_waiting = kNoEntry;
-  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
-    const uint32_t prober = records_[i].prober;
-    const uint32_t state = Valid(prober) ? StateOf(At(prober).word) : uint32_t{kEntryFree};
-    const bool tries =
-        (state == kEntryGranted || state == kEntryHeld) && (At(prober).policies >> i & 1) != 0;
-    if (!tries) __atomic_store_n(&records_[i].prober, kNoEntry, __ATOMIC_RELAXED);
-  }
-  for (uint32_t i = SortByTicket(first, waiting); i != kNoEntry;) {
-    const uint32_t next = At(i).next;
-    Append(i);
-    i = next;
+  EndLostProbes();
+  uint32_t entry = SortByTicket(first, waiting);
+  for (uint32_t i = 0; i < waiting && entry != kNoEntry; ++i) {
+    const uint32_t next = Next(entry);
+    Append(entry);
+    entry = next;
   }
 }
 
-// Merge sort of a list of `count` entries: 65,536 may wait.
+void Board::RebuildMembers() {
+  header_->first_free_member = 0;
+  for (uint32_t i = MembersUsed(); i > 0; --i) {
+    members_[i - 1].entries = 0;
+    if (members_[i - 1].pid != 0) continue;
+    members_[i - 1].next_free = Load(header_->first_free_member);
+    header_->first_free_member = i;
+  }
+}
+
+// Frees entries that are nobody's and counts the others. Returns the first of those that wait, of
+// whom there are `waiting`, in no order.
+uint32_t Board::RebuildEntries(uint32_t* waiting) {
+  header_->first_free_entry = kNoEntry;
+  const uint32_t members_used = MembersUsed();
+  uint32_t first = kNoEntry;
+  uint32_t granted = 0;
+  for (uint32_t i = entries_used(); i > 0; --i) {
+    Entry& entry = At(i);
+    const uint32_t state = StateOf(__atomic_load_n(&entry.word, __ATOMIC_ACQUIRE));
+    const uint32_t member = Load(entry.member);
+    const bool lives = state == kEntryWaiting || state == kEntryGranted || state == kEntryHeld;
+    if (!lives || member - 1 >= members_used || members_[member - 1].pid == 0) {
+      FreeEntry(i);
+      continue;
+    }
+    ++members_[member - 1].entries;
+    if (state != kEntryWaiting) {
+      CountUse(entry.policies, 1);
+      if (state != kEntryGranted) continue;
+      ++granted;
+      Wake(entry);  // who granted it may have died before saying so
+      continue;
+    }
+    if ((entry.flags & kEntryPassed) == 0) CountWaiting(entry.policies, 1);
+    entry.flags &= ~uint32_t{kEntryHead};  // the same: LetGo marks and wakes the first again
+    entry.next = first;
+    first = i;
+    ++*waiting;
+  }
+  header_->granted = granted;
+  return first;
+}
+
+// A server that is full is tried by an entry that holds a place, or by none.
+void Board::EndLostProbes() {
+  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
+    const uint32_t prober = Load(records_[i].prober);
+    if (prober == kNoEntry) continue;
+    const uint32_t state = Valid(prober) ? StateOf(At(prober).word) : uint32_t{kEntryFree};
+    const bool tries =
+        (state == kEntryGranted || state == kEntryHeld) && Contains(At(prober).policies, i);
+    if (!tries) __atomic_store_n(&records_[i].prober, kNoEntry, __ATOMIC_RELAXED);
+  }
+}
+
+// The one behind in a list; kNoEntry: none, or the link leads nowhere.
+uint32_t Board::Next(uint32_t entry) const {
+  const uint32_t next = Load(entries_[entry - 1].next);
+  return Valid(next) ? next : kNoEntry;
+}
+
+// Merge sort of a list of `count` entries, at most the board's capacity: 65,536 may wait. A list
+// that is not as long loses entries, which is no harm: they are found by whoever owns them.
 uint32_t Board::SortByTicket(uint32_t first, uint32_t count) {
+  if (first == kNoEntry) return kNoEntry;
   if (count < 2) {
-    if (first != kNoEntry) At(first).next = kNoEntry;
+    At(first).next = kNoEntry;
     return first;
   }
   uint32_t last = first;
-  for (uint32_t i = 1; i < count / 2; ++i) last = At(last).next;
-  uint32_t right = At(last).next;
+  for (uint32_t i = 1; i < count / 2 && Next(last) != kNoEntry; ++i) last = Next(last);
+  const uint32_t right = Next(last);
   At(last).next = kNoEntry;
-  uint32_t left = SortByTicket(first, count / 2);
-  right = SortByTicket(right, count - count / 2);
-  uint32_t sorted = kNoEntry;
-  uint32_t* end = &sorted;
-  while (left != kNoEntry && right != kNoEntry) {
-    uint32_t& smaller = At(left).ticket < At(right).ticket ? left : right;
-    *end = smaller;
-    end = &At(smaller).next;
-    smaller = *end;
+  return Merge(SortByTicket(first, count / 2), SortByTicket(right, count - count / 2), count);
+}
+
+uint32_t Board::Merge(uint32_t left, uint32_t right, uint32_t count) {
+  uint32_t first = kNoEntry;
+  uint32_t last = kNoEntry;
+  for (uint32_t i = 0; i < count && (left != kNoEntry || right != kNoEntry); ++i) {
+    const bool from_left =
+        right == kNoEntry || (left != kNoEntry && Load(At(left).ticket) < Load(At(right).ticket));
+    uint32_t& from = from_left ? left : right;
+    const uint32_t smaller = from;
+    from = Next(smaller);
+    if (last == kNoEntry) {
+      first = smaller;
+    } else {
+      At(last).next = smaller;
+    }
+    last = smaller;
   }
-  *end = left != kNoEntry ? left : right;
-  return sorted;
+  if (last != kNoEntry) At(last).next = kNoEntry;
+  return first;
 }
 
 // -------------------------------------------------------------------------------------------------
 // Entries and their lists.
 
 uint32_t Board::TakeEntry() {
-  uint32_t entry = header_->first_free_entry;
+  uint32_t entry = Load(header_->first_free_entry);
   if (entry != kNoEntry) {
-    if (Valid(entry) && StateOf(At(entry).word) == kEntryFree) {
-      header_->first_free_entry = At(entry).next;
+    if (Valid(entry) && StateOf(Load(At(entry).word)) == kEntryFree) {
+      header_->first_free_entry = Next(entry);
       return entry;
     }
     header_->first_free_entry = kNoEntry;
     Distrust();
   }
-  if (header_->entries_used >= capacity_.entries) return kNoEntry;
-  entry = header_->entries_used + 1;
-  if (entry > header_->room_entries) {
-    const uint32_t count = std::min(kEntriesAtOnce, capacity_.entries - header_->room_entries);
-    if (populate_ != nullptr && !populate_(&entries_[header_->room_entries], count * sizeof(Entry)))
-      return kNoEntry;
-    header_->room_entries += count;
+  const uint32_t used = entries_used();
+  if (used >= capacity_.entries) return kNoEntry;
+  entry = used + 1;
+  if (entry > room_) {
+    const uint32_t count = std::min(kEntriesAtOnce, capacity_.entries - used);
+    if (populate_ != nullptr && !populate_(&entries_[used], count * sizeof(Entry))) return kNoEntry;
+    room_ = used + count;
   }
   header_->entries_used = entry;
   return entry;
@@ -296,14 +312,14 @@ void Board::FreeEntry(uint32_t entry) {
   // The word changes with every life, so that GiveUp cannot take a later one for its own.
   __atomic_store_n(&record.ticket, uint64_t{0}, __ATOMIC_RELAXED);
   __atomic_store_n(&record.word, (record.word & ~0xffu) + 0x100 + kEntryFree, __ATOMIC_RELEASE);
-  record.next = header_->first_free_entry;
+  record.next = Load(header_->first_free_entry);
   header_->first_free_entry = entry;
 }
 
 void Board::Append(uint32_t entry) {
+  const uint32_t last = Load(header_->last_waiting);
   At(entry).next = kNoEntry;
-  At(entry).previous = header_->last_waiting;
-  const uint32_t last = header_->last_waiting;
+  At(entry).previous = last;
   if (Valid(last) && last != entry && StateOf(At(last).word) != kEntryFree) {
     At(last).next = entry;
   } else {
@@ -313,9 +329,29 @@ void Board::Append(uint32_t entry) {
   header_->last_waiting = entry;
 }
 
+// Into the list again, where its ticket belongs.
+void Board::PutBack(uint32_t entry) {
+  const uint64_t ticket = Load(At(entry).ticket);
+  uint32_t behind = Load(header_->first_waiting);
+  for (uint32_t i = 0; i < capacity_.entries; ++i) {
+    if (!Valid(behind) || Load(At(behind).ticket) > ticket) break;
+    behind = Next(behind);
+  }
+  if (!Valid(behind)) return Append(entry);
+  const uint32_t before = Load(At(behind).previous);
+  At(entry).next = behind;
+  At(entry).previous = before;
+  At(behind).previous = entry;
+  if (Valid(before)) {
+    At(before).next = entry;
+  } else {
+    header_->first_waiting = entry;
+  }
+}
+
 void Board::Unlink(uint32_t entry) {
-  const uint32_t next = At(entry).next;
-  const uint32_t previous = At(entry).previous;
+  const uint32_t next = Load(At(entry).next);
+  const uint32_t previous = Load(At(entry).previous);
   if (Valid(previous)) {
     At(previous).next = next;
   } else {
@@ -333,11 +369,12 @@ void Board::Unlink(uint32_t entry) {
 
 uint32_t Board::Join(const MemberIdentity& identity, uint64_t now) {
   const HostStateKeeper keeper;
+  process_.store(ProcessOwner(identity.pid, identity.start_ticks), std::memory_order_relaxed);
   const BoardLock lock(this, now);
   if (!lock.held()) return kNoEntry;
-  const uint32_t used = std::min(header_->members_used, capacity_.members);
+  const uint32_t used = MembersUsed();
   // All taken: look for some of the dead that had nothing.
-  if (header_->first_free_member == kNoEntry && used == capacity_.members) {
+  if (Load(header_->first_free_member) == kNoEntry && used == capacity_.members) {
     for (uint32_t i = 0, found = 0; i < used && found < kMaxReapedAtOnce; ++i) {
       if (Running(members_[i].pid)) continue;
       Drop(i + 1, now);
@@ -348,9 +385,9 @@ uint32_t Board::Join(const MemberIdentity& identity, uint64_t now) {
   for (uint32_t i = 1; i <= used; ++i) {
     if (members_[i - 1].pid == identity.pid) Drop(i, now);
   }
-  uint32_t member = header_->first_free_member;
+  uint32_t member = Load(header_->first_free_member);
   if (member - 1 < used && members_[member - 1].pid == 0) {
-    header_->first_free_member = members_[member - 1].next_free;
+    header_->first_free_member = Load(members_[member - 1].next_free);
   } else {
     if (used >= capacity_.members) return kNoEntry;
     member = used + 1;
@@ -378,7 +415,7 @@ void Board::Leave(uint32_t member, uint64_t now) {
 
 void Board::Drop(uint32_t member, uint64_t now) {
   if (member - 1 >= capacity_.members || members_[member - 1].pid == 0) return;
-  const uint32_t used = std::min(header_->entries_used, capacity_.entries);
+  const uint32_t used = entries_used();
   Member& record = members_[member - 1];
   bool gone = false;
   for (uint32_t i = 1; i <= used && record.entries > 0; ++i) {
@@ -393,7 +430,7 @@ void Board::Drop(uint32_t member, uint64_t now) {
     // It may have died before it could say so: `gone` of the header is not to be relied on.
     Rebuild();
   } else {
-    record.next_free = header_->first_free_member;
+    record.next_free = Load(header_->first_free_member);
     header_->first_free_member = member;
   }
   LetGo(now, gone);
@@ -402,18 +439,23 @@ void Board::Drop(uint32_t member, uint64_t now) {
 // Gives back what dead processes had. A bounded number of them at a time, in turn.
 bool Board::Reap(uint64_t now, uint64_t interval) {
   // In the future by more than threads can be apart: of another boot.
-  const uint64_t last = header_->reaped_ns;
+  const uint64_t last = Load(header_->reaped_ns);
   if (last <= now ? now - last < interval : last - now < kVerifyIntervalNs) return false;
-  if (now / kVerifyIntervalNs != header_->reaped_ns / kVerifyIntervalNs) ReapUnclaimed(now);
   header_->reaped_ns = now;
-  if (header_->shared == 0) return true;
+  if (now / kReapIntervalNs != last / kReapIntervalNs) PassOver(now);
+  if (now / kVerifyIntervalNs != last / kVerifyIntervalNs) {
+    ReapUnclaimed(now);
+    EndLostProbes();
+    if (CountsContradict()) Rebuild();
+  }
+  if (!shared_) return true;
   const HostStateKeeper keeper;
-  const uint32_t used = std::min(header_->members_used, capacity_.members);
+  const uint32_t used = MembersUsed();
   uint32_t verified = 0;
   uint32_t looked_at = 0;
   const uint32_t most = interval < kReapIntervalNs ? kMaxReapedOften : kMaxReapedAtOnce;
   for (uint32_t i = 0; i < used && looked_at < most; ++i) {
-    const uint32_t member = header_->reap_cursor % used + 1;
+    const uint32_t member = Load(header_->reap_cursor) % used + 1;
     header_->reap_cursor = member;
     Member& record = members_[member - 1];
     if (record.pid == 0 || record.entries == 0) continue;
@@ -429,23 +471,28 @@ bool Board::Reap(uint64_t now, uint64_t interval) {
   return true;
 }
 
-// What a thread that left by longjmp(3) was given, or waited for.
+// More than there are entries: nobody would be let go until it is put right.
+bool Board::CountsContradict() const {
+  const uint32_t used = entries_used();
+  for (uint32_t i = 0; i < kMaxPolicies; ++i) {
+    if (Load(records_[i].use) > used || Load(records_[i].waiting) > used) return true;
+  }
+  return false;
+}
+
+// What a thread that left by longjmp(3) waited for.
 void Board::ReapUnclaimed(uint64_t now) {
-  const uint32_t used = std::min(header_->entries_used, capacity_.entries);
-  for (uint32_t i = 1; i <= used; ++i) {
+  for (uint32_t i = 1; i <= entries_used(); ++i) {
     const Entry& entry = At(i);
-    const uint32_t state = StateOf(entry.word);
-    const uint64_t due = state == kEntryGranted   ? entry.since_ns
-                         : state == kEntryWaiting ? entry.deadline_ns
-                                                  : now;
-    const bool lost = now > due && now - due > kUnclaimedNs;
-    if (lost) GiveBack(i, now);
+    if (StateOf(Load(entry.word)) != kEntryWaiting) continue;
+    const uint64_t due = Load(entry.deadline_ns);
+    if (now > due && now - due > kUnclaimedNs) GiveBack(i, now);
   }
 }
 
 uint32_t* Board::WakeWord(uint32_t member) {
   // Another process's threads do not sleep on a word of ours.
-  if (wake_word_ != nullptr && header_->shared == 0) return wake_word_;
+  if (wake_word_ != nullptr && !shared_) return wake_word_;
   return member - 1 < capacity_.members ? &members_[member - 1].wake : nullptr;
 }
 
@@ -477,7 +524,11 @@ uint32_t Board::AddLabel(uint64_t call_site, const char* text, uint64_t now) {
 }
 
 uint32_t Board::entries_used() const {
-  return std::min(__atomic_load_n(&header_->entries_used, __ATOMIC_RELAXED), capacity_.entries);
+  return std::min(Load(header_->entries_used), capacity_.entries);
+}
+
+uint32_t Board::MembersUsed() const {
+  return std::min(Load(header_->members_used), capacity_.members);
 }
 
 }  // namespace pqleash::caps

@@ -7,16 +7,17 @@
 //  1. `use` of a policy is the number of entries that name it and are granted or held; `waiting` is
 //     the number of those that name it and wait.
 //  2. No entry waits that could go: for each that waits there is a policy that it names and that
-//     has no room, or that an entry with a smaller ticket waits for.
-//  3. Per policy, entries are let go in the order of their tickets.
+//     has no room beside what is kept there for entries with smaller tickets (CAPS.md, The order).
+//  3. Per policy, entries are let go in the order of their tickets. Whoever does not come within
+//     kClaimNs is passed over until he does, and keeps his ticket and his deadline.
 //  4. An entry of a process that is dead is found and given back at the latest 20 ms after the next
 //     connect that would be held back because of it, or while anybody waits; 100 ms where the first
 //     who waits is among the dead. Of more than 256 processes with entries, in turn.
 // To wait for a policy is to name one whose rule says kWait while waiting. One that warns or
 // rejects holds back nobody who has room elsewhere: it keeps no order.
 //
-// A process may be killed at any instruction. The lock of the shared board is a robust mutex;
-// whoever gets it after a death inside makes everything anew from the entries. Nobody waits for the
+// A process may be killed at any instruction. Whoever finds that the holder of the lock has died
+// takes it over and makes everything anew from the entries. Nobody waits for the
 // lock for longer than kLockPatience: then the connect goes on uncounted, which is counted; who is
 // in the list already stays in it, and goes on uncounted at its deadline.
 //
@@ -34,19 +35,24 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shim/caps/board_place.h"
 #include "shim/caps/layout.h"
+#include "shim/caps/owner_lock.h"
 
 namespace pqleash::caps {
 
 inline constexpr uint64_t kLockPatienceNs = 100'000'000;
 inline constexpr uint64_t kReapIntervalNs = 20'000'000;
-// A granted entry that its thread has not taken by then is lost: the thread left by longjmp.
+// A place that its thread has not taken by then goes to the next.
+inline constexpr uint64_t kClaimNs = 250'000'000;
+// An entry that waits so long after its deadline is nobody's: its thread left by longjmp.
 inline constexpr uint64_t kUnclaimedNs = 10'000'000'000;
 
 // A stretch at the limit is over when nobody was held back for that long.
 inline constexpr uint64_t kQuietNs = 1'000'000'000;
 
 inline constexpr uint32_t kNoPolicyNumber = UINT32_MAX;
+inline constexpr uint32_t kLockBusy = UINT32_MAX - 1;  // in place of a number: ask again
 
 struct BoardCapacity {
   uint32_t members;
@@ -95,8 +101,10 @@ struct Outcome {
   uint64_t waited_ns = 0;             // since the arrival
   uint64_t look_again_ns = 0;         // kWait: when to call again even if not woken
   uint64_t ticket = 0;                // kGo, kWait: tells `entry` from a later use of the same
-  uint32_t word = 0;                  // kWait: what Await sleeps on
-  uint64_t ahead_ns = 0;              // kWait: what Await has slept beyond the clock, WaitClock
+  uint64_t arrived_ns = 0;            // kWait: these two whatever the board says later
+  uint64_t deadline_ns = 0;
+  uint32_t word = 0;      // kWait: what Await sleeps on
+  uint64_t ahead_ns = 0;  // kWait: what Await has slept beyond the clock, WaitClock
 };
 
 // What one policy's stretch at the limit came to, when it has ended.
@@ -116,7 +124,7 @@ class Board {
   // Makes a board in zeroed memory of Size(capacity) bytes. `populate` makes pages of a range
   // before they are stored into, false: there is no room; nullptr: they are there.
   using Populate = bool (*)(void* begin, size_t size);
-  bool Create(void* memory, const BoardCapacity& capacity, bool shared, uint64_t pid_namespace,
+  bool Create(void* memory, const BoardCapacity& capacity, bool shared, const BoardPlace& place,
               Populate populate);
   // Uses a board that another process made. False: it is none, or of another version or size.
   bool Attach(void* memory, uint64_t size, Populate populate);
@@ -138,8 +146,9 @@ class Board {
 
   // --- policies ---
   // Enters a policy, or finds the one of the same name and service. Its filed rule becomes
-  // `policy`'s if `stamp` is newer than the record's. Returns its number; kNoPolicyNumber: no room,
-  // or no lock. `differs` says that a file as new, or newer, says otherwise and is in force.
+  // `policy`'s if `stamp` is newer than the record's. Returns its number; kNoPolicyNumber: no
+  // room; kLockBusy: no lock. `differs` says that a file as new, or newer, says otherwise and is in
+  // force.
   uint32_t Install(const Policy& policy, const char* service, Origin origin, uint64_t source,
                    uint64_t stamp, uint64_t now, bool* differs, int32_t changed_by = 0);
   // Puts record `number` as it is on another board on this one, in the same place. For the board
@@ -151,6 +160,8 @@ class Board {
   // the record is another's by now, or a file that is as new has it.
   void RetireFiled(uint32_t number, const char* name, uint64_t source, uint64_t stamp,
                    uint64_t now);
+  // What of a policy is in use on boards of other versions.
+  void CountElsewhere(uint32_t number, uint32_t use, uint64_t now);
   // Puts `rule` in force, for `changed_by`. False: no lock.
   bool Override(uint32_t number, const Rule& rule, int32_t changed_by, uint64_t now);
   // Back to the filed rule.
@@ -201,8 +212,9 @@ class Board {
   friend class BoardLock;
 
   void Lay(void* memory);
-  bool Lock(uint64_t now);
-  void Unlock();
+  uint32_t MembersUsed() const;
+  LockOwner Lock(uint64_t now);  // 0: not had
+  void Unlock(LockOwner owner);
   void Rebuild();
   void Distrust();
   Entry& At(uint32_t entry) { return entries_[entry - 1]; }
@@ -211,14 +223,28 @@ class Board {
   void FreeEntry(uint32_t entry);
   void Append(uint32_t entry);
   void Unlink(uint32_t entry);
+  uint32_t Next(uint32_t entry) const;
   uint32_t SortByTicket(uint32_t first, uint32_t count);
+  uint32_t Merge(uint32_t left, uint32_t right, uint32_t count);
+  void RebuildMembers();
+  uint32_t RebuildEntries(uint32_t* waiting);
+  void EndLostProbes();
+  bool CountsContradict() const;
   void CountUse(uint64_t policies, int change);
   void CountWaiting(uint64_t policies, int change);
   uint64_t WithoutRoom(uint64_t policies, uint64_t now) const;
   uint64_t QueuedAt(uint64_t policies) const;
   void TakeRoom(uint32_t entry, uint64_t now);
   bool HoldBack(uint32_t policy, uint64_t now);
-  void LetGo(uint64_t now, bool all = false);
+  // A walk along those who wait.
+  struct Walk {
+    uint64_t behind;                    // policies that nobody further behind may go by
+    uint32_t kept[kMaxPolicies];        // places for those further ahead, who wait for others
+    uint32_t blocked_by[kMaxPolicies];  // for whom places are kept, by what they wait for
+  };
+  uint64_t LetGo(uint64_t now, bool all = false);
+  void LookAt(uint32_t entry, uint64_t now, Walk* walk);
+  void Keep(uint32_t policy, uint32_t places, uint64_t now, Walk* walk);
   static bool Turn(Entry& entry, EntryState from, EntryState to);
   void GiveUp(uint32_t entry, uint64_t ticket);
   void EndProbe(uint32_t entry, uint64_t policies, uint64_t now);
@@ -228,6 +254,10 @@ class Board {
     __atomic_store_n(&header_->episodes, episodes, __ATOMIC_RELAXED);
   }
   void Grant(uint32_t entry, uint64_t now);
+  void PassOver(uint64_t now);
+  void TakeBack(uint32_t entry, uint64_t now);
+  bool ComeBack(Entry& record);
+  void PutBack(uint32_t entry);
   void Wake(Entry& entry);
   void GiveBack(uint32_t entry, uint64_t now);
   void Fill(const Request& request, uint32_t entry, EntryState state, uint64_t deadline,
@@ -235,9 +265,11 @@ class Board {
   Outcome Hold(const Request& request, bool unconditional);
   Outcome Queue(const Request& request, uint64_t held);
   Outcome Refuse(const Request& request, uint32_t policy);
-  Outcome LookLocked(uint32_t entry, uint64_t ticket, uint64_t now);
+  Outcome LookLocked(const Outcome& before, uint64_t now);
+  Outcome Lost(const Outcome& before, uint64_t now);
+  void TimeOut(Outcome* outcome, uint64_t now);
   Outcome LookUnlocked(const Outcome& before, uint64_t now);
-  uint64_t LookAgain(const Entry& entry, uint64_t now) const;
+  uint64_t LookAgain(const Entry& entry, uint64_t deadline, uint64_t now) const;
   void RetireLocked(uint32_t number, int32_t changed_by, uint64_t now);
   void Change(uint32_t number, int32_t changed_by, uint64_t now);
   uint32_t FindRecord(const char* name, const char* service, uint32_t* vacant) const;
@@ -253,6 +285,9 @@ class Board {
   BoardCapacity capacity_ = {};
   Populate populate_ = nullptr;
   uint32_t* wake_word_ = nullptr;
+  bool shared_ = false;
+  std::atomic<LockOwner> process_ = 0;  // who this process is in the lock, once it has joined
+  uint32_t room_ = 0;  // entries whose pages are there, as far as this process has seen to it
   std::atomic<uint64_t> avoid_until_ = 0;  // after the lock was not to be had
 };
 

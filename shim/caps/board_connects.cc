@@ -5,11 +5,13 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "shim/caps/board.h"
 #include "shim/caps/board_lock.h"
 #include "shim/caps/limits.h"
 #include "shim/caps/policy_set.h"
+#include "shim/caps/shared_value.h"
 #include "shim/ledger/histogram.h"
 #include "shim/support/clock.h"
 #include "shim/support/futex.h"
@@ -25,6 +27,19 @@ constexpr uint64_t kReapBeforeHoldingNs = 1'000'000;
 constexpr uint64_t kSecondLookNs = 100'000'000;
 constexpr uint64_t kManyLookNs = 1'000'000'000;
 constexpr uint32_t kMany = 64;
+// A longer queue is not looked through to its end for those who wait for something else.
+constexpr uint32_t kMostLookedAt = 512;
+
+// How long `policy` lets a connect wait at most, whatever another process has made of it.
+uint64_t PatienceOf(const Record& policy) {
+  return std::min(Load(policy.rule.wait_timeout_ms), kMaxWaitTimeoutMs) * uint64_t{1'000'000};
+}
+
+uint64_t WaitOf(const Entry& entry) {
+  const uint64_t arrived = Load(entry.arrived_ns);
+  const uint64_t since = Load(entry.since_ns);
+  return since > arrived ? since - arrived : 0;
+}
 
 }  // namespace
 
@@ -83,7 +98,8 @@ void Board::Fill(const Request& request, uint32_t entry, EntryState state, uint6
   record.member = request.member;
   record.policies = request.policies;
   __atomic_store_n(&record.ticket, header_->next_ticket++, __ATOMIC_RELAXED);
-  record.since_ns = request.since != 0 ? request.since : request.now;
+  record.arrived_ns = request.since != 0 ? request.since : request.now;
+  record.since_ns = record.arrived_ns;
   record.deadline_ns = deadline;
   record.label = request.label;
   record.slot = request.slot;
@@ -151,11 +167,11 @@ Outcome Board::Queue(const Request& request, uint64_t held) {
     CountUncounted();
     return {};
   }
-  uint64_t deadline = request.deadline != 0 ? request.deadline : UINT64_MAX;
+  uint64_t deadline = request.now + uint64_t{kMaxWaitTimeoutMs} * 1'000'000;
+  if (request.deadline != 0) deadline = std::min(deadline, request.deadline);
   ForEach(request.policies, [&](uint32_t i) {
     if (records_[i].rule.on_limit != kWait) return;
-    deadline =
-        std::min(deadline, request.now + records_[i].rule.wait_timeout_ms * uint64_t{1'000'000});
+    deadline = std::min(deadline, request.now + PatienceOf(records_[i]));
   });
   const bool entered = HoldBack(policy, request.now);
   ++records_[policy].episode_waited;
@@ -163,7 +179,13 @@ Outcome Board::Queue(const Request& request, uint64_t held) {
   Append(entry);
   CountWaiting(request.policies, 1);
   LetGo(request.now);  // it may be the first: then it is marked so
-  Outcome outcome = LookLocked(entry, At(entry).ticket, request.now);
+  Outcome before;
+  before.entry = entry;
+  before.ticket = At(entry).ticket;
+  before.policy = policy;
+  before.arrived_ns = request.now;
+  before.deadline_ns = deadline;
+  Outcome outcome = LookLocked(before, request.now);
   // The dead may have been looked for a moment ago, and one of them may be the first in the queue.
   outcome.look_again_ns = std::min(outcome.look_again_ns, request.now + kReapIntervalNs);
   outcome.entered = entered;
@@ -180,8 +202,8 @@ Outcome Board::Enter(const Request& request) {
   uint64_t held = WithoutRoom(request.policies, request.now) | QueuedAt(request.policies);
   if (held == 0) return Hold(request, false);
   Reap(request.now, kReapBeforeHoldingNs);
-  LetGo(request.now);
-  held = WithoutRoom(request.policies, request.now) | QueuedAt(request.policies);
+  const uint64_t behind = LetGo(request.now);
+  held = WithoutRoom(request.policies, request.now) | (behind & QueuedAt(request.policies));
   if (held == 0) return Hold(request, false);
   uint64_t refusing = 0;
   ForEach(held, [&](uint32_t i) {
@@ -193,82 +215,103 @@ Outcome Board::Enter(const Request& request) {
   return Queue(request, held);
 }
 
-uint64_t Board::LookAgain(const Entry& entry, uint64_t now) const {
-  const bool head = (entry.flags & kEntryHead) != 0;
+uint64_t Board::LookAgain(const Entry& entry, uint64_t deadline, uint64_t now) const {
+  const bool head = (Load(entry.flags) & kEntryHead) != 0;
   uint64_t again = now + kReapIntervalNs;
   if (!head)
-    again = now +
-            (records_[entry.held_by % kMaxPolicies].waiting > kMany ? kManyLookNs : kSecondLookNs);
+    again = now + (records_[Load(entry.held_by) % kMaxPolicies].waiting > kMany ? kManyLookNs
+                                                                                : kSecondLookNs);
   if (head) {
-    ForEach(entry.policies, [&](uint32_t i) {
+    ForEach(Load(entry.policies), [&](uint32_t i) {
       const uint64_t room = RoomAt(records_[i], now);
       if (room > now) again = std::min(again, room);
     });
   }
-  return std::min(again, entry.deadline_ns);
+  return std::min(again, deadline);
 }
 
-Outcome Board::LookLocked(uint32_t entry, uint64_t ticket, uint64_t now) {
+// The entry is another's by now: its owner did not come for long after its deadline, or what lies
+// on the board is damaged. Whoever still had time goes on, uncounted.
+Outcome Board::Lost(const Outcome& before, uint64_t now) {
+  Outcome outcome = before;
+  outcome.entry = kNoEntry;
+  outcome.answer = now < before.deadline_ns ? Answer::kUncounted : Answer::kTimedOut;
+  outcome.waited_ns = now > before.arrived_ns ? now - before.arrived_ns : 0;
+  if (outcome.answer == Answer::kUncounted) CountUncounted();
+  return outcome;
+}
+
+Outcome Board::LookLocked(const Outcome& before, uint64_t now) {
+  if (!Valid(before.entry) || Load(At(before.entry).ticket) != before.ticket)
+    return Lost(before, now);
+  Entry& record = At(before.entry);
+  const uint64_t deadline = std::min(Load(record.deadline_ns), before.deadline_ns);
   Outcome outcome;
-  outcome.answer = Answer::kTimedOut;
-  if (!Valid(entry) || At(entry).ticket != ticket) return outcome;  // given back as unclaimed
-  Entry& record = At(entry);
-  outcome.entry = entry;
-  outcome.ticket = ticket;
-  outcome.policy = record.held_by % kMaxPolicies;
-  if (StateOf(record.word) == kEntryWaiting) {
-    const bool head = (record.flags & kEntryHead) != 0;
+  outcome.entry = before.entry;
+  outcome.ticket = before.ticket;
+  outcome.arrived_ns = before.arrived_ns;
+  outcome.deadline_ns = deadline;
+  outcome.policy = Load(record.held_by) % kMaxPolicies;
+  if (StateOf(Load(record.word)) == kEntryWaiting) {
+    const bool back = ComeBack(record);
+    const bool head = (Load(record.flags) & kEntryHead) != 0;
     const bool reaped = Reap(now, kReapIntervalNs);
     // Thousands may wait: only those look through the list for whom it may have changed.
-    if (head || reaped || now >= record.deadline_ns) LetGo(now);
+    if (head || reaped || back || now >= deadline) LetGo(now);
   }
-  if (StateOf(record.word) == kEntryGranted && record.ticket == ticket) {
-    Turn(record, kEntryGranted, kEntryHeld);
-    outcome.answer = Answer::kGo;
-    outcome.waited_ns = record.deadline_ns;  // Grant left it there
-    return outcome;
+  // Reap, LetGo and the damage of others may have ended it meanwhile.
+  if (Load(record.ticket) != before.ticket) return Lost(before, now);
+  switch (StateOf(Load(record.word))) {
+    case kEntryGranted:
+      if (Turn(record, kEntryGranted, kEntryHeld) && header_->granted > 0) --header_->granted;
+      outcome.waited_ns = WaitOf(record);
+      outcome.answer = Answer::kGo;
+      return outcome;
+    case kEntryHeld:
+      outcome.answer = Answer::kGo;
+      return outcome;
+    case kEntryWaiting:
+      break;
+    default:
+      return Lost(before, now);
   }
-  if (StateOf(record.word) == kEntryHeld && record.ticket == ticket) {
-    outcome.answer = Answer::kGo;
-    return outcome;
-  }
-  if (StateOf(record.word) != kEntryWaiting || record.ticket != ticket) {
-    outcome.entry = kNoEntry;
-    return outcome;
-  }
-  outcome.waited_ns = now > record.since_ns ? now - record.since_ns : 0;
-  if (now < record.deadline_ns) {
+  outcome.waited_ns = now > before.arrived_ns ? now - before.arrived_ns : 0;
+  if (now < deadline) {
     outcome.answer = Answer::kWait;
-    outcome.word = record.word;
-    outcome.look_again_ns = LookAgain(record, now);
+    outcome.word = Load(record.word);
+    outcome.look_again_ns = LookAgain(record, deadline, now);
     return outcome;
   }
+  TimeOut(&outcome, now);
+  return outcome;
+}
+
+// Its time is over.
+void Board::TimeOut(Outcome* outcome, uint64_t now) {
   // What holds it back now may be another than at its arrival.
-  const uint64_t held = WithoutRoom(record.policies, now);
-  if (held != 0) outcome.policy = First(held);
-  Record& policy = records_[outcome.policy];
-  outcome.entered = HoldBack(outcome.policy, now);
+  const uint64_t held = WithoutRoom(Load(At(outcome->entry).policies), now);
+  if (held != 0) outcome->policy = First(held);
+  Record& policy = records_[outcome->policy];
+  outcome->entered = HoldBack(outcome->policy, now);
   ++policy.timed_out;
   ++policy.episode_refused;
-  policy.longest_wait_ns = std::max(policy.longest_wait_ns, outcome.waited_ns);
-  policy.episode_longest_ns = std::max(policy.episode_longest_ns, outcome.waited_ns);
-  ledger::CountTime(policy.wait, outcome.waited_ns);
-  outcome.server_full = policy.server_full_since_ns != 0;
-  outcome.entry = kNoEntry;
-  GiveBack(entry, now);
+  policy.longest_wait_ns = std::max(policy.longest_wait_ns, outcome->waited_ns);
+  policy.episode_longest_ns = std::max(policy.episode_longest_ns, outcome->waited_ns);
+  ledger::CountTime(policy.wait, outcome->waited_ns);
+  outcome->server_full = policy.server_full_since_ns != 0;
+  GiveBack(outcome->entry, now);
   LetGo(now);
-  return outcome;
+  outcome->answer = Answer::kTimedOut;
+  outcome->entry = kNoEntry;
 }
 
 void Board::Shorten(uint32_t entry, uint64_t ticket, uint64_t deadline) {
   if (!Valid(entry)) return;
   Entry& record = At(entry);
-  uint64_t current = __atomic_load_n(&record.deadline_ns, __ATOMIC_RELAXED);
-  // Granted by then: the field holds how long it waited, which must stay.
+  uint64_t current = Load(record.deadline_ns);
   if (StateOf(__atomic_load_n(&record.word, __ATOMIC_ACQUIRE)) != kEntryWaiting ||
-      __atomic_load_n(&record.ticket, __ATOMIC_RELAXED) != ticket)
+      Load(record.ticket) != ticket)
     return;
-  // In the middle of a grant as well: then the exchange fails.
   if (current > deadline)
     __atomic_compare_exchange_n(&record.deadline_ns, &current, deadline, false, __ATOMIC_RELAXED,
                                 __ATOMIC_RELAXED);
@@ -277,36 +320,36 @@ void Board::Shorten(uint32_t entry, uint64_t ticket, uint64_t deadline) {
 Outcome Board::Look(const Outcome& before, uint64_t now) {
   const BoardLock lock(this, now);
   if (!lock.held()) return LookUnlocked(before, now);
-  return LookLocked(before.entry, before.ticket, now);
+  return LookLocked(before, now);
 }
 
 // While the lock is not to be had: what can be told from the entry alone.
 Outcome Board::LookUnlocked(const Outcome& before, uint64_t now) {
-  Outcome outcome = before;
-  outcome.answer = Answer::kTimedOut;
-  outcome.entry = kNoEntry;
-  if (!Valid(before.entry)) return outcome;
+  if (!Valid(before.entry)) return Lost(before, now);
   Entry& record = At(before.entry);
   const uint32_t word = __atomic_load_n(&record.word, __ATOMIC_ACQUIRE);
-  if (__atomic_load_n(&record.ticket, __ATOMIC_RELAXED) != before.ticket) return outcome;
+  if (Load(record.ticket) != before.ticket) return Lost(before, now);
+  const uint64_t deadline = std::min(Load(record.deadline_ns), before.deadline_ns);
+  Outcome outcome = before;
+  outcome.deadline_ns = deadline;
   const uint32_t state = StateOf(word);
   if (state == kEntryHeld || (state == kEntryGranted && Turn(record, kEntryGranted, kEntryHeld))) {
     outcome.answer = Answer::kGo;
-    outcome.entry = before.entry;
-    outcome.waited_ns = state == kEntryGranted ? record.deadline_ns : 0;
+    outcome.waited_ns = state == kEntryGranted ? WaitOf(record) : 0;
     return outcome;
   }
-  if (state == kEntryWaiting && now >= record.deadline_ns) {
+  // Turned down a moment ago: it waits again.
+  if (state != kEntryWaiting && state != kEntryGranted) return Lost(before, now);
+  if (now >= deadline) {
     GiveUp(before.entry, before.ticket);
     CountUncounted();
     outcome.answer = Answer::kUncounted;
+    outcome.entry = kNoEntry;
     return outcome;
   }
-  if (state != kEntryWaiting) return outcome;
   outcome.answer = Answer::kWait;
-  outcome.entry = before.entry;
   outcome.word = word;
-  outcome.look_again_ns = std::min(now + kSecondLookNs, record.deadline_ns);
+  outcome.look_again_ns = std::min(now + kSecondLookNs, deadline);
   return outcome;
 }
 
@@ -328,63 +371,136 @@ Outcome Board::Await(const Outcome& before) {
 
 // Lets everybody go who can, in the order of arrival; whoever is then the first to wait for a
 // policy is told that it is. `all`: looks through the whole list, as is needed after a change of
-// the policies, when there may be some who wait for nothing any more.
-void Board::LetGo(uint64_t now, bool all) {
+// the policies, when there may be some who wait for nothing any more. Returns the policies that
+// nobody behind all these may go by.
+uint64_t Board::LetGo(uint64_t now, bool all) {
   uint64_t waited_for = 0;
-  uint64_t ordered = 0;  // where those behind must not overtake: as in QueuedAt
   for (uint32_t i = 0; i < policies_used(); ++i) {
-    if (records_[i].rule.on_limit == kWait) ordered |= Bit(i);
     if (records_[i].waiting > 0 && records_[i].rule.on_limit != kWarn) waited_for |= Bit(i);
   }
-  uint64_t behind = 0;  // policies that somebody further ahead waits for
-  uint32_t entry = header_->first_waiting;
+  Walk walk = {};
+  const uint32_t most = all ? capacity_.entries : kMostLookedAt;
+  uint32_t entry = Load(header_->first_waiting);
   for (uint32_t steps = 0; Valid(entry) && steps < capacity_.entries; ++steps) {
-    if (!all && (waited_for & ~behind) == 0) return;
+    if (!all && (waited_for & ~walk.behind) == 0) return walk.behind;
+    if (steps == most) return walk.behind | waited_for;
     Entry& record = At(entry);
-    const uint32_t next = record.next;
+    const uint32_t next = Next(entry);
     const uint32_t state = StateOf(__atomic_load_n(&record.word, __ATOMIC_ACQUIRE));
-    if (state != kEntryWaiting) {
-      if (state != kEntryGone) return Distrust();
-      entry = next;  // it gave up without the lock
-      continue;
+    if (state != kEntryWaiting && state != kEntryGone) {
+      Distrust();
+      return walk.behind | waited_for;
     }
-    const uint64_t held = WithoutRoom(record.policies, now);
-    if (((record.policies & behind) | held) == 0) {
-      Grant(entry, now);
-    } else {
-      const uint64_t waits_at = (record.policies & ordered) | held;
-      if ((waits_at & ~behind) != 0 && (record.flags & kEntryHead) == 0) {
-        record.flags |= kEntryHead;
-        Wake(record);
-      }
-      behind |= waits_at;
-    }
+    // Gone: it gave up without the lock.
+    const bool passed = (Load(record.flags) & kEntryPassed) != 0;
+    if (state == kEntryWaiting && !passed) LookAt(entry, now, &walk);
     entry = next;
   }
+  return walk.behind;
+}
+
+// Lets `entry` go, or keeps for it what those behind it must not take.
+void Board::LookAt(uint32_t entry, uint64_t now, Walk* walk) {
+  Entry& record = At(entry);
+  const uint64_t policies = Load(record.policies);
+  const uint64_t held = WithoutRoom(policies, now);
+  const uint64_t blocked = held | (policies & walk->behind);
+  if (blocked == 0) {
+    Grant(entry, now);
+    ForEach(policies, [&](uint32_t i) { Keep(i, 0, now, walk); });
+    return;
+  }
+  if ((held & ~walk->behind) != 0 && (Load(record.flags) & kEntryHead) == 0) {
+    record.flags = Load(record.flags) | kEntryHead;
+    Wake(record);
+  }
+  walk->behind |= held;
+  // No more of those who wait for one policy can go at once than that lets go.
+  const uint32_t by = First(blocked);
+  const Rule& rule = records_[by].rule;
+  const uint32_t at_once = records_[by].filed.kind == kCap ? rule.limit : std::max(rule.burst, 1u);
+  if (walk->blocked_by[by] >= at_once) return;
+  ++walk->blocked_by[by];
+  ForEach(policies & ~blocked, [&](uint32_t i) { Keep(i, 1, now, walk); });
+}
+
+// Keeps `places` more of a policy that orders connects for those who wait elsewhere. Where no more
+// is left than is kept, nobody behind them may go.
+void Board::Keep(uint32_t policy, uint32_t places, uint64_t now, Walk* walk) {
+  const Record& record = records_[policy];
+  if (record.rule.on_limit != kWait) return;
+  walk->kept[policy] += places;
+  if (walk->kept[policy] == 0) return;
+  if (record.filed.kind != kCap || RoomOf(record, now) <= walk->kept[policy])
+    walk->behind |= Bit(policy);
 }
 
 void Board::Grant(uint32_t entry, uint64_t now) {
   Entry& record = At(entry);
-  const uint64_t arrived = record.since_ns;
+  const uint64_t arrived = Load(record.arrived_ns);
   const uint64_t waited = now > arrived ? now - arrived : 0;
-  const uint64_t deadline = __atomic_exchange_n(&record.deadline_ns, waited, __ATOMIC_RELAXED);
-  record.since_ns = now;
+  record.since_ns = now;  // before the turn: it may be taken without the lock
   if (!Turn(record, kEntryWaiting, kEntryGranted)) {  // it gave up at this moment
-    __atomic_store_n(&record.deadline_ns, deadline, __ATOMIC_RELAXED);
     record.since_ns = arrived;
     return;
   }
   Unlink(entry);
   CountWaiting(record.policies, -1);
   TakeRoom(entry, now);
-  Record& policy = records_[record.held_by % kMaxPolicies];
+  ++header_->granted;
+  Record& policy = records_[Load(record.held_by) % kMaxPolicies];
   ++policy.waited;
   policy.held_back_ns = std::max(policy.held_back_ns, now);
-  policy.last_ticket = record.ticket;
+  // Who waits for another as well may be gone by here while it is held up there.
+  if (std::has_single_bit(record.policies)) policy.last_ticket = record.ticket;
   policy.longest_wait_ns = std::max(policy.longest_wait_ns, waited);
   policy.episode_longest_ns = std::max(policy.episode_longest_ns, waited);
   ledger::CountTime(policy.wait, waited);
   Wake(record);
+}
+
+// Takes back what was let go to somebody who does not come for it: stopped by a debugger, or frozen
+// as `docker pause` does. Until he comes he waits in his place, and others are let go before him.
+void Board::PassOver(uint64_t now) {
+  if (header_->granted == 0) return;
+  uint32_t granted = 0;
+  for (uint32_t i = 1; i <= entries_used(); ++i) {
+    Entry& record = At(i);
+    if (StateOf(Load(record.word)) != kEntryGranted) continue;
+    const uint64_t since = Load(record.since_ns);
+    const bool recent = since <= now ? now - since < kClaimNs : since - now < kApartNs;
+    if (recent) {
+      ++granted;
+    } else if (Turn(record, kEntryGranted, kEntryWaiting)) {
+      TakeBack(i, now);
+    }
+  }
+  header_->granted = granted;
+}
+
+void Board::TakeBack(uint32_t entry, uint64_t now) {
+  Entry& record = At(entry);
+  const uint64_t policies = Load(record.policies);
+  CountUse(policies, -1);
+  EndProbe(entry, policies, now);
+  ForEach(policies, [&](uint32_t i) {
+    if (records_[i].admitted > 0) --records_[i].admitted;
+    if (records_[i].filed.kind == kPace) records_[i].full_at_ns = FullAtBefore(records_[i]);
+  });
+  Record& policy = records_[Load(record.held_by) % kMaxPolicies];
+  if (policy.waited > 0) --policy.waited;
+  record.since_ns = Load(record.arrived_ns);
+  record.flags = (Load(record.flags) | kEntryPassed) & ~uint32_t{kEntryHead};
+  PutBack(entry);
+  ++header_->passed_over;
+}
+
+// True: it was passed over, and is looked at again from now on.
+bool Board::ComeBack(Entry& record) {
+  if ((Load(record.flags) & kEntryPassed) == 0) return false;
+  record.flags = Load(record.flags) & ~uint32_t{kEntryPassed};
+  CountWaiting(Load(record.policies), 1);
+  return true;
 }
 
 // False: it is in another state than `from`, since its thread has given up without the lock.
@@ -413,11 +529,11 @@ void Board::GiveUp(uint32_t entry, uint64_t ticket) {
 
 void Board::Wake(Entry& entry) {
   __atomic_fetch_add(&entry.word, 0x100u, __ATOMIC_RELEASE);
-  if ((entry.flags & kEntryParked) == 0) {
+  if ((Load(entry.flags) & kEntryParked) == 0) {
     FutexWake(&entry.word, 1);
     return;
   }
-  uint32_t* word = WakeWord(entry.member);
+  uint32_t* word = WakeWord(Load(entry.member));
   if (word == nullptr) return;
   __atomic_fetch_add(word, 1u, __ATOMIC_RELEASE);
   FutexWake(word, 1);
@@ -432,13 +548,15 @@ void Board::GiveBack(uint32_t entry, uint64_t now) {
   if (state == kEntryGone) return Distrust();
   if (state == kEntryWaiting) {
     Unlink(entry);
-    CountWaiting(record.policies, -1);
+    if ((Load(record.flags) & kEntryPassed) == 0) CountWaiting(record.policies, -1);
   } else {
     CountUse(record.policies, -1);
+    if (state == kEntryGranted && header_->granted > 0) --header_->granted;
   }
   EndProbe(entry, record.policies, now);
-  if (record.member - 1 < capacity_.members && members_[record.member - 1].entries > 0)
-    --members_[record.member - 1].entries;
+  const uint32_t member = Load(record.member);
+  if (member - 1 < capacity_.members && members_[member - 1].entries > 0)
+    --members_[member - 1].entries;
   FreeEntry(entry);
 }
 

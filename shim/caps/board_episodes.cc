@@ -11,6 +11,16 @@
 
 namespace pqleash::caps {
 
+namespace {
+
+bool Quiet(const Record& record, uint64_t now) {
+  // In the future by more than threads can be apart: of another clock.
+  return record.held_back_ns > now ? record.held_back_ns - now > kApartNs
+                                   : now - record.held_back_ns >= kQuietNs;
+}
+
+}  // namespace
+
 // Notes that `policy` has no room for a connect. True: with it a stretch at the limit begins.
 bool Board::HoldBack(uint32_t policy, uint64_t now) {
   Record& record = records_[policy];
@@ -37,7 +47,7 @@ bool Board::NextEpisode(uint64_t now, Episode* episode) {
   for (uint32_t i = 0; i < kMaxPolicies; ++i) {
     Record& record = records_[i];
     if (record.entered_ns == 0 || record.waiting > 0 || !HasRoom(record, now) ||
-        now < record.held_back_ns + kQuietNs)
+        !Quiet(record, now))
       continue;
     *episode = {.policy = i,
                 .lasted_ns = std::max(record.held_back_ns, record.entered_ns) - record.entered_ns,

@@ -3,16 +3,20 @@
 #include "shim/caps/board_file.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "shim/support/host_state.h"
+#include "shim/support/raw_syscall.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -35,12 +39,78 @@ bool MayGrowTo(uint64_t size) {
   return false;
 }
 
+constexpr mode_t kShut = 0400;
+constexpr mode_t kOpen = 0600;
+
+// A raw call, since fakeroot and its kind replace fchmod.
+void ChangeMode(int fd, mode_t mode) { RawSyscall(SYS_fchmod, static_cast<uintptr_t>(fd), mode); }
+
+constexpr int kFlags = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+
+// Nobody may open it for writing, its owner neither, unless he is root: it is opened up for a
+// moment. Others do the same, and may shut it in between.
+int OpenForWriting(int directory, const char* name, uid_t uid) {
+  int fd = openat(directory, name, O_RDWR | kFlags);
+  for (int turn = 0; turn < 8 && fd < 0 && errno == EACCES; ++turn) {
+    const int shut = openat(directory, name, O_RDONLY | kFlags);
+    if (shut < 0) return -1;
+    struct stat status;
+    if (fstat(shut, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != uid) {
+      close(shut);
+      errno = EACCES;
+      return -1;
+    }
+    ChangeMode(shut, kOpen);
+    fd = openat(directory, name, O_RDWR | kFlags);
+    const int error = errno;
+    ChangeMode(shut, kShut);
+    close(shut);
+    errno = error;
+  }
+  return fd;
+}
+
+// The mappings of this process that its children do not have. A child that a signal handler forks
+// may come back to where its parent waits: it finds zeros there, and no hole.
+struct Mapping {
+  std::atomic<void*> begin;
+  std::atomic<size_t> size;
+};
+constinit Mapping mappings[256] = {};
+
+void PutZeros(void* begin, size_t size, int flags) {
+  RawSyscall(SYS_mmap, reinterpret_cast<uintptr_t>(begin), size, PROT_READ | PROT_WRITE,
+             static_cast<uintptr_t>(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags),
+             static_cast<uintptr_t>(-1), 0);
+}
+
+void FillHoles() {
+  for (const Mapping& each : mappings) {
+    void* begin = each.begin.load(std::memory_order_acquire);
+    if (begin == nullptr) return;
+    PutZeros(begin, each.size.load(std::memory_order_relaxed), MAP_FIXED_NOREPLACE);
+  }
+}
+
+void KeepFromChildren(void* begin, size_t size) {
+  static constinit std::atomic<bool> registered = false;
+  for (Mapping& each : mappings) {
+    void* none = nullptr;
+    if (each.size.load(std::memory_order_relaxed) != 0) continue;
+    each.size.store(size, std::memory_order_relaxed);
+    if (!each.begin.compare_exchange_strong(none, begin, std::memory_order_release)) continue;
+    if (!registered.exchange(true)) pthread_atfork(nullptr, nullptr, FillHoles);
+    madvise(begin, size, MADV_DONTFORK);
+    return;
+  }
+}
+
 // Makes a complete board under a name of its own and links it into place: nobody sees half of one.
 // errno: EEXIST, another process was faster.
-bool MakeBoard(int directory, const char* name, uint64_t pid_namespace) {
+bool MakeBoard(int directory, const char* name, const BoardPlace& place) {
   const uint64_t size = Board::Size(kSharedCapacity);
   if (!MayGrowTo(size)) return false;
-  char own[96];
+  char own[kBoardNameSize + 16];
   // The thread's number: two of this process may be here at once.
   snprintf(own, sizeof(own), "%s.%d", name, gettid());
   unlinkat(directory, own, 0);  // of an earlier thread of that number
@@ -52,11 +122,12 @@ bool MakeBoard(int directory, const char* name, uint64_t pid_namespace) {
       const bool by_page = madvise(memory, 1, MADV_POPULATE_WRITE) == 0 || errno != EINVAL;
       Board board;
       made = (by_page || posix_fallocate(fd, 0, static_cast<off_t>(size)) == 0) &&
-             board.Create(memory, kSharedCapacity, true, pid_namespace, MakePages);
+             board.Create(memory, kSharedCapacity, true, place, MakePages);
       munmap(memory, size);
     }
   }
   int error = made ? 0 : ENOSPC;
+  ChangeMode(fd, kShut);  // whatever the umask is
   if (made && linkat(directory, own, directory, name, 0) != 0) error = errno;
   unlinkat(directory, own, 0);
   close(fd);
@@ -75,17 +146,16 @@ bool MakePages(void* begin, size_t size) noexcept {
          errno == EINVAL;
 }
 
-bool OpenSharedBoard(int directory, uid_t uid, uint64_t pid_namespace, bool create, Board* board,
-                     char (&problem)[256]) noexcept {
+bool OpenSharedBoard(int directory, uid_t uid, const BoardPlace& place, bool create, Board* board,
+                     char (&problem)[256], BoardFile* file) noexcept {
   const HostStateKeeper keeper;
-  char name[64];
-  snprintf(name, sizeof(name), kBoardName, kBoardVersion,
-           static_cast<unsigned long long>(pid_namespace));
+  char name[kBoardNameSize];
+  NameBoard(kBoardVersion, place, name);
   int fd = -1;
   for (int turn = 0; turn < 3 && fd < 0; ++turn) {
-    fd = openat(directory, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    fd = OpenForWriting(directory, name, uid);
     if (fd >= 0 || errno != ENOENT || !create) break;
-    if (!MakeBoard(directory, name, pid_namespace) && errno != EEXIST) break;
+    if (!MakeBoard(directory, name, place) && errno != EEXIST) break;
   }
   if (fd < 0) {
     snprintf(problem, sizeof(problem), "cannot open %s: %s", name, strerrordesc_np(errno));
@@ -100,6 +170,8 @@ bool OpenSharedBoard(int directory, uid_t uid, uint64_t pid_namespace, bool crea
              name, uid);
   } else if (void* memory = MapFile(fd, static_cast<uint64_t>(status.st_size))) {
     attached = board->Attach(memory, static_cast<uint64_t>(status.st_size), MakePages);
+    if (attached) KeepFromChildren(memory, static_cast<size_t>(status.st_size));
+    if (file != nullptr) *file = {status.st_dev, status.st_ino};
     if (!attached) {
       munmap(memory, static_cast<size_t>(status.st_size));
       snprintf(problem, sizeof(problem), "%s is damaged: remove it while no process uses it", name);
@@ -109,6 +181,11 @@ bool OpenSharedBoard(int directory, uid_t uid, uint64_t pid_namespace, bool crea
   }
   close(fd);
   return attached;
+}
+
+void EmptyBoard(Board* board) noexcept {
+  auto* begin = const_cast<BoardHeader*>(&board->header());
+  PutZeros(begin, Board::Size(board->capacity()), MAP_FIXED);
 }
 
 }  // namespace pqleash::caps

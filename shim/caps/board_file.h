@@ -17,12 +17,23 @@ namespace pqleash::caps {
 // on a full tmpfs.
 bool MakePages(void* begin, size_t size) noexcept;
 
+// Which file a board was mapped from.
+struct BoardFile {
+  dev_t device;
+  ino_t inode;
+};
+
 // Maps the shared board of `directory` (as of ledger::OpenDirectory) for reading and writing, and
-// attaches `board` to it. Made with mode 0600 if it is not there and `create` says so. No
-// descriptor stays open; the mapping does. It must be a regular file of user `uid`, and is never
-// followed through a link. False: `problem` says why.
-bool OpenSharedBoard(int directory, uid_t uid, uint64_t pid_namespace, bool create, Board* board,
-                     char (&problem)[256]) noexcept;
+// attaches `board` to it. Made if it is not there and `create` says so, with mode 0400: a file that
+// is shortened ends all who have it mapped, and so only who means to can open it for writing. No
+// descriptor stays open; the mapping does, though not in forked children, where zeros take its
+// place. It must be a regular file of user `uid`, and is never followed through a link. False:
+// `problem` says why. `file` may be nullptr.
+bool OpenSharedBoard(int directory, uid_t uid, const BoardPlace& place, bool create, Board* board,
+                     char (&problem)[256], BoardFile* file = nullptr) noexcept;
+
+// Puts zeros of the process's own where `board` is mapped, for threads that are in it still.
+void EmptyBoard(Board* board) noexcept;
 
 }  // namespace pqleash::caps
 

@@ -10,17 +10,17 @@ namespace pqleash::caps {
 // Usage: const BoardLock lock(this, now); if (!lock.held()) …go on without.
 class BoardLock {
  public:
-  BoardLock(Board* board, uint64_t now) : board_(board), held_(board->Lock(now)) {}
+  BoardLock(Board* board, uint64_t now) : board_(board), owner_(board->Lock(now)) {}
   ~BoardLock() {
-    if (held_) board_->Unlock();
+    if (owner_ != 0) board_->Unlock(owner_);
   }
   BoardLock(const BoardLock&) = delete;
   BoardLock& operator=(const BoardLock&) = delete;
-  bool held() const { return held_; }
+  bool held() const { return owner_ != 0; }
 
  private:
   Board* board_;
-  const bool held_;
+  const LockOwner owner_;  // 0: not held
 };
 
 }  // namespace pqleash::caps

@@ -53,7 +53,7 @@ uint32_t Board::Install(const Policy& policy, const char* service, Origin origin
                         uint64_t stamp, uint64_t now, bool* differs, int32_t changed_by) {
   *differs = false;
   const BoardLock lock(this, now);
-  if (!lock.held()) return kNoPolicyNumber;
+  if (!lock.held()) return kLockBusy;
   uint32_t vacant;
   uint32_t number = FindRecord(policy.name, service, &vacant);
   if (number == kNoPolicyNumber) {
@@ -132,6 +132,11 @@ void Board::RetireLocked(uint32_t number, int32_t changed_by, uint64_t now) {
   records_[number].rule.on_limit = kWarn;
   records_[number].origin = kFromNobody;
   Change(number, changed_by, now);
+}
+
+void Board::CountElsewhere(uint32_t number, uint32_t use, uint64_t now) {
+  __atomic_store_n(&records_[number].elsewhere, use, __ATOMIC_RELAXED);
+  __atomic_store_n(&records_[number].elsewhere_at_ns, now, __ATOMIC_RELAXED);
 }
 
 bool Board::Override(uint32_t number, const Rule& rule, int32_t changed_by, uint64_t now) {

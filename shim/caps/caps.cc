@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "shim/caps/board_file.h"
 #include "shim/log/log.h"
 #include "shim/support/clock.h"
 #include "shim/support/futex.h"
@@ -28,9 +27,10 @@ void Caps::Begin(const Start& start, uint64_t now) {
   configured_.source = start.configured->source;
   configured_.stamp = start.configured->stamp;
   std::copy_n(start.configured->policies, configured_.count, configured_.policies);
+  if (start.few_calls) UseFewCalls(ProcessOwner(start.identity.pid, start.identity.start_ticks));
   char problem[256];
-  if (start.directory_fd >= 0 && !OpenSharedBoard(start.directory_fd, start.uid,
-                                                  start.pid_namespace, true, &shared_, problem)) {
+  boards_.Use(start.directory, start.uid, start.place);
+  if (start.directory_fd >= 0 && !boards_.Open(start.directory_fd, problem)) {
     log::Write(log::Level::kError, log::Event::kBoardUnavailable,
                "%s; caps of scope service and user count this process alone, and 'pqleash caps' "
                "does not reach it",
@@ -39,6 +39,7 @@ void Caps::Begin(const Start& start, uint64_t now) {
   looked_at_file_ns_.store(now, std::memory_order_relaxed);
   const BoundedLockHolder lock(renewing_);
   Renew(now);
+  if (!start.few_calls) CountOthers(start.directory_fd, now);
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -51,9 +52,9 @@ uint32_t Caps::Join(uint64_t now) {
   const BoundedLockHolder lock(joining_);
   member = member_.load(std::memory_order_acquire);
   if (member != kNoEntry || !lock.held()) return member;
-  member = shared_.Join(start_.identity, now);
+  member = Shared().Join(start_.identity, now);
   if (member == kNoEntry) return kNoEntry;
-  own_.UseWakeWord(shared_.WakeWord(member));
+  own_.UseWakeWord(Shared().WakeWord(member));
   member_.store(member, std::memory_order_release);
   return member;
 }
@@ -88,12 +89,13 @@ Outcome Caps::Enter(const Ask& ask) {
     claim.closing = false;
     claim.own = kNoEntry;
     claim.shared = kNoEntry;
+    claim.board = boards_.number();
     claim.waited_ns = 0;
     claim.ask = ask;
     claim.stage = Claim::kNone;
   }
   const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
-  if (ask.parked && shared_.attached()) Join(ask.now);  // the word that wakes the parked
+  if (ask.parked && Shared().attached()) Join(ask.now);  // the word that wakes the parked
   Outcome outcome;
   const uint64_t policies = ask.policies & own_mask;
   if (policies != 0) outcome = own_.Enter(RequestOf(ask, own_, kOwnMember, policies));
@@ -119,7 +121,7 @@ Outcome Caps::Enter(const Ask& ask) {
 Outcome Caps::GoUncounted(uint64_t policies) {
   const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   if ((policies & own_mask) != 0 && own_.attached()) own_.CountUncounted();
-  if ((policies & ~own_mask) != 0 && shared_.attached()) shared_.CountUncounted();
+  if ((policies & ~own_mask) != 0 && Shared().attached()) Shared().CountUncounted();
   return {};
 }
 
@@ -130,6 +132,8 @@ Outcome Caps::Advance(uint32_t slot, const Outcome& outcome, uint64_t now, Stret
   Outcome latest = outcome;
   while (true) {
     if (latest.entered && begun->count < Stretches::kBoards) begun->at[begun->count++] = latest;
+    if (claim.stage == Claim::kAtShared && claim.board != boards_.number())
+      latest = MoveOver(claim, latest, now);
     const bool at_own = claim.stage == Claim::kAtOwn;
     (at_own ? claim.own : claim.shared) = latest.entry;
     (at_own ? claim.own_ticket : claim.shared_ticket) = latest.ticket;
@@ -143,17 +147,18 @@ Outcome Caps::Advance(uint32_t slot, const Outcome& outcome, uint64_t now, Stret
     }
     claim.waited_ns += latest.waited_ns;
     const uint64_t policies = claim.ask.policies & ~own_mask_.load(std::memory_order_acquire);
-    if (!at_own || policies == 0 || !shared_.attached()) {
+    if (!at_own || policies == 0 || !Shared().attached()) {
       claim.stage = Claim::kThrough;
       latest.waited_ns = claim.waited_ns;
       break;
     }
     claim.stage = Claim::kAtShared;
+    claim.board = boards_.number();
+    Board& board = boards_.At(claim.board);
     Ask ask = claim.ask;
     ask.now = now;
     const uint32_t member = Join(now);
-    latest =
-        member != kNoEntry ? shared_.Enter(RequestOf(ask, shared_, member, policies)) : Outcome();
+    latest = member != kNoEntry ? board.Enter(RequestOf(ask, board, member, policies)) : Outcome();
   }
   claim.latest = latest;
   return latest;
@@ -216,10 +221,12 @@ void Caps::GiveBack(uint32_t slot, uint64_t now) {
   uint32_t shared;
   uint64_t own_ticket;
   uint64_t shared_ticket;
+  uint32_t board;
   {
     // A place must be given back whether the lock is to be had or not: who does not let go of it
     // for so long was ended inside.
     const UndisturbedLockHolder lock(claiming_);
+    board = claim.board;
     own = std::exchange(claim.own, kNoEntry);
     shared = std::exchange(claim.shared, kNoEntry);
     own_ticket = claim.own_ticket;
@@ -229,8 +236,8 @@ void Caps::GiveBack(uint32_t slot, uint64_t now) {
     claim.closing = true;
   }
   if (shared != kNoEntry) {
-    shared_.Withdraw(shared, shared_ticket, now);
-    NoteEpisodes(shared_, now);
+    boards_.At(board).Withdraw(shared, shared_ticket, now);
+    NoteEpisodes(boards_.At(board), now);
   }
   if (own != kNoEntry) {
     own_.Withdraw(own, own_ticket, now);
@@ -256,7 +263,8 @@ void Caps::AdmitBeyond(uint32_t slot, uint64_t now) {
 void Caps::Count(Claim& claim) {
   claim.stage = Claim::kThrough;
   if (own_.attached()) CountAt(own_, claim.own, claim.own_ticket, claim.ask);
-  if (shared_.attached()) CountAt(shared_, claim.shared, claim.shared_ticket, claim.ask);
+  Board& board = boards_.At(claim.board);
+  if (board.attached()) CountAt(board, claim.shared, claim.shared_ticket, claim.ask);
 }
 
 void Caps::CountAt(Board& board, uint32_t& entry, uint64_t& ticket, const Ask& ask) {
@@ -284,15 +292,15 @@ void Caps::Settle(uint32_t slot, bool server_full, uint64_t now) {
   if (paces == 0) return;
   const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   if ((paces & own_mask) != 0) own_.Settle(claim.own, server_full, now);
-  if ((paces & ~own_mask) != 0) shared_.Settle(claim.shared, server_full, now);
+  if ((paces & ~own_mask) != 0) boards_.At(claim.board).Settle(claim.shared, server_full, now);
 }
 
 void Caps::Leave(uint64_t now) {
   const uint32_t member = member_.load(std::memory_order_acquire);
-  if (member != kNoEntry) shared_.Leave(member, now);
+  if (member != kNoEntry) Shared().Leave(member, now);
   // What is quiet from now on need not have been so for a while.
   if (own_.attached()) NoteEpisodes(own_, now + kQuietNs);
-  if (shared_.attached()) NoteEpisodes(shared_, now + kQuietNs);
+  if (Shared().attached()) NoteEpisodes(Shared(), now + kQuietNs);
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -329,7 +337,7 @@ void Caps::Nudge() {
 // Both boards wake through one word.
 uint32_t* Caps::WakeWord() {
   const uint32_t member = member_.load(std::memory_order_acquire);
-  return member != kNoEntry ? shared_.WakeWord(member) : own_.WakeWord(kOwnMember);
+  return member != kNoEntry ? Shared().WakeWord(member) : own_.WakeWord(kOwnMember);
 }
 
 }  // namespace pqleash::caps

@@ -5,7 +5,9 @@
 // runs.
 //
 // Where the shared board is not to be had, policies of scope service and user are kept on the
-// process's own board, which is said once.
+// process's own board, which is said, and the shared one is asked for again once a second. Where
+// the file was removed and others have made a new one, what the process holds is entered there. One
+// that the process has mapped as another user than it runs as now is left (caps_board.cc).
 //
 // Thread-safe but for Start. No heap. A slot is used by one thread at a time, and by the thread
 // that serves parked connects.
@@ -21,6 +23,7 @@
 #include "shim/caps/policy.h"
 #include "shim/caps/policy_set.h"
 #include "shim/caps/refusal.h"
+#include "shim/caps/shared_boards.h"
 #include "shim/support/bounded_lock.h"
 
 namespace pqleash::caps {
@@ -53,6 +56,7 @@ struct Claim {
   bool closing;  // its connection is about to end: nothing is to be claimed for it any more
   uint32_t own;  // entries, kNoEntry: none
   uint32_t shared;
+  uint32_t board;  // number of the shared board that `shared` is on
   uint64_t own_ticket;
   uint64_t shared_ticket;
   uint64_t waited_ns;  // at the boards that it has passed
@@ -91,7 +95,8 @@ class Caps final : public Clerk {
     Board::Populate populate;
     int directory_fd;  // of the ledgers, for the shared board; -1: there is none
     uint32_t uid;
-    uint64_t pid_namespace;
+    BoardPlace place;
+    bool few_calls;  // a filter of system calls may come: none but those of shim/SYSCALLS.md
     Claim* claims;  // one a slot
   };
   void Begin(const Start& start, uint64_t now);
@@ -155,6 +160,8 @@ class Caps final : public Clerk {
   uint64_t AdoptConfigured(uint64_t now);
   uint64_t AdoptAdded(uint64_t applying, uint64_t now);
   uint32_t Install(const Policy& policy, uint64_t now);
+  uint32_t InForce(const Policy& policy) const;
+  void NoteLockedOut(uint32_t policies, uint64_t now);
   bool Adopt(uint32_t number, const Policy& policy, Origin origin, uint64_t now);
   void Keep(uint32_t number, const Policy& policy);
   bool Configures(const char* name) const;
@@ -162,12 +169,23 @@ class Caps final : public Clerk {
   void Enrol(uint64_t now);
   void Count(Claim& claim);
   void CountAt(Board& board, uint32_t& entry, uint64_t& ticket, const Ask& ask);
+  bool FollowBoard(uint64_t now);
+  void LeaveBoard(uint64_t now);
+  bool OpenAnother(uint64_t now);
+  void CarryOver(const Board& from, uint64_t now);
+  uint64_t Translate(uint64_t policies, const Board& from) const;
+  Outcome MoveOver(Claim& claim, const Outcome& before, uint64_t now);
+  void CountOthers(int directory, uint64_t now);
   void LogChange(uint32_t number);
   void LogRemoval(uint32_t number);
   Board& BoardOf(uint32_t policy) {
-    return Contains(own_mask_.load(std::memory_order_relaxed), policy) ? own_ : shared_;
+    return Contains(own_mask_.load(std::memory_order_relaxed), policy) ? own_ : Shared();
   }
-  Board& BoardOf(const Claim& claim) { return claim.stage == Claim::kAtOwn ? own_ : shared_; }
+  Board& BoardOf(const Claim& claim) {
+    return claim.stage == Claim::kAtOwn ? own_ : boards_.At(claim.board);
+  }
+  Board& Shared() { return boards_.current(); }
+  const Board& Shared() const { return boards_.current(); }
   uint32_t Join(uint64_t now);
   uint32_t Label(Board& board, uint64_t call_site, uint64_t now);
   Request RequestOf(const Ask& ask, Board& board, uint32_t member, uint64_t policies);
@@ -180,7 +198,7 @@ class Caps final : public Clerk {
   uint32_t* WakeWord();
 
   Board own_;
-  Board shared_;
+  SharedBoards boards_;
   Start start_ = {};
   Configured configured_ = {};
   std::atomic<uint32_t> member_ = 0;
@@ -193,12 +211,18 @@ class Caps final : public Clerk {
   std::atomic<uint64_t> own_mask_ = 0;     // of these, those on the process's own board
   Policy policies_[kMaxPolicies] = {};     // as numbered on the boards; see Keep
   std::atomic<uint64_t> logged_full_ns_[kMaxPolicies] = {};
-  BoundedLock renewing_;  // what changes with the policies
+  uint64_t enrol_until_ns_ = 0;  // after another board was opened
+  uint64_t others_at_ns_ = 0;    // when boards of other versions were last looked for
+  uint32_t others_ = 0;          // how many there were
+  BoundedLock renewing_;         // what changes with the policies
   BoundedLock joining_;
   // `closing` of the claims, and claims that come by a change. Nothing is written under it, nor is
   // anything waited for longer than for a board.
   BoundedLock claiming_;
   bool said_full_ = false;
+  // Since when policies of the configuration are not in force because the board was locked, ns; 0:
+  // all are. Changed under renewing_.
+  std::atomic<uint64_t> locked_out_since_ns_ = 0;
 };
 
 }  // namespace pqleash::caps

@@ -3,11 +3,13 @@
 // What caps say: in the log, and to whoever is refused.
 
 #include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <iterator>
 
 #include "shim/caps/caps.h"
 #include "shim/caps/holders.h"
+#include "shim/caps/limits.h"
 #include "shim/log/log.h"
 #include "shim/support/clock.h"
 #include "shim/support/host_state.h"
@@ -39,8 +41,8 @@ const char* NameOf(uint32_t on_limit) {
 }  // namespace
 
 void Caps::LogChange(uint32_t number) {
-  if (!shared_.Announce(number)) return;
-  const Record& record = shared_.record(number);
+  if (!Shared().Announce(number)) return;
+  const Record& record = Shared().record(number);
   const Rule& rule = record.rule;
   const char* kind = KindOf(record.filed);
   // As the board has it: of any process, bounded.
@@ -77,27 +79,30 @@ void Caps::LogChange(uint32_t number) {
       log::Level::kWarn, Event::kCapChanged,
       {cap, Field::Text("change", record.overridden != 0 ? "set" : "reset"), by_pid,
        Field::Number("limit", rule.limit), Field::Number("limit_before", record.before.limit),
-       on_limit, Field::Number("in_use", shared_.use(number))},
+       on_limit, Field::Number("in_use", Shared().use(number))},
       "cap \"%s\": %s by pid %u: limit %u, on_limit %s, wait_timeout %u ms (before: limit %u, "
       "on_limit %s, wait_timeout %u ms); %u in use",
       record.filed.name, record.overridden != 0 ? "set" : "reset", record.changed_by,
       record.rule.limit, NameOf(record.rule.on_limit), record.rule.wait_timeout_ms,
       record.before.limit, NameOf(record.before.on_limit), record.before.wait_timeout_ms,
-      shared_.use(number));
+      Shared().use(number));
 }
 
 void Caps::LogRemoval(uint32_t number) {
-  if (!shared_.Announce(number)) return;
+  if (!Shared().Announce(number)) return;
   log::Write(log::Level::kWarn, EventOf(policies_[number], Event::kCapRemoved, Event::kPaceRemoved),
              {Field::Text("cap", policies_[number].name),
-              Field::Number("by_pid", shared_.record(number).changed_by)},
+              Field::Number("by_pid", Shared().record(number).changed_by)},
              "%s \"%s\": removed by pid %u", KindOf(policies_[number]), policies_[number].name,
-             shared_.record(number).changed_by);
+             Shared().record(number).changed_by);
 }
 
 void Caps::Explain(const Outcome& outcome, char (&text)[kRefusalSize]) {
   if (outcome.policy >= kMaxPolicies) {
-    text[0] = '\0';
+    snprintf(
+        text, sizeof(text),
+        "pqleash refused this connection because a cap that has changed meanwhile had no room; "
+        "see 'pqleash caps'\n");
     return;
   }
   Board& board = BoardOf(outcome.policy);
@@ -106,7 +111,7 @@ void Caps::Explain(const Outcome& outcome, char (&text)[kRefusalSize]) {
   refusal.policy = &policies_[outcome.policy];
   refusal.rule = record.rule;
   refusal.service = policies_[outcome.policy].scope == kScopeUser ? "" : start_.service;
-  refusal.use = board.use(outcome.policy);
+  refusal.use = board.use(outcome.policy) + ElsewhereUse(record, Now());
   refusal.waiting = record.waiting;
   refusal.waited_ns = outcome.answer == Answer::kTimedOut ? outcome.waited_ns : 0;
   refusal.server_full = outcome.server_full;

@@ -6,6 +6,7 @@
 
 #include "shim/caps/caps.h"
 #include "shim/log/log.h"
+#include "shim/support/clock.h"
 #include "shim/support/host_state.h"
 #include "shim/support/undisturbed_lock.h"
 
@@ -24,33 +25,37 @@ Policy FiledOn(const Board& board, uint32_t number) {
 }  // namespace
 
 void Caps::Refresh(uint64_t now) {
-  const bool changed = shared_.attached() &&
-                       shared_.generation() != seen_generation_.load(std::memory_order_relaxed);
+  const bool changed = Shared().attached() &&
+                       Shared().generation() != seen_generation_.load(std::memory_order_relaxed);
   const uint64_t looked = looked_at_file_ns_.load(std::memory_order_relaxed);
-  if (!changed && now < looked + kFileIntervalNs) return;
+  // A connect may have to go on without a cap once, not for ever.
+  const bool again = locked_out_since_ns_.load(std::memory_order_relaxed) != 0;
+  const bool another_user = !start_.few_calls && boards_.OfAnotherUser();
+  if (!changed && !again && !another_user && now < looked + kFileIntervalNs) return;
   const HostStateKeeper keeper;
   const BoundedLockHolder lock(renewing_);
   if (!lock.held()) return;
   looked_at_file_ns_.store(now, std::memory_order_relaxed);
   if (own_.attached()) NoteEpisodes(own_, now);
-  if (shared_.attached()) NoteEpisodes(shared_, now);
+  if (Shared().attached()) NoteEpisodes(Shared(), now);
   const bool reread = start_.surveyor->ReadAgain(&configured_);
-  if (!changed && !reread) return;
-  Renew(now);
-  Enrol(now);
+  const bool followed = FollowBoard(now);
+  if (changed || reread || again || followed) Renew(now);
+  // Of connects that were under way while the board changed, too.
+  if (changed || reread || again || now < enrol_until_ns_) Enrol(now);
 }
 
 // Called with the lock, as all that follows but for Sure and Matching.
 void Caps::Renew(uint64_t now) {
   const uint64_t before = applying_.load(std::memory_order_relaxed);
   uint64_t applying = AdoptConfigured(now);
-  if (shared_.attached()) {
+  if (Shared().attached()) {
     ForEach(before & ~applying, [&](uint32_t i) {
       if (!Configures(policies_[i].name))
-        shared_.RetireFiled(i, policies_[i].name, configured_.source, configured_.stamp, now);
+        Shared().RetireFiled(i, policies_[i].name, configured_.source, configured_.stamp, now);
     });
     // What this process has changed is not news to it.
-    seen_generation_.store(shared_.generation(), std::memory_order_relaxed);
+    seen_generation_.store(Shared().generation(), std::memory_order_relaxed);
     applying |= AdoptAdded(applying, now);
     ForEach(applying, [&](uint32_t i) { LogChange(i); });
     ForEach(before & ~applying, [&](uint32_t i) { LogRemoval(i); });
@@ -74,27 +79,64 @@ void Caps::Renew(uint64_t now) {
 // Puts the policies of the configuration in force. Returns their numbers.
 uint64_t Caps::AdoptConfigured(uint64_t now) {
   uint64_t adopted = 0;
+  uint32_t locked_out = 0;
   for (uint32_t i = 0; i < configured_.count; ++i) {
     const Policy& policy = configured_.policies[i];
-    const uint32_t number = shared_.attached() ? Install(policy, now) : i;
+    uint32_t number = Shared().attached() ? Install(policy, now) : i;
+    if (number == kLockBusy) {
+      ++locked_out;
+      number = InForce(policy);  // as it was before
+    }
     if (number == kNoPolicyNumber || !Adopt(number, policy, kFromConfig, now)) continue;
     // The newest file speaks for all; of scope process each process has its own.
-    const bool for_all = shared_.attached() && policy.scope != kScopeProcess;
-    Keep(number, for_all ? FiledOn(shared_, number) : policy);
+    const bool for_all = Shared().attached() && policy.scope != kScopeProcess;
+    Keep(number, for_all ? FiledOn(Shared(), number) : policy);
     adopted |= Bit(number);
   }
+  NoteLockedOut(locked_out, now);
   return adopted;
+}
+
+// The number of a policy of that name that is in force; kNoPolicyNumber: none is.
+uint32_t Caps::InForce(const Policy& policy) const {
+  uint32_t number = kNoPolicyNumber;
+  ForEach(applying_.load(std::memory_order_relaxed), [&](uint32_t i) {
+    if (strcmp(policies_[i].name, policy.name) == 0) number = i;
+  });
+  return number;
+}
+
+// Says when policies begin to be without force because the board is locked, and when all are in
+// force again.
+void Caps::NoteLockedOut(uint32_t policies, uint64_t now) {
+  const uint64_t since = locked_out_since_ns_.load(std::memory_order_relaxed);
+  if ((policies != 0) == (since != 0)) return;
+  locked_out_since_ns_.store(policies != 0 ? now : 0, std::memory_order_relaxed);
+  if (policies != 0) {
+    log::Write(
+        log::Level::kError, log::Event::kPolicyLockedOut,
+        {log::Field::Number("policies", policies)},
+        "%u caps and paces of the configuration are not in force as configured since now: "
+        "the board in %s is locked by a process that does not go on, say one that a debugger "
+        "has stopped; tried again at each connect",
+        policies, start_.directory);
+    return;
+  }
+  log::Write(log::Level::kWarn, log::Event::kPolicyLockedOut,
+             {log::Field::Number("policies", 0), log::Field::Seconds("lasted_s", now - since)},
+             "all caps and paces of the configuration are in force, after %.1f s without",
+             ToSeconds(now - since));
 }
 
 // Puts what operators have added for this process in force, beside `applying`. Returns its numbers.
 uint64_t Caps::AdoptAdded(uint64_t applying, uint64_t now) {
   uint64_t adopted = 0;
-  for (uint32_t i = 0; i < shared_.policies_used(); ++i) {
-    const Record& record = shared_.record(i);
+  for (uint32_t i = 0; i < Shared().policies_used(); ++i) {
+    const Record& record = Shared().record(i);
     const bool ours = record.origin == kFromOperator &&
                       (record.service[0] == '\0' || strcmp(record.service, start_.service) == 0);
     if (!ours || Contains(applying, i)) continue;
-    const Policy policy = FiledOn(shared_, i);
+    const Policy policy = FiledOn(Shared(), i);
     if (!Adopt(i, policy, kFromOperator, now)) continue;
     Keep(i, policy);
     adopted |= Bit(i);
@@ -113,8 +155,8 @@ bool Caps::Configures(const char* name) const {
 uint32_t Caps::Install(const Policy& policy, uint64_t now) {
   const char* service = policy.scope == kScopeUser ? "" : start_.service;
   bool differs = false;
-  const uint32_t number = shared_.Install(policy, service, kFromConfig, configured_.source,
-                                          configured_.stamp, now, &differs);
+  const uint32_t number = Shared().Install(policy, service, kFromConfig, configured_.source,
+                                           configured_.stamp, now, &differs);
   if (number == kNoPolicyNumber) {
     if (!said_full_)
       log::Write(
@@ -135,15 +177,15 @@ uint32_t Caps::Install(const Policy& policy, uint64_t now) {
 
 // Chooses the board of a policy that is in force for this process, and puts it on its own.
 bool Caps::Adopt(uint32_t number, const Policy& policy, Origin origin, uint64_t now) {
-  const bool own = policy.scope == kScopeProcess || !shared_.attached();
+  const bool own = policy.scope == kScopeProcess || !Shared().attached();
   if (own && !own_.attached()) {
     // Made when it is needed: most processes have no policy of their own.
-    own_.Create(start_.own_memory, start_.own_capacity, false, 0, start_.populate);
+    own_.Create(start_.own_memory, start_.own_capacity, false, {}, start_.populate);
     if (own_.attached()) own_.Join(start_.identity, now);
   }
   if (own && own_.attached()) {
     Record record = {};
-    if (shared_.attached()) record = shared_.record(number);
+    if (Shared().attached()) record = Shared().record(number);
     record.filed = policy;
     if (record.overridden == 0) record.rule = policy.rule;
     record.origin = origin;
@@ -197,7 +239,15 @@ void Caps::Enrol(uint64_t now) {
         !start_.surveyor->Held(slot, &endpoint, &call_site, &since))
       continue;
     const uint64_t policies = MatchingNow(endpoint, call_site);
-    if (policies == claim.ask.policies && (policies == 0) == (claim.stage == Claim::kNone))
+    const uint32_t board = boards_.number();
+    const bool elsewhere = claim.board != board && claim.stage != Claim::kNone;
+    if (elsewhere && claim.shared != kNoEntry) {
+      boards_.At(claim.board).Withdraw(claim.shared, claim.shared_ticket, now);
+      claim.shared = kNoEntry;
+    }
+    claim.board = board;
+    if (!elsewhere && policies == claim.ask.policies &&
+        (policies == 0) == (claim.stage == Claim::kNone))
       continue;
     claim.ask = {.slot = slot,
                  .policies = policies,

@@ -3,10 +3,9 @@
 // The byte layout of a board: the memory where connects that a policy speaks of are entered, wait
 // and are let go. There are two boards in a process:
 //
-//  - the shared one, the file kBoardName in the directory of the ledgers, mapped by all processes
-//  of
-//    the user in one pid namespace and by `pqleash caps`. It holds every policy that is in force
-//    and the entries of scope service and user;
+//  - the shared one, a file in the directory of the ledgers (board_place.h), mapped by all
+//    processes of the user in one place and by `pqleash caps`. It holds every policy that is in
+//    force and the entries of scope service and user;
 //  - its own, the section kBoard of its ledger, with the entries of scope process.
 //
 // A policy has the same number on both. Writers hold the board's lock. Readers (`pqleash`) take the
@@ -17,7 +16,11 @@
 // the free list follow from them, and are made anew from them when a process died inside the lock.
 //
 // Any change of size, offset or meaning raises kBoardVersion, which is part of the file's name:
-// libraries of different versions do not share a board.
+// libraries of different versions do not share a board. BoardCore alone stays as it is for ever, so
+// that each version finds the boards of the others and counts what is in use there.
+//
+// No pointer is stored, and no index is used unchecked. A value is loaded once, then checked, then
+// used: it may change in between.
 
 #ifndef PQLEASH_SHIM_CAPS_LAYOUT_H_
 #define PQLEASH_SHIM_CAPS_LAYOUT_H_
@@ -31,10 +34,7 @@
 namespace pqleash::caps {
 
 inline constexpr char kBoardMagic[8] = {'P', 'Q', 'L', 'B', 'O', 'A', 'R', 'D'};
-inline constexpr uint32_t kBoardVersion = 1;
-// The name of the shared board, for printf: kBoardVersion and the inode of the pid namespace, since
-// a process can only tell whether another lives in its own.
-inline constexpr char kBoardName[] = "caps-%u-%llu.board";
+inline constexpr uint32_t kBoardVersion = 2;
 
 inline constexpr uint32_t kNoEntry = 0;  // entries, members and labels are numbered from 1
 inline constexpr uint32_t kMaxLabel = 119;
@@ -63,8 +63,11 @@ struct Record {
 
   uint32_t use;      // entries that are granted or held
   uint32_t peak;     // largest `use` so far
-  uint32_t waiting;  // entries that wait
-  uint32_t reserved;
+  uint32_t waiting;  // entries that wait, but for those that are passed over
+  // In use on other boards of the same name: of another version of the library, say. As of
+  // elsewhere_at_ns, and not counted for longer than kElsewhereNs.
+  uint32_t elsewhere;
+  uint64_t elsewhere_at_ns;
   uint64_t admitted;         // at once or after a wait
   uint64_t warned;           // of these, beyond the limit
   uint64_t waited;           // of these, after a wait
@@ -89,9 +92,9 @@ struct Record {
   uint32_t probes;                // that failed so far
   uint32_t prober;                // entry that is trying now; kNoEntry: none
   uint64_t server_full_count;     // refusals by the server because it was full
-  uint64_t last_ticket;           // of the latest that was let go after waiting
+  uint64_t last_ticket;           // of the latest that waited for it alone and was let go
 };
-static_assert(sizeof(Record) == 960);
+static_assert(sizeof(Record) == 968);
 
 // -------------------------------------------------------------------------------------------------
 // A process that has entries. Its own board has one member, number 1.
@@ -132,15 +135,17 @@ enum EntryState : uint32_t {
 enum EntryFlags : uint32_t {
   kEntryParked = 1,  // nobody sleeps on `word`: the member's `wake` is used
   kEntryHead = 2,    // the first to wait for one of its policies: looks after time and the dead
+  kEntryPassed = 4,  // was let go and did not come: waits in its place, but holds up nobody
 };
 
 struct Entry {
   uint32_t word;  // the futex of whoever waits in place: EntryState in the lower 8 bits, above them
                   // how often it was woken
   uint32_t member;
-  uint64_t policies;  // bit i: counts for record i
-  uint64_t ticket;    // order of arrival, board-wide; 0 while free
-  uint64_t since_ns;  // CLOCK_MONOTONIC of the arrival, then of the grant
+  uint64_t policies;    // bit i: counts for record i
+  uint64_t ticket;      // order of arrival, board-wide; 0 while free
+  uint64_t arrived_ns;  // CLOCK_MONOTONIC
+  uint64_t since_ns;    // the same, then of the grant
   uint64_t deadline_ns;
   uint32_t label;  // kNoEntry: not known
   uint32_t slot;   // of the connection, in the ledger of its process
@@ -149,27 +154,56 @@ struct Entry {
   uint32_t flags;    // EntryFlags
   uint32_t held_by;  // number of the policy that had no room for it
 };
-static_assert(sizeof(Entry) == 64);
+static_assert(sizeof(Entry) == 72);
 constexpr uint32_t StateOf(uint32_t word) { return word & 0xff; }
 
 // -------------------------------------------------------------------------------------------------
 
-struct BoardHeader {
+// The same in all versions from 2 on. Where a record of a policy has what another version counts:
+// offsets are of the beginning of a record, texts are NUL-terminated unless they fill their field.
+struct CoreShape {
+  uint64_t records_offset;
+  uint32_t record_count;
+  uint32_t record_size;
+  uint32_t origin_at;  // uint32_t, Origin
+  uint32_t name_at;
+  uint32_t name_size;
+  uint32_t service_at;
+  uint32_t service_size;
+  uint32_t scope_at;  // uint32_t, Scope
+  uint32_t use_at;    // uint32_t
+  uint32_t member_count;
+  uint64_t members_offset;
+  uint32_t member_size;
+  uint32_t pid_at;  // int32_t; 0: the record is free
+};
+
+struct BoardCore {
   char magic[8];  // written last
   uint32_t version;
-  uint32_t shared;  // 1: the file of all processes; 0: a process's own
-  uint64_t size;    // bytes of the whole
-  uint64_t pid_namespace;
-  uint64_t records_offset;
-  uint64_t members_offset;
+  uint32_t core_size;  // bytes of this struct
+  uint64_t size;       // bytes of the whole
+  // Whose processes can be told apart there, and whose moments compared. 0: not known.
+  uint64_t pid_namespace;   // inode of /proc/self/ns/pid
+  uint64_t time_namespace;  // inode of /proc/self/ns/time
+  uint64_t boot;            // hash of /proc/sys/kernel/random/boot_id
+  uint32_t shared;          // 1: the file of all processes; 0: a process's own
+  uint32_t reserved;
+  CoreShape shape;
+  unsigned char unused[72];
+};
+static_assert(sizeof(CoreShape) == 64);
+static_assert(sizeof(BoardCore) == 192);
+
+struct BoardHeader {
+  BoardCore core;
   uint64_t labels_offset;
   uint64_t entries_offset;
-  uint32_t member_capacity;
   uint32_t label_capacity;  // a power of two
   uint32_t entry_capacity;
   uint32_t generation;  // changes with every change of a policy; read without the lock
-  alignas(64) unsigned char lock[64];  // pthread_mutex_t: robust and shared between processes on
-                                       // the shared board
+  uint32_t unused;
+  alignas(64) uint64_t lock;  // owner_lock.h
   alignas(64) uint64_t next_ticket;
   uint32_t first_waiting;  // entry that has waited longest; kNoEntry: none
   uint32_t last_waiting;
@@ -177,17 +211,19 @@ struct BoardHeader {
   uint32_t entries_used;  // highest number that was ever in use
   uint32_t first_free_member;
   uint32_t members_used;
-  uint32_t room_entries;  // entries whose pages are there
-  uint32_t gone;          // entries in state kEntryGone, at least
-  uint64_t reaped_ns;     // when dead members were last looked for
+  uint32_t granted;    // entries in state kEntryGranted, more or less
+  uint32_t gone;       // entries in state kEntryGone, at least
+  uint64_t reaped_ns;  // when dead members were last looked for
   uint64_t uncounted;  // connects admitted without an entry: no room, or the lock was not to be had
   uint64_t repairs;    // times that a dead process left the lock
+  uint64_t passed_over;    // places that were not taken in time
   uint32_t reap_cursor;    // member that is looked at next
   uint32_t episodes;       // records with a stretch at the limit under way
   uint32_t policies_used;  // records from that number on were never used
   uint32_t reserved;
+  uint64_t busy_since_ns;  // CLOCK_MONOTONIC since when the lock is not to be had; 0: it is
 };
-static_assert(offsetof(BoardHeader, lock) == 128);
+static_assert(offsetof(BoardHeader, lock) == 256);
 static_assert(sizeof(BoardHeader) <= 4096);
 
 }  // namespace pqleash::caps

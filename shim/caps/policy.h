@@ -57,11 +57,13 @@ inline constexpr const char* kOnServerFullNames[] = {"ignore", "backoff"};
 inline constexpr uint32_t kMaxPolicyName = 47;
 inline constexpr uint32_t kMaxPattern = 63;
 
+inline constexpr uint32_t kMaxWaitTimeoutMs = 86'400'000;  // a day
+
 // What `pqleash caps set` can change in running processes.
 struct Rule {
   uint32_t limit;            // kCap: 1 to 1,000,000 connections
   uint32_t on_limit;         // OnLimit
-  uint32_t wait_timeout_ms;  // 1 to 86,400,000; of kWait
+  uint32_t wait_timeout_ms;  // 1 to kMaxWaitTimeoutMs; of kWait
   uint32_t max_waiting;      // of kWait: beyond it a connect is refused at once; 0: no such bound
   uint64_t interval_ns;      // kPace: nanoseconds a connect; 50/s is 20,000,000
   uint32_t burst;            // kPace: connects that may come at once, 1 to 1,000,000

@@ -20,7 +20,10 @@ enum class Event : uint32_t {
   kLedgerUnavailable,   // no file for the ledger: nobody sees this process from outside
   kRecordsUnavailable,  // no memory: connections of this process are not recorded; `error`
   kBoardUnavailable,    // no shared board: caps count this process alone
+  kBoardMoved,          // another shared board is in use from now on, or none; `reason`
+  kBoardOthers,         // boards of other versions are there, and counted; `boards`, `in_use`
   kPolicyNotInForce,    // too many caps and paces: this one is not enforced; `cap`, `kind`, `most`
+  kPolicyLockedOut,     // caps are not in force, or are again: the board is locked; `policies`
   kPolicyContradicted,  // another file says otherwise of a cap, and is as new; `cap`, `kind`
   kCapAdded,            // `pqleash caps add`; `cap`, `by_pid`, `limit`, `on_limit`
   kCapChanged,          // `caps set`, `caps reset`; as added, `limit_before`, `in_use`
@@ -45,7 +48,10 @@ inline constexpr const char* kEventNames[] = {
     "ledger.unavailable",
     "records.unavailable",
     "board.unavailable",
+    "board.moved",
+    "board.others",
     "policy.not_in_force",
+    "policy.locked_out",
     "policy.contradicted",
     "cap.added",
     "cap.changed",

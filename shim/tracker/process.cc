@@ -330,7 +330,8 @@ void Process::BeginCaps(const Identity& identity, int directory) {
               .populate = caps::MakePages,
               .directory_fd = directory,
               .uid = identity.uid,
-              .pid_namespace = identity.pid_namespace,
+              .place = caps::ThisPlace(),
+              .few_calls = FilterExpected(),
               .claims = TablesOf(this, settings).claims},
              Now());
   parking.UseClerk(&caps);

@@ -21,8 +21,8 @@ namespace {
 bool IsBoard(const unsigned char* bytes, size_t size) {
   if (size < sizeof(caps::BoardHeader)) return false;
   const auto* header = reinterpret_cast<const caps::BoardHeader*>(bytes);
-  return memcmp(header->magic, caps::kBoardMagic, sizeof(header->magic)) == 0 &&
-         header->version == caps::kBoardVersion && header->size <= size;
+  return memcmp(header->core.magic, caps::kBoardMagic, sizeof(header->core.magic)) == 0 &&
+         header->core.version == caps::kBoardVersion && header->core.size <= size;
 }
 
 // Where the board begins in a file that is one, or that is the ledger of a living process.
@@ -55,7 +55,7 @@ MappedBoard::MappedBoard(void* memory, size_t size, const unsigned char* board)
     : memory_(memory),
       size_(size),
       header_(reinterpret_cast<const caps::BoardHeader*>(board)),
-      records_(reinterpret_cast<const caps::Record*>(board + header_->records_offset)),
+      records_(reinterpret_cast<const caps::Record*>(board + header_->core.shape.records_offset)),
       entries_(reinterpret_cast<const caps::Entry*>(board + header_->entries_offset)) {}
 
 MappedBoard::~MappedBoard() { munmap(memory_, size_); }

@@ -54,11 +54,11 @@ std::string Small(const MemoryBoard& board) {
     small += bytes.substr(*offset, size);
     *offset = small.size() - size;
   };
-  move(&header.members_offset, header.member_capacity * sizeof(caps::Member));
+  move(&header.core.shape.members_offset, header.core.shape.member_count * sizeof(caps::Member));
   move(&header.labels_offset, header.label_capacity * sizeof(caps::Label));
   move(&header.entries_offset, header.entry_capacity * sizeof(caps::Entry));
-  move(&header.records_offset, caps::kMaxPolicies * sizeof(caps::Record));
-  header.size = small.size();
+  move(&header.core.shape.records_offset, caps::kMaxPolicies * sizeof(caps::Record));
+  header.core.size = small.size();
   std::memcpy(small.data(), &header, sizeof header);
   return small.substr(0, small.find_last_not_of('\0') + 1);
 }

@@ -48,6 +48,8 @@ std::string Example() {
   return board.Bytes();
 }
 
+constexpr size_t kShapeAt = offsetof(caps::BoardCore, shape);
+
 caps::BoardHeader HeaderOf(const std::string& bytes) {
   caps::BoardHeader header;
   std::memcpy(&header, bytes.data(), sizeof header);
@@ -123,9 +125,9 @@ TEST(BoardReaderTest, RefusedWithASentence) {
       {"X" + good.substr(1), LedgerError::Kind::kNotALedger, "mark of a board"},
       {good.substr(0, 100), LedgerError::Kind::kTruncated, "has 100 bytes"},
       {good.substr(0, good.size() - 1), LedgerError::Kind::kTruncated, "it was truncated"},
-      {With(good, offsetof(caps::BoardHeader, version), uint32_t{7}),
-       LedgerError::Kind::kOtherVersion, "has format version 7, expected 1"},
-      {With(good, offsetof(caps::BoardHeader, records_offset), uint64_t{8}),
+      {With(good, offsetof(caps::BoardCore, version), uint32_t{7}),
+       LedgerError::Kind::kOtherVersion, "has format version 7, expected 2"},
+      {With(good, kShapeAt + offsetof(caps::CoreShape, records_offset), uint64_t{8}),
        LedgerError::Kind::kDamaged, "bytes of policies at 8"},
       {With(good, offsetof(caps::BoardHeader, entries_offset), ~uint64_t{0} - 5),
        LedgerError::Kind::kDamaged, "bytes of entries"},
@@ -143,10 +145,10 @@ TEST(BoardReaderTest, RefusedWithASentence) {
 TEST(BoardReaderTest, TextsWithoutAnEnd) {
   std::string bytes = Example();
   const caps::BoardHeader header = HeaderOf(bytes);
-  std::memset(bytes.data() + header.records_offset + offsetof(caps::Record, filed), 'n',
+  std::memset(bytes.data() + header.core.shape.records_offset + offsetof(caps::Record, filed), 'n',
               sizeof(caps::Policy::name));
-  std::memset(bytes.data() + header.records_offset + offsetof(caps::Record, service), 's', 64);
-  std::memset(bytes.data() + header.members_offset + offsetof(caps::Member, service), 'm', 64);
+  std::memset(bytes.data() + header.core.shape.records_offset + offsetof(caps::Record, service), 's', 64);
+  std::memset(bytes.data() + header.core.shape.members_offset + offsetof(caps::Member, service), 'm', 64);
   const BoardSnapshot board = Read(bytes);
   EXPECT_EQ(std::string(board.policies[0].filed.name), std::string(47, 'n'));
   EXPECT_EQ(board.policies[0].service, std::string(64, 's'));
@@ -216,8 +218,8 @@ TEST_F(BoardDamageTest, EachWordInUseAtItsExtremes) {
   const struct {
     uint64_t begin;
     uint64_t size;
-  } parts[] = {{header_.records_offset, 5 * sizeof(caps::Record)},
-               {header_.members_offset, 3 * sizeof(caps::Member)},
+  } parts[] = {{header_.core.shape.records_offset, 5 * sizeof(caps::Record)},
+               {header_.core.shape.members_offset, 3 * sizeof(caps::Member)},
                {header_.labels_offset, 16 * sizeof(caps::Label)},
                {header_.entries_offset, 7 * sizeof(caps::Entry)}};
   for (const auto& part : parts) {
@@ -245,11 +247,16 @@ TEST_F(BoardDamageTest, Noise) {
 // Files.
 
 TEST(BoardFilesTest, Names) {
-  EXPECT_EQ(ParseBoardName("caps-1-4026531836.board")->pid_namespace, 4'026'531'836u);
-  EXPECT_EQ(ParseBoardName("caps-2-0.board")->version, 2u);
+  EXPECT_EQ(ParseBoardName("caps-1-4026531836.board")->place.pid_namespace, 4'026'531'836u);
+  const auto name = ParseBoardName("caps-2-4026531836-4026531834-5eedf00d.board");
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->version, 2u);
+  EXPECT_EQ(name->place, (caps::BoardPlace{4'026'531'836, 4'026'531'834, 0x5eedf00d}));
   for (const char* name : {"", "caps-1-.board", "caps-1-7.board.4711", "caps-01-7.board",
                            "caps--1-7.board", "caps-1-+7.board", "xcaps-1-7.board", "caps-1-7.boar",
-                           "caps-1-99999999999999999999.board"}) {
+                           "caps-1-99999999999999999999.board", "caps-2-7.board",
+                           "caps-2-7-8.board", "caps-2-7-8-9-1.board", "caps-2-7-8-0x9.board",
+                           "caps-2-7-8-9.board.4711"}) {
     EXPECT_FALSE(ParseBoardName(name)) << name;
   }
 }

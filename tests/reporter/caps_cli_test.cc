@@ -5,15 +5,16 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "reporter/commands/caps_board.h"
 #include "shim/caps/board_file.h"
+#include "shim/caps/board_lock.h"
 #include "shim/support/clock.h"
 #include "shim/support/liveness.h"
 #include "tests/reporter/example_board.h"
@@ -36,7 +37,7 @@ class CapsCliTest : public ::testing::Test {
     const int fd = open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     char problem[256] = "";
     EXPECT_TRUE(
-        caps::OpenSharedBoard(fd, getuid(), OwnPidNamespace(), /*create=*/true, &board_, problem))
+        caps::OpenSharedBoard(fd, getuid(), caps::ThisPlace(), /*create=*/true, &board_, problem))
         << problem;
     close(fd);
     return board_;
@@ -229,9 +230,8 @@ TEST_F(CapsCliTest, NameThatIsNotThere) {
 
 TEST_F(CapsCliTest, LockedBoardIsAFailure) {
   const uint32_t cap = Install(WaitingCap("billing", caps::kScopeService, 50), "shop");
-  auto* mutex =
-      reinterpret_cast<pthread_mutex_t*>(const_cast<unsigned char*>(Board().header().lock));
-  ASSERT_EQ(pthread_mutex_lock(mutex), 0);
+  std::optional<caps::BoardLock> lock(std::in_place, &Board(), Now());
+  ASSERT_TRUE(lock->held());
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{"set", "billing", "--limit", "3"},
         {"add", "more", "--limit", "3", "--scope", "user"}}) {
@@ -241,7 +241,9 @@ TEST_F(CapsCliTest, LockedBoardIsAFailure) {
     EXPECT_THAT(outcome.err, HasSubstr("nothing was changed"));
   }
   EXPECT_EQ(Caps({}).exit_code, 0) << "reading needs no lock";
-  ASSERT_EQ(pthread_mutex_unlock(mutex), 0);
+  EXPECT_THAT(Json()["incomplete"].dump(),
+              HasSubstr("lock is held by process " + std::to_string(getpid())));
+  lock.reset();
   EXPECT_EQ(Board().record(cap).rule.limit, 50u);
 }
 
@@ -293,23 +295,23 @@ TEST_F(CapsCliTest, Reset) {
 TEST_F(CapsCliTest, BoardsThatCannotBeReadOrChanged) {
   MemoryBoard other;
   FillExample(&other);
-  WriteFile(directory_.Path("caps-1-7.board"), other.Bytes());
-  chmod(directory_.Path("caps-1-7.board").c_str(), 0600);
+  WriteFile(directory_.Path("caps-2-7-8-9.board"), other.Bytes());
+  chmod(directory_.Path("caps-2-7-8-9.board").c_str(), 0600);
   const Outcome elsewhere = Caps({"set", "billing", "--limit", "20"});
   EXPECT_EQ(elsewhere.exit_code, 1);
   EXPECT_THAT(elsewhere.err, HasSubstr("another pid namespace"));
   EXPECT_EQ(Json()["policies"].size(), 4u) << "it can be read";
 
   std::string bytes = other.Bytes();
-  bytes[8] = 2;
-  WriteFile(directory_.Path("caps-2-7.board"), bytes);
-  chmod(directory_.Path("caps-2-7.board").c_str(), 0600);
+  bytes[8] = 3;
+  WriteFile(directory_.Path("caps-3-7-8-9.board"), bytes);
+  chmod(directory_.Path("caps-3-7-8-9.board").c_str(), 0600);
   const Outcome newer = Caps({});
   EXPECT_EQ(newer.exit_code, 0);
   EXPECT_THAT(newer.err, AllOf(StartsWith("pqleash: passed over: board "),
-                               HasSubstr("has format version 2, expected 1")));
+                               HasSubstr("has format version 3, expected 2")));
   bytes[0] = 'X';
-  WriteFile(directory_.Path("caps-2-7.board"), bytes);
+  WriteFile(directory_.Path("caps-3-7-8-9.board"), bytes);
   const Outcome damaged = Caps({});
   EXPECT_EQ(damaged.exit_code, 1);
   EXPECT_THAT(damaged.err, StartsWith("pqleash: incomplete: board "));
@@ -321,9 +323,8 @@ TEST_F(CapsCliTest, RootChangesTheBoardOfAUser) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root";
   const uint32_t cap = Install(WaitingCap("billing", caps::kScopeService, 50), "shop");
   constexpr uid_t kNobody = 65'534;
-  char name[64];
-  snprintf(name, sizeof name, caps::kBoardName, caps::kBoardVersion,
-           static_cast<unsigned long long>(OwnPidNamespace()));
+  char name[caps::kBoardNameSize];
+  caps::NameBoard(caps::kBoardVersion, caps::ThisPlace(), name);
   for (const std::string& path : {directory_.Path(name), directory_.path()}) {
     ASSERT_EQ(chown(path.c_str(), kNobody, kNobody), 0);
   }

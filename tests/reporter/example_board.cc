@@ -34,7 +34,7 @@ MemoryBoard::MemoryBoard()
       memory_(static_cast<char*>(std::aligned_alloc(4'096, size_))) {
   std::fill_n(memory_.get(), size_, '\0');
   // Not shared: a shared one looks whether its processes live.
-  if (!board_.Create(memory_.get(), kCapacity, false, 4'026'531'836, nullptr)) {
+  if (!board_.Create(memory_.get(), kCapacity, false, {4'026'531'836, 0, 0}, nullptr)) {
     throw std::runtime_error("cannot make a board");
   }
 }

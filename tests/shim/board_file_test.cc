@@ -15,12 +15,14 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "shim/caps/board_lock.h"
 #include "shim/caps/holders.h"
 #include "shim/support/clock.h"
 #include "tests/shim/board_fixture.h"
@@ -36,15 +38,15 @@ using testing::IdentityOf;
 using testing::kMs;
 
 constexpr uint64_t kNamespace = 4711;
+constexpr BoardPlace kPlace = {kNamespace, 4712, 0xb007};
 constexpr uint64_t kNow = 1'000'000 * kMs;
 
 class BoardFileTest : public ::testing::Test {
  protected:
   BoardFileTest()
       : directory_(open(temporary_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    char name[64];
-    snprintf(name, sizeof(name), kBoardName, kBoardVersion,
-             static_cast<unsigned long long>(kNamespace));
+    char name[kBoardNameSize];
+    NameBoard(kBoardVersion, kPlace, name);
     path_ = temporary_ / name;
   }
   ~BoardFileTest() override {
@@ -56,13 +58,13 @@ class BoardFileTest : public ::testing::Test {
   }
 
   static void Unmap(const Board& board) {
-    munmap(const_cast<BoardHeader*>(&board.header()), board.header().size);
+    munmap(const_cast<BoardHeader*>(&board.header()), board.header().core.size);
   }
 
   Board* Open(bool create = true) {
     boards_.push_back(new Board);
     problem_[0] = '\0';
-    opened_ = OpenSharedBoard(directory_, geteuid(), kNamespace, create, boards_.back(), problem_);
+    opened_ = OpenSharedBoard(directory_, geteuid(), kPlace, create, boards_.back(), problem_);
     return boards_.back();
   }
   size_t FilesLeft() const {
@@ -91,10 +93,10 @@ TEST_F(BoardFileTest, IsMadeForItsOwnerAloneAndIsNamedAfterThePidNamespace) {
   ASSERT_TRUE(opened_) << problem_;
   struct stat status;
   ASSERT_EQ(stat(path_.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 07777, 0600u);
+  EXPECT_EQ(status.st_mode & 07777, 0400u);
   EXPECT_EQ(static_cast<uint64_t>(status.st_size), Board::Size(kSharedCapacity));
   EXPECT_LT(status.st_blocks * 512, 1'000'000) << "what is not used takes no memory";
-  EXPECT_EQ(board->header().pid_namespace, kNamespace);
+  EXPECT_EQ(board->header().core.pid_namespace, kNamespace);
   EXPECT_EQ(FilesLeft(), 1u);
 }
 
@@ -123,7 +125,7 @@ TEST_F(BoardFileTest, IsMadeOnceByManyAtOnce) {
         threads.emplace_back([&, i, t] {
           Board board;
           char problem[256];
-          if (!OpenSharedBoard(directory_, geteuid(), kNamespace, true, &board, problem)) _exit(1);
+          if (!OpenSharedBoard(directory_, geteuid(), kPlace, true, &board, problem)) _exit(1);
           // Numbers of no process, so that none takes the other's place.
           members[i * kThreads + t] =
               board.Join({0x3f000000 + i * kThreads + t, 0, 0, "", ""}, pqleash::Now());
@@ -150,14 +152,12 @@ TEST_F(BoardFileTest, WhatIsNoBoardOfOursIsRefusedAndLeftAlone) {
   const struct {
     const char* what;
     const char* problem;
-  } cases[] = {{"link", "symbolic links"},  {"directory", "directory"},
-               {"fifo", "no regular file"}, {"open to others", "mode 600"},
-               {"empty", "cannot map"},     {"short", "damaged"},
-               {"one page", "damaged"},     {"zeroes", "damaged"},
-               {"cut", "damaged"},          {"version", "damaged"},
-               {"labels", "damaged"},       {"entries", "damaged"},
-               {"lock", "damaged"},         {"not shared", "damaged"},
-               {"garbage", "damaged"}};
+  } cases[] = {
+      {"link", "symbolic links"},     {"directory", "directory"}, {"fifo", "no regular file"},
+      {"open to others", "mode 600"}, {"empty", "cannot map"},    {"short", "damaged"},
+      {"one page", "damaged"},        {"zeroes", "damaged"},      {"cut", "damaged"},
+      {"version", "damaged"},         {"labels", "damaged"},      {"entries", "damaged"},
+      {"not shared", "damaged"},      {"garbage", "damaged"}};
   Open();
   ASSERT_TRUE(opened_) << problem_;
   const auto whole = static_cast<off_t>(Board::Size(kSharedCapacity));
@@ -185,11 +185,10 @@ TEST_F(BoardFileTest, WhatIsNoBoardOfOursIsRefusedAndLeftAlone) {
       if (what == "one page") size = 4096;
       if (what == "cut") size = whole - 4096;
       if (what == "zeroes") header = {};
-      if (what == "version") header.version = kBoardVersion + 1;
+      if (what == "version") header.core.version = kBoardVersion + 1;
       if (what == "labels") header.label_capacity = 1'000;
       if (what == "entries") header.entry_capacity = UINT32_MAX;
-      if (what == "lock") memset(header.lock, 0xa5, sizeof(header.lock));
-      if (what == "not shared") header.shared = 0;
+      if (what == "not shared") header.core.shared = 0;
       if (what == "garbage") memset(&header, 0xa5, sizeof(header));
       ASSERT_EQ(pwrite(fd, &header, sizeof(header), 0), static_cast<ssize_t>(sizeof(header)));
       ASSERT_EQ(ftruncate(fd, size), 0);
@@ -206,7 +205,7 @@ TEST_F(BoardFileTest, WhatIsNoBoardOfOursIsRefusedAndLeftAlone) {
 TEST_F(BoardFileTest, ABoardOfAnotherUserIsRefused) {
   Open();
   Board board;
-  EXPECT_FALSE(OpenSharedBoard(directory_, geteuid() + 1, kNamespace, true, &board, problem_));
+  EXPECT_FALSE(OpenSharedBoard(directory_, geteuid() + 1, kPlace, true, &board, problem_));
   EXPECT_THAT(problem_, HasSubstr("user"));
 }
 
@@ -217,7 +216,7 @@ TEST_F(BoardFileTest, WhereNoFileMayGrowNothingIsLeft) {
     setrlimit(RLIMIT_FSIZE, &none);  // SIGXFSZ would end the process
     Board board;
     char problem[256] = {};
-    const bool opened = OpenSharedBoard(directory_, geteuid(), kNamespace, true, &board, problem);
+    const bool opened = OpenSharedBoard(directory_, geteuid(), kPlace, true, &board, problem);
     _exit(!opened && problem[0] != '\0' ? 0 : 1);
   }
   int status = 0;
@@ -243,7 +242,7 @@ TEST_F(BoardFileTest, DamageToWhatIsNotCheckedAtTheBeginningDoesNoHarm) {
     SCOPED_TRACE(seed);
     testing::SharedMemory memory(Board::Size(capacity));
     Board board;
-    ASSERT_TRUE(board.Create(memory.begin(), capacity, true, 0, nullptr));
+    ASSERT_TRUE(board.Create(memory.begin(), capacity, true, {}, nullptr));
     uint64_t now = kNow;
     const uint32_t member = board.Join(IdentityOf(getpid()), now);
     bool differs;
@@ -252,10 +251,13 @@ TEST_F(BoardFileTest, DamageToWhatIsNotCheckedAtTheBeginningDoesNoHarm) {
     Request request = {member, Bit(cap), kNoEntry, 0, now, 0, true, false};
     std::vector<Outcome> outcomes;
     for (int i = 0; i < 20; ++i) outcomes.push_back(board.Enter(request));
-    // Bytes behind the lock, of a different kind in each turn.
+    // The lock and what is behind it, of a different kind in each turn, and half of the time while
+    // the lock is held.
     std::mt19937_64 random(seed);
+    std::optional<BoardLock> held;
+    if (seed % 8 >= 4) held.emplace(&board, now);
     auto* bytes = static_cast<unsigned char*>(memory.begin());
-    const size_t list = offsetof(BoardHeader, next_ticket);
+    const size_t list = offsetof(BoardHeader, lock);
     const size_t entries = board.header().entries_offset;
     const size_t from = seed % 4 == 0 ? list : seed % 4 == 1 ? entries : list;
     const size_t to = seed % 4 == 0   ? sizeof(BoardHeader)
@@ -265,6 +267,7 @@ TEST_F(BoardFileTest, DamageToWhatIsNotCheckedAtTheBeginningDoesNoHarm) {
     for (int i = 0; i < count; ++i)
       bytes[from + random() % (to - from)] =
           static_cast<unsigned char>(random() % 3 ? random() % 70 : random());
+    held.reset();
     for (const Outcome& each : outcomes) {
       now += 10 * kMs;
       request.now = now;

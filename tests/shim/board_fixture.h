@@ -95,7 +95,7 @@ inline std::string Contradiction(const Board& board) {
     for (uint32_t p = 0; p < kMaxPolicies; ++p) {
       if ((entry.policies & Bit(p)) == 0) continue;
       if (state == kEntryHeld || state == kEntryGranted) ++use[p];
-      if (state == kEntryWaiting) ++waiting[p];
+      if (state == kEntryWaiting && (entry.flags & kEntryPassed) == 0) ++waiting[p];
     }
   }
   for (uint32_t p = 0; p < kMaxPolicies; ++p) {
@@ -180,7 +180,7 @@ class BoardTest : public ::testing::Test {
 
  private:
   bool Make(const BoardCapacity& capacity) {
-    const bool made = board_.Create(memory_.begin(), capacity, true, 0, nullptr);
+    const bool made = board_.Create(memory_.begin(), capacity, true, {}, nullptr);
     member_ = board_.Join(IdentityOf(getpid()), now_);
     return made;
   }

@@ -85,7 +85,7 @@ class Shared {
 class BoardProcesses : public ::testing::Test {
  protected:
   BoardProcesses() : memory_(Board::Size(kCapacity)) {
-    created_ = board_.Create(memory_.begin(), kCapacity, true, 0, nullptr);
+    created_ = board_.Create(memory_.begin(), kCapacity, true, {}, nullptr);
     member_ = Join();
   }
 
@@ -321,7 +321,10 @@ void* WaitUntilCancelled(void* argument) {
 }
 
 TEST_F(BoardProcesses, AThreadThatWaitsCanBeCancelled) {
-  const uint32_t cap = Cap(1, kWait);
+  Policy policy = CapOf("cap", 1, kWait);
+  policy.rule.wait_timeout_ms = kMaxWaitTimeoutMs;  // it does not end by itself, on no machine
+  bool differs;
+  const uint32_t cap = board_.Install(policy, "", kFromConfig, 0, 1, Now(), &differs);
   const Outcome held = Enter(Bit(cap));
   for (int turn = 0; turn < 200; ++turn) {
     Wait wait = {&board_, Enter(Bit(cap))};
@@ -330,7 +333,7 @@ TEST_F(BoardProcesses, AThreadThatWaitsCanBeCancelled) {
     ASSERT_EQ(pthread_create(&thread, nullptr, WaitUntilCancelled, &wait), 0);
     if (turn % 2 == 0) {
       // Not at the very start only.
-      for (int i = 0; i < turn * 20; ++i) sched_yield();
+      for (int i = 0; i < turn; ++i) sched_yield();
     }
     pthread_cancel(thread);
     void* result = nullptr;
@@ -528,6 +531,7 @@ TEST_F(BoardStress, ProcessesAreKilledAndNoLimitIsExceededAndNoPlaceLost) {
   uint64_t samples = 0;
   int most[3] = {};
   uint64_t last_ticket[3] = {};
+  uint64_t overtaken = 0;
   const uint64_t end = Now() + 4 * kSecond;
   while (Now() < end) {
     const uint64_t until = Now() + random() % (8 * kMs);
@@ -537,7 +541,7 @@ TEST_F(BoardStress, ProcessesAreKilledAndNoLimitIsExceededAndNoPlaceLost) {
         if (use >= 0) ++samples;
         most[p] = std::max(most[p], use);
         const uint64_t ticket = __atomic_load_n(&board_.record(p).last_ticket, __ATOMIC_RELAXED);
-        EXPECT_GE(ticket, last_ticket[p]) << "not in the order of the tickets";
+        if (ticket < last_ticket[p]) ++overtaken;
         last_ticket[p] = ticket;
       }
       sched_yield();
@@ -577,6 +581,8 @@ TEST_F(BoardStress, ProcessesAreKilledAndNoLimitIsExceededAndNoPlaceLost) {
   EXPECT_EQ(Contradiction(board_), "");
   for (uint32_t p = 0; p < 3; ++p)
     EXPECT_EQ(most[p], static_cast<int>(kLimits[p])) << "used to the full, and never beyond";
+  // Whoever was passed over comes back with an earlier ticket.
+  EXPECT_LE(overtaken, board_.header().passed_over) << "not in the order of the tickets";
   EXPECT_GT(samples, 1'000u);
   EXPECT_GT(values->grants, 1'000u);
   EXPECT_GT(values->waits, 100u);

@@ -165,7 +165,7 @@ TEST_F(BoardTest, ANewcomerDoesNotOvertake) {
 
 TEST_F(BoardTest, AConnectOfTwoCapsWaitsForBothAndHoldsItsPlaceInBothQueues) {
   const uint32_t full = Cap(1, kWait);
-  const uint32_t free = Cap(2, kWait);
+  const uint32_t free = Cap(1, kWait);
   const Outcome held = Connect(Bit(full));
   const Outcome both = Connect(Bit(full) | Bit(free));
   EXPECT_EQ(both.answer, Answer::kWait);
@@ -176,7 +176,59 @@ TEST_F(BoardTest, AConnectOfTwoCapsWaitsForBothAndHoldsItsPlaceInBothQueues) {
   EXPECT_EQ(behind.policy, free);
   Close(held);
   EXPECT_EQ(State(both), kEntryGranted);
+  EXPECT_EQ(State(behind), kEntryWaiting);
+  Close(both);
   EXPECT_EQ(State(behind), kEntryGranted);
+}
+
+TEST_F(BoardTest, WhoWaitsAtANarrowCapDoesNotHoldUpAWideOne) {
+  const uint32_t narrow = Cap(2, kWait);
+  const uint32_t wide = Cap(10, kWait);
+  const auto of_both = Fill(Bit(narrow) | Bit(wide), 2);
+  std::vector<Outcome> waiting;
+  for (int i = 0; i < 20; ++i) waiting.push_back(Connect(Bit(narrow) | Bit(wide)));
+  // 8 places are left, and 2 are kept: as many as the narrow cap can let go.
+  const auto others = Fill(Bit(wide), 6);
+  const Outcome late = Connect(Bit(wide));
+  EXPECT_EQ(late.answer, Answer::kWait);
+  EXPECT_EQ(late.policy, wide);
+  EXPECT_EQ(board_.use(wide), 8u);
+  // Who leaves the narrow cap leaves his place in the wide one, too.
+  for (size_t i = 0; i < 20; ++i) {
+    Close(i < 2 ? of_both[i] : waiting[i - 2]);
+    EXPECT_EQ(State(waiting[i]), kEntryGranted) << "no later one is in its way: " << i;
+  }
+  EXPECT_EQ(State(late), kEntryGranted) << "nobody is left for whom a place would be kept";
+}
+
+// Those who hold the narrow cap have no place in the wide one to leave.
+TEST_F(BoardTest, APlaceIsThereInTheWideCapWhenTheNarrowOneLetsGo) {
+  const uint32_t narrow = Cap(2, kWait);
+  const uint32_t wide = Cap(4, kWait);
+  const auto of_narrow = Fill(Bit(narrow), 2);
+  const Outcome first = Connect(Bit(narrow) | Bit(wide));
+  const Outcome second = Connect(Bit(narrow) | Bit(wide));
+  std::vector<Outcome> crowd;
+  for (int i = 0; i < 8; ++i) crowd.push_back(Connect(Bit(wide)));
+  EXPECT_EQ(board_.use(wide), 2u);
+  for (const Outcome& each : of_narrow) Close(each);
+  EXPECT_EQ(State(first), kEntryGranted);
+  EXPECT_EQ(State(second), kEntryGranted);
+  EXPECT_EQ(board_.use(wide), 4u);
+}
+
+TEST_F(BoardTest, ANarrowCapWithinTwoWideOnesKeepsPlacesInBoth) {
+  const uint32_t narrow = Cap(1, kWait);
+  const uint32_t a = Cap(3, kWait);
+  const uint32_t b = Cap(2, kWait);
+  const Outcome held = Connect(Bit(narrow));
+  const Outcome all = Connect(Bit(narrow) | Bit(a) | Bit(b));
+  const auto of_a = Fill(Bit(a), 2);
+  const auto of_b = Fill(Bit(b), 1);
+  EXPECT_EQ(Connect(Bit(a)).answer, Answer::kWait);
+  EXPECT_EQ(Connect(Bit(b)).answer, Answer::kWait);
+  Close(held);
+  EXPECT_EQ(State(all), kEntryGranted);
 }
 
 TEST_F(BoardTest, AnotherPolicyOfSomebodyAheadHoldsBackNobodyIfItOnlyWarnsOrRejects) {
@@ -448,7 +500,7 @@ TEST_F(BoardTest, WhenAllNumbersAreTakenTheOldestUnusedIsTakenAgain) {
 TEST_F(BoardTest, TheBoardOfTheProcessMirrorsTheSharedOne) {
   testing::SharedMemory memory(Board::Size({1, 0, 16}));
   Board own;
-  ASSERT_TRUE(own.Create(memory.begin(), {1, 0, 16}, false, 0, nullptr));
+  ASSERT_TRUE(own.Create(memory.begin(), {1, 0, 16}, false, {}, nullptr));
   const uint32_t member = own.Join(IdentityOf(getpid()), now_);
   const uint32_t cap = Cap(1, kWait);
   own.Mirror(cap, record(cap), now_);
@@ -647,18 +699,168 @@ TEST_F(BoardTest, AnEntryIsGivenBackOnceWhateverItsState) {
 TEST_F(BoardTest, WhatAThreadLeftBehindIsGivenBackAfterAWhile) {
   const uint32_t cap = Cap(1, kWait);
   const Outcome held = Connect(Bit(cap));
-  Connect(Bit(cap));  // granted below, and never taken
-  const Outcome waiting = Connect(Bit(cap));
+  const Outcome left = Connect(Bit(cap));
   Close(held);
-  now_ += 9 * kSecond;
-  EXPECT_EQ(Look(waiting).answer, Answer::kWait);
-  Request late = Ask(Bit(cap));
-  const Outcome later = board_.Enter(late);
-  now_ += 2 * kSecond;  // `waiting` would be timed out, and nobody asks for it
-  EXPECT_EQ(Look(later).answer, Answer::kWait);
-  EXPECT_EQ(State(waiting), kEntryGranted);
-  now_ += 20 * kSecond;
+  EXPECT_EQ(State(left), kEntryGranted);
+  now_ += 10 * kSecond + kUnclaimedNs;
+  const Outcome later = Connect(Bit(cap));
+  EXPECT_EQ(later.answer, Answer::kGo);
+  EXPECT_EQ(State(left), kEntryWaiting);
+  now_ += kSecond;
+  EXPECT_EQ(Connect(Bit(cap)).answer, Answer::kWait);
+  EXPECT_NE(board_.entry(left.entry).ticket, left.ticket);
+}
+
+// -------------------------------------------------------------------------------------------------
+// Who does not come for his place.
+
+TEST_F(BoardTest, APlaceThatIsNotTakenInTimeGoesToTheNext) {
+  const uint32_t cap = Cap(1, kWait);
+  const Outcome held = Connect(Bit(cap));
+  std::vector<Outcome> stopped;
+  for (int i = 0; i < 5; ++i) stopped.push_back(Connect(Bit(cap)));
+  const Outcome lives = Connect(Bit(cap));
+  Close(held);
+  for (int i = 0; i < 5; ++i) {
+    now_ += kClaimNs - kReapIntervalNs;
+    EXPECT_EQ(Look(lives).answer, Answer::kWait) << i;
+    EXPECT_EQ(State(stopped[static_cast<size_t>(i)]), kEntryGranted);
+    now_ += kReapIntervalNs;
+    const Outcome outcome = Look(lives);
+    EXPECT_EQ(outcome.answer, i < 4 ? Answer::kWait : Answer::kGo) << i;
+    EXPECT_EQ(State(stopped[static_cast<size_t>(i)]), kEntryWaiting);
+  }
+  EXPECT_EQ(board_.use(cap), 1u);
+  EXPECT_EQ(record(cap).admitted, 2u);
+  EXPECT_EQ(record(cap).waited, 1u);
+  EXPECT_EQ(record(cap).waiting, 0u) << "nobody whom a place would be given to";
+  EXPECT_EQ(board_.header().passed_over, 5u);
+}
+
+TEST_F(BoardTest, WhoWasPassedOverComesBackToHisPlaceAndHisDeadline) {
+  const uint32_t cap = Cap(1, kWait);
+  const Outcome held = Connect(Bit(cap));
+  const Outcome first = Connect(Bit(cap));
+  const Outcome stopped = Connect(Bit(cap));
+  const Outcome next = Connect(Bit(cap));
+  const Outcome last = Connect(Bit(cap));
+  now_ += kSecond;
+  Close(held);
+  Look(first);
+  Close(first);
+  now_ += kClaimNs;
+  EXPECT_EQ(Look(next).answer, Answer::kGo);
+  const Outcome back = Look(stopped);
+  EXPECT_EQ(back.answer, Answer::kWait);
+  EXPECT_EQ(back.deadline_ns, 1'010 * kSecond);
+  EXPECT_EQ(back.waited_ns, kSecond + kClaimNs);
+  EXPECT_EQ(record(cap).waiting, 2u);
+  Close(next);
+  EXPECT_EQ(State(stopped), kEntryGranted) << "before `last`, who came later";
+  const Outcome go = Look(back);
+  EXPECT_EQ(go.answer, Answer::kGo);
+  EXPECT_EQ(go.waited_ns, kSecond + kClaimNs);
+  Close(go);
+  EXPECT_EQ(Look(last).answer, Answer::kGo);
+}
+
+TEST_F(BoardTest, WhoWasPassedOverHoldsUpNobody) {
+  const uint32_t cap = Cap(1, kWait);
+  const Outcome held = Connect(Bit(cap));
+  const Outcome stopped = Connect(Bit(cap));
+  Close(held);
+  now_ += kClaimNs;
+  Request hurry = Ask(Bit(cap));
+  hurry.may_wait = false;
+  const Outcome newcomer = board_.Enter(hurry);
+  EXPECT_EQ(newcomer.answer, Answer::kGo);
+  Close(newcomer);
+  const Outcome another = Connect(Bit(cap));
+  EXPECT_EQ(another.answer, Answer::kGo);
+  Close(stopped);  // cancelled meanwhile
+  Close(another);
+  EXPECT_EQ(board_.use(cap), 0u);
+}
+
+TEST_F(BoardTest, APaceThatWasNotTakenIsTheNextOnes) {
+  const uint32_t pace = Install(PaceOf("pace", 5 * kSecond, 1));
+  Connect(Bit(pace));
+  const Outcome stopped = Connect(Bit(pace));
+  now_ += 5 * kSecond;
+  const Outcome lives = Connect(Bit(pace));
+  EXPECT_EQ(State(stopped), kEntryGranted);
+  now_ += kClaimNs;
+  EXPECT_EQ(Look(lives).answer, Answer::kGo);
+}
+
+TEST_F(BoardTest, ARefusalAlwaysHasItsPolicyAndHowLongItWaited) {
+  const uint32_t other = Cap(1, kWait);
+  const uint32_t cap = Cap(1, kWait);
+  const Outcome held = Connect(Bit(cap));
+  const Outcome stopped = Look(Connect(Bit(cap)));
+  now_ += 10 * kSecond + 2 * kUnclaimedNs;
+  Connect(Bit(other));
+  Connect(Bit(other));  // looks around
+  ASSERT_NE(board_.entry(stopped.entry).ticket, stopped.ticket);
+  const Outcome outcome = Look(stopped);
+  EXPECT_EQ(outcome.answer, Answer::kTimedOut);
+  EXPECT_EQ(outcome.policy, cap);
+  EXPECT_GE(outcome.waited_ns, 10 * kSecond);
+  Close(held);
+}
+
+// -------------------------------------------------------------------------------------------------
+// What another process, or another clock, has left.
+
+TEST_F(BoardTest, AWaitEndsAtTheDeadlineWhateverTheBoardSays) {
+  Policy policy = CapOf("cap", 1, kWait);
+  policy.rule.wait_timeout_ms = UINT32_MAX;  // 49 days
+  const uint32_t cap = Install(policy);
+  Connect(Bit(cap));
+  const Outcome waiting = Connect(Bit(cap));
+  EXPECT_EQ(waiting.deadline_ns, now_ + kMaxWaitTimeoutMs * kMs);
+  Request request = Ask(Bit(cap));
+  request.deadline = now_ + kSecond;
+  const Outcome brief = board_.Enter(request);
+  auto* header = static_cast<BoardHeader*>(memory_.begin());
+  auto* entries =
+      reinterpret_cast<Entry*>(static_cast<char*>(memory_.begin()) + header->entries_offset);
+  entries[brief.entry - 1].deadline_ns = UINT64_MAX;
+  EXPECT_LE(Look(brief).look_again_ns, now_ + kSecond);
+  now_ += kSecond;
+  EXPECT_EQ(Look(brief).answer, Answer::kTimedOut);
+}
+
+TEST_F(BoardTest, WhoseEntryIsLostBeforeItsTimeGoesOnUncounted) {
+  const uint32_t cap = Cap(1, kWait);
+  Connect(Bit(cap));
+  const Outcome waiting = Connect(Bit(cap));
+  Close(waiting);  // as somebody else might have done
+  EXPECT_EQ(Look(waiting).answer, Answer::kUncounted);
+}
+
+TEST_F(BoardTest, CountsBeyondAllEntriesArePutRight) {
+  const uint32_t cap = Cap(1, kWait);
+  const Outcome held = Connect(Bit(cap));
+  Close(held);
+  const_cast<Record&>(record(cap)).use = 1'000;
+  now_ += kSecond;
   EXPECT_EQ(Connect(Bit(cap)).answer, Answer::kGo);
+}
+
+TEST_F(BoardTest, AMomentOfAnotherClockHoldsNobodyBack) {
+  const uint64_t day = 86'400 * kSecond;
+  const uint32_t pace = Install(PaceOf("pace", kSecond, 1));
+  const uint32_t backoff = Install(BackoffOf("backoff"));
+  const uint64_t here = now_;
+  now_ += day;
+  Connect(Bit(pace));
+  const Outcome victim = Connect(Bit(backoff));
+  board_.Settle(victim.entry, true, now_);
+  now_ = here;
+  EXPECT_EQ(Connect(Bit(pace)).answer, Answer::kGo);
+  EXPECT_EQ(Connect(Bit(pace)).answer, Answer::kWait) << "and is in force again";
+  EXPECT_EQ(Connect(Bit(backoff)).answer, Answer::kGo);
 }
 
 // -------------------------------------------------------------------------------------------------

@@ -15,92 +15,18 @@
 #include "shim/caps/board_file.h"
 #include "shim/support/clock.h"
 #include "tests/shim/board_fixture.h"
+#include "tests/shim/caps_fixture.h"
 #include "tests/support/temporary_directory.h"
 
 namespace pqleash::caps {
 namespace {
 
 using testing::CapOf;
-using testing::IdentityOf;
 using testing::kMs;
+using testing::kOwn;
+using testing::kPlace;
 using testing::kSecond;
-using testing::SharedMemory;
-
-constexpr BoardCapacity kOwn = {1, 16, 64};
-constexpr uint64_t kNamespace = 4711;
-constexpr uint32_t kSlots = 4;
-
-// No connection, and a file that the test writes.
-class TestSurveyor final : public Surveyor {
- public:
-  void Describe(uint64_t, char (&text)[kMaxLabel + 1]) override { text[0] = '\0'; }
-  bool Held(uint32_t, Endpoint*, uint64_t*, uint64_t*) override { return false; }
-  uint32_t Slots() override { return kSlots; }
-  bool ReadAgain(Configured* configured) override {
-    if (!changed_) return false;
-    changed_ = false;
-    *configured = file_;
-    return true;
-  }
-
-  void Write(const std::vector<Policy>& policies, uint64_t stamp, uint64_t source = 1) {
-    file_ = {};
-    file_.source = source;
-    file_.stamp = stamp;
-    for (const Policy& policy : policies) file_.policies[file_.count++] = policy;
-    changed_ = true;
-  }
-  const Configured& file() const { return file_; }
-
- private:
-  Configured file_ = {};
-  bool changed_ = false;
-};
-
-// A process, as far as its caps are concerned.
-struct TestProcess {
-  TestProcess() : own_memory(Board::Size(kOwn)) {}
-
-  void Begin(const std::vector<Policy>& policies, int directory, uint64_t stamp = 1,
-             uint64_t source = 1) {
-    surveyor.Write(policies, stamp, source);
-    Configured configured;
-    surveyor.ReadAgain(&configured);
-    caps.Begin({.configured = &configured,
-                .surveyor = &surveyor,
-                .service = "test",
-                .directory = "",
-                .identity = IdentityOf(getpid()),
-                .own_memory = own_memory.begin(),
-                .own_capacity = kOwn,
-                .populate = nullptr,
-                .directory_fd = directory,
-                .uid = geteuid(),
-                .pid_namespace = kNamespace,
-                .claims = claims},
-               Now());
-  }
-
-  // As an asynchronous one: Look is for these.
-  Outcome Connect(uint32_t slot) {
-    return caps.Enter({.slot = slot,
-                       .policies = caps.Matching({}, 0),
-                       .call_site = 0,
-                       .now = Now(),
-                       .since = 0,
-                       .deadline = 0,
-                       .may_wait = true,
-                       .parked = true});
-  }
-  // As a connect would, a second after the last.
-  void Refresh() { caps.Refresh(Now() + ++refreshed * kSecond); }
-
-  SharedMemory own_memory;
-  Claim claims[kSlots] = {};
-  TestSurveyor surveyor;
-  Caps caps;
-  uint64_t refreshed = 0;
-};
+using testing::TestProcess;
 
 class CapsTest : public ::testing::TestWithParam<Scope> {
  protected:
@@ -117,7 +43,8 @@ class CapsTest : public ::testing::TestWithParam<Scope> {
   const Record& Counted() {
     if (GetParam() == kScopeProcess) {
       const auto* bytes = static_cast<const char*>(process_.own_memory.begin());
-      const uint64_t records = reinterpret_cast<const BoardHeader*>(bytes)->records_offset;
+      const uint64_t records =
+          reinterpret_cast<const BoardHeader*>(bytes)->core.shape.records_offset;
       return *reinterpret_cast<const Record*>(bytes + records);
     }
     if (!shared_.attached()) OpenShared(&shared_);
@@ -125,7 +52,7 @@ class CapsTest : public ::testing::TestWithParam<Scope> {
   }
   void OpenShared(Board* board) const {
     char problem[256];
-    EXPECT_TRUE(OpenSharedBoard(directory_fd_, geteuid(), kNamespace, false, board, problem))
+    EXPECT_TRUE(OpenSharedBoard(directory_fd_, geteuid(), kPlace, false, board, problem))
         << problem;
   }
   // Names of the policies that the shared board lists.
@@ -185,7 +112,7 @@ TEST_P(CapsTest, WhatAnotherFileHasStays) {
     process.Refresh();
     Board board;
     char problem[256];
-    ASSERT_TRUE(OpenSharedBoard(fd, geteuid(), kNamespace, false, &board, problem)) << problem;
+    ASSERT_TRUE(OpenSharedBoard(fd, geteuid(), kPlace, false, &board, problem)) << problem;
     EXPECT_EQ(board.record(0).origin, each.then.empty() ? kFromNobody : kFromConfig);
     close(fd);
   }
