@@ -86,7 +86,10 @@ std::vector<CallSiteGroup> GroupCallSites(const std::vector<Snapshot>& snapshots
   }
   std::vector<CallSiteGroup> result;
   result.reserve(groups.size());
-  for (auto& [id, group] : groups) result.push_back(std::move(group));
+  for (auto& [id, group] : groups) {
+    group.ids = {id};
+    result.push_back(std::move(group));
+  }
   return result;
 }
 

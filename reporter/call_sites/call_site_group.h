@@ -33,6 +33,8 @@ struct GroupedConnection {
 // build.
 struct CallSiteGroup {
   uint64_t id = 0;  // 0: what could not be attributed
+  // All that it is known by, `id` the first of them: see MergeSameStacks.
+  std::vector<uint64_t> ids;
   uint64_t open = 0;
   uint64_t opened = 0;
   uint64_t closed = 0;

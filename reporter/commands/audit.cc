@@ -23,6 +23,7 @@
 
 #include "reporter/audit/baseline.h"
 #include "reporter/audit/judge.h"
+#include "reporter/call_sites/same_stack.h"
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/audit_options.h"
 #include "reporter/commands/collect_caps.h"
@@ -161,6 +162,7 @@ AuditReport MakeAudit(Collected collected, const Judgement& judgement,
         collected.snapshots, &symboliser, &call_sites,
         [&line](uint64_t done, uint64_t all) { line.Show([&] { return SymbolText(done, all); }); });
   }
+  MergeSameStacks(&collected.snapshots, &call_sites);
   TellApart(library_paths, &call_sites);
   if (without != 0) {
     collected.incomplete.push_back(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/call_sites/same_stack.h"
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/server/server_report.h"
 #include "reporter/symbols/symboliser.h"
@@ -25,6 +26,7 @@ Report MakeReport(Collected collected, const Filter& filter, const ServerView* s
         collected.snapshots, &symboliser, &call_sites,
         [&line](uint64_t done, uint64_t all) { line.Show([&] { return SymbolText(done, all); }); });
   }
+  MergeSameStacks(&collected.snapshots, &call_sites);
   TellApart(filter.library_paths, &call_sites);
   if (without != 0) {
     collected.incomplete.push_back(fmt::format(

@@ -184,7 +184,10 @@ Json ToJsonArray(const std::vector<Value>& values) {
 }
 
 Json ToJson(const ReportCallSite& site) {
+  Json ids = Json::array();
+  for (const uint64_t id : site.ids) ids.push_back(CallSiteName(id));
   return {{"id", CallSiteName(site.id)},
+          {"ids", std::move(ids)},
           {"processes", site.processes},
           {"open", site.open},
           {"opened_total", site.opened},

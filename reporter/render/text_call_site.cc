@@ -104,6 +104,18 @@ std::string Holder(const ConnectionReach& reach) {
   return Escape(reach.where.substr(0, reach.where.find(" at 0x")));
 }
 
+// More than one where a compiler made several calls of a line.
+void WriteIds(const ReportCallSite& site, std::ostream& out) {
+  constexpr size_t kIdsShown = 4;
+  std::string names = CallSiteName(site.id);
+  for (size_t i = 1; i < std::min(site.ids.size(), kIdsShown); ++i) {
+    names += ", " + CallSiteName(site.ids[i]);
+  }
+  if (site.ids.size() > kIdsShown)
+    names += fmt::format(" and {} more", site.ids.size() - kIdsShown);
+  out << "     call site: " << names << '\n';
+}
+
 void WriteTallies(const ReportCallSite& site, std::ostream& out) {
   if (site.connections.empty()) return;
   std::map<std::string, uint64_t> conditions;
@@ -186,7 +198,7 @@ void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_fr
     counters.push_back(fmt::format("longest idle {}", HumanDuration(*site.max_idle_ns)));
   }
   WriteItems("     ", counters, out);
-  out << "     call site: " << CallSiteName(site.id) << '\n';
+  WriteIds(site, out);
   WriteTallies(site, out);
   WriteStack(site, native_frames, style, out);
   WriteConnections(site, out);

@@ -74,7 +74,8 @@ struct ReportConnection {
 };
 
 struct ReportCallSite {
-  uint64_t id = 0;  // 0: what could not be attributed
+  uint64_t id = 0;            // 0: what could not be attributed
+  std::vector<uint64_t> ids;  // all that the ledgers have it under, ascending: `id` is the first
   uint64_t processes = 0;
   uint64_t open = 0;
   uint64_t opened = 0;

@@ -111,6 +111,7 @@ ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const Ca
                                 const Filter& filter, std::span<const Reachability> reachability) {
   ReportCallSite site;
   site.id = group.id;
+  site.ids = group.ids;
   site.open = group.open;
   site.opened = group.opened;
   site.closed = group.closed;

@@ -23,6 +23,31 @@ std::string PlaceOf(const SavedCallSite& site) {
                        : std::string("a place that was not recorded");
 }
 
+// A call site that stands for several ids has the smallest as its own, and a later report may know
+// one that is smaller still. Gives both reports the earlier one's name for each such call site.
+void UseIdsOf(const SavedReport& before, SavedReport* after) {
+  std::map<std::string, std::string> names;
+  for (const SavedCallSite& site : before.call_sites) {
+    names.emplace(site.id, site.id);
+    for (const std::string& id : site.ids) names.emplace(id, site.id);
+  }
+  std::map<std::string, std::string> renamed;
+  for (SavedCallSite& site : after->call_sites) {
+    auto known = names.find(site.id);
+    for (const std::string& id : site.ids) {
+      if (known == names.end()) known = names.find(id);
+    }
+    if (known == names.end() || known->second == site.id) continue;
+    renamed.emplace(site.id, known->second);
+    site.id = known->second;
+  }
+  for (SavedFinding& finding : after->findings) {
+    if (!finding.call_site) continue;
+    const auto name = renamed.find(*finding.call_site);
+    if (name != renamed.end()) finding.call_site = name->second;
+  }
+}
+
 std::map<std::string, Site> SitesOf(const SavedReport& report) {
   std::map<std::string, Site> sites;
   for (const SavedCallSite& saved : report.call_sites) {
@@ -111,8 +136,10 @@ std::vector<SiteDiff> DiffSites(const SavedReport& before, const SavedReport& af
 
 }  // namespace
 
-ReportDiff Diff(const SavedReport& before, const std::string& before_path, const SavedReport& after,
+ReportDiff Diff(const SavedReport& before, const std::string& before_path, const SavedReport& later,
                 const std::string& after_path) {
+  SavedReport after = later;
+  UseIdsOf(before, &after);
   ReportDiff diff;
   diff.before = SideOf(before, before_path);
   diff.after = SideOf(after, after_path);

@@ -192,6 +192,7 @@ SavedProcess ReadProcess(const Node& node) {
 SavedCallSite ReadCallSite(const Node& node) {
   SavedCallSite site;
   site.id = ReadSiteId(node.At("id"));
+  if (node.Has("ids")) site.ids = node.At("ids").Each(ReadSiteId);
   site.processes = node.At("processes").Whole();
   site.open = node.At("open").Whole();
   site.opened = node.At("opened_total").Whole();

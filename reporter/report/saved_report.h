@@ -39,7 +39,8 @@ struct SavedProcess {
 };
 
 struct SavedCallSite {
-  std::string id;  // 16 hexadecimal digits, or 'unknown'
+  std::string id;                // 16 hexadecimal digits, or 'unknown'
+  std::vector<std::string> ids;  // all that stand for it, `id` among them; may be empty
   uint64_t processes = 0;
   uint64_t open = 0;
   uint64_t opened = 0;

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/call_sites/same_stack.h"
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/policy_change.h"
@@ -25,11 +26,12 @@
 namespace pqleash::reporter::top {
 namespace {
 
-Report ReportOf(const std::vector<Snapshot>& snapshots, const std::vector<Reachability>& reach,
+Report ReportOf(std::vector<Snapshot> snapshots, const std::vector<Reachability>& reach,
                 const std::vector<std::string>& incomplete, const std::vector<CapsPolicy>& caps,
                 Symboliser* symboliser) {
   std::vector<CallSiteGroup> call_sites = GroupCallSites(snapshots);
   SymboliseCallSites(snapshots, symboliser, &call_sites);
+  MergeSameStacks(&snapshots, &call_sites);
   TellApart({}, &call_sites);
   return BuildReport(snapshots, call_sites, {}, incomplete, CurrentOccasion(), reach, caps);
 }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "reporter/call_sites/same_stack.h"
 #include "reporter/call_sites/told_apart.h"
 
 namespace pqleash::reporter {
@@ -66,6 +67,77 @@ CallSiteGroup Through(const std::vector<std::string>& functions) {
 // What a report calls it.
 std::string NameOf(const CallSiteGroup& group) {
   return DescribeSite(group.frames, 0, group.caller);
+}
+
+// A frame with a line: of one call of several that a compiler made of it, `offset` tells which.
+SourceFrame AtLine(const std::string& function, uint32_t line, uint64_t offset) {
+  SourceFrame frame = At("/srv/shop", function);
+  frame.file = "/src/shop.c";
+  frame.line = line;
+  frame.offset = offset;
+  return frame;
+}
+
+Snapshot WithSites(const std::vector<uint64_t>& ids) {
+  Snapshot snapshot;
+  snapshot.call_sites.resize(1);
+  snapshot.targets.resize(1);
+  for (const uint64_t id : ids) {
+    CallSite site;
+    site.id = id;
+    site.open = site.opened = site.peak = 1;
+    site.first_ns = 100 - id;
+    site.last_ns = 100 + id;
+    Connection connection;
+    connection.call_site = static_cast<uint32_t>(snapshot.call_sites.size());
+    snapshot.call_sites.push_back(site);
+    snapshot.connections.push_back(connection);
+  }
+  return snapshot;
+}
+
+TEST(MergeSameStacksTest, CallsThatACompilerMadeOfOneLineAreOneCallSite) {
+  // The first process has not come by the call with the smallest id.
+  std::vector<Snapshot> snapshots = {WithSites({7, 5, 9}), WithSites({5, 3, 9})};
+  snapshots[0].connections[1].touched_site = 2;
+  std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  ASSERT_EQ(groups.size(), 4u);  // 3, 5, 7, 9
+  for (size_t i = 0; i < 3; ++i) groups[i].frames = {AtLine("lose", 7, i), AtLine("main", 9, i)};
+  groups[3].frames = {AtLine("lose", 7, 0), AtLine("main", 10, 0)};
+
+  MergeSameStacks(&snapshots, &groups);
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[0].id, 3u);
+  EXPECT_EQ(groups[0].ids, (std::vector<uint64_t>{3, 5, 7}));
+  EXPECT_EQ(groups[0].open, 4u);
+  EXPECT_EQ(groups[0].connections.size(), 4u);
+  EXPECT_EQ(groups[0].members.size(), 2u) << "one in each process";
+  EXPECT_EQ(groups[0].frames.size(), 2u);
+  EXPECT_EQ(groups[1].id, 9u);
+  EXPECT_EQ(groups[1].ids, (std::vector<uint64_t>{9}));
+  EXPECT_EQ(groups[1].open, 2u);
+
+  const CallSite& merged = snapshots[0].call_sites[1];
+  EXPECT_EQ(merged.id, 3u);
+  EXPECT_EQ(merged.opened, 2u);
+  EXPECT_EQ(merged.peak, 2u);
+  EXPECT_EQ(merged.first_ns, 93u);
+  EXPECT_EQ(merged.last_ns, 107u);
+  EXPECT_EQ(snapshots[0].connections[1].call_site, 1u);
+  EXPECT_EQ(snapshots[0].connections[1].touched_site, 1u);
+  EXPECT_EQ(snapshots[0].connections[2].call_site, 3u);
+  EXPECT_EQ(snapshots[0].call_sites[2].opened, 0u);
+}
+
+TEST(MergeSameStacksTest, WithoutALineTheAddressTellsCallsApart) {
+  std::vector<Snapshot> snapshots = {WithSites({1, 2, 3})};
+  std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  groups[0].frames = {At("/srv/shop", "lose")};
+  groups[1].frames = {At("/srv/shop", "lose")};
+  groups[1].frames[0].offset = 0x34;
+  MergeSameStacks(&snapshots, &groups);  // the third has no stack, nor may be taken for another
+  EXPECT_EQ(groups.size(), 3u);
+  EXPECT_EQ(snapshots[0].call_sites[2].id, 2u);
 }
 
 TEST(TellApartTest, ByTheFirstCallerThatNoOtherHas) {
