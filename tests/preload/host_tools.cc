@@ -61,7 +61,8 @@ const std::vector<OtherPreload>& OtherPreloads() {
       {"pcprofile", PQLEASH_TEST_LIBS "libpcprofile.so"},
       {"heaptrack",
        "/usr/lib/heaptrack/libheaptrack_preload.so",
-       {{"DUMP_HEAPTRACK_OUTPUT", "/dev/null"}}},
+       // It locks the file.
+       {{"DUMP_HEAPTRACK_OUTPUT", "@/heaptrack"}}},
   };
   return kLibraries;
 }
