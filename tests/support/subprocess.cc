@@ -242,6 +242,13 @@ bool Subprocess::WaitForOutput(const std::string& text) {
   return true;
 }
 
+bool Subprocess::HasEnded() const {
+  if (ended_) return true;
+  siginfo_t info = {};  // si_pid stays 0 where it runs
+  return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == pid_;
+}
+
 const Outcome& Subprocess::Wait() {
   if (ended_) return outcome_;
   int status = 0;

@@ -62,6 +62,8 @@ class Subprocess {
   // To stdin, of a command with `hold_input`. False: nobody reads it any more.
   bool Write(const std::string& text) const;
   void CloseInput();
+  // Whether it has ended, without waiting for that.
+  bool HasEnded() const;
   // Collects the rest of the output and the exit status. After the command's limit the program is
   // killed.
   const Outcome& Wait();

@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
+#include "tests/support/lateness.h"
 #include "tests/support/subprocess.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/wait_until.h"
@@ -21,6 +24,15 @@ TEST(Subprocess, CapturesOutputAndExitCode) {
   EXPECT_EQ(outcome.signal, 0);
   EXPECT_EQ(outcome.out, "out\n");
   EXPECT_EQ(outcome.err, "err\n");
+}
+
+TEST(Subprocess, KnowsWhetherItHasEnded) {
+  Subprocess process({.arguments = {"cat"}, .hold_input = true});
+  EXPECT_FALSE(process.HasEnded());
+  process.CloseInput();
+  EXPECT_TRUE(WaitUntil([&] { return process.HasEnded(); }));
+  EXPECT_EQ(process.Wait().exit_code, 0);
+  EXPECT_TRUE(process.HasEnded());
 }
 
 TEST(Subprocess, TellsSignalFromExitCode) {
@@ -104,6 +116,34 @@ TEST(WaitUntil, AsksUntilItHoldsOrTimeIsUp) {
   EXPECT_TRUE(WaitUntil([&] { return ++asked == 3; }));
   EXPECT_EQ(asked, 3);
   EXPECT_FALSE(WaitUntil([] { return false; }, std::chrono::milliseconds(10)));
+}
+
+TEST(Lateness, AllowsWhatItHasSeen) {
+  Lateness late;
+  ASSERT_TRUE(WaitUntil([&] { return late.Worst() > 0; })) << "a timer has its slack";
+  EXPECT_GE(late.Allows(0.5), 0.5 + 10 * late.Worst() * 0.999);
+  EXPECT_GT(late.Allows(0.5), 0.5);
+}
+
+// A process that is stopped is the machine that makes nobody go on.
+TEST(Lateness, IsThatOfAMachineThatStandsStill) {
+  constexpr double kStill = 0.2;
+  const pid_t child = fork();
+  if (child == 0) {
+    Lateness late;
+    while (late.Worst() == 0) usleep(1'000);
+    raise(SIGSTOP);
+    const double seen = late.Worst();
+    late.Restart();
+    _exit(seen < kStill - 0.01 ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
+  ASSERT_TRUE(WIFSTOPPED(status)) << status;
+  WaitUntil([] { return false; }, std::chrono::milliseconds(static_cast<int>(kStill * 1'000)));
+  kill(child, SIGCONT);
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "it has not noticed";
 }
 
 }  // namespace
