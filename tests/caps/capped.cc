@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <utility>
 
@@ -17,6 +18,14 @@ namespace pqleash::testing {
 std::ostream& operator<<(std::ostream& stream, const Connected& connected) {
   return stream << (connected.ok ? "connected" : "not connected") << " after " << connected.seconds
                 << " s " << connected.text;
+}
+
+bool SaysThatItWaited(const std::string& text, double from, double to) {
+  std::smatch match;
+  if (!std::regex_search(text, match, std::regex("it waited ([0-9]+\\.[0-9]) s"))) return false;
+  const double waited = std::stod(match[1]);
+  constexpr double kRounding = 0.051;
+  return waited >= from - kRounding && waited <= to + kRounding;
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -228,7 +237,7 @@ int Caps::Logged(const std::string& text) const {
 }
 
 bool Caps::WillLog(const std::string& text, int times) const {
-  const bool logged = WaitUntil([&] { return Logged(text) >= times; }, milliseconds(10'000));
+  const bool logged = WaitUntil([&] { return Logged(text) >= times; });
   EXPECT_TRUE(logged) << "'" << text << "' is not in the log:\n" << Log();
   return logged;
 }

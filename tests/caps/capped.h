@@ -32,6 +32,10 @@ struct Connected {
 };
 std::ostream& operator<<(std::ostream& stream, const Connected& connected);
 
+// Whether a refusal says that it has waited for no less than `from` seconds and no more than `to`,
+// as far as its one decimal goes.
+bool SaysThatItWaited(const std::string& text, double from, double to);
+
 // A running program, or a child that one has forked.
 class Capped {
  public:
