@@ -24,11 +24,13 @@ Command Observed::UnderRun(const Words& words, const Words& options) const {
           .environment = {{"LD_PRELOAD", std::nullopt}, {"PQLEASH_DIR", ledgers()}}};
 }
 
-Outcome Observed::Tool(const Words& words) const {
+Command Observed::ToolCommand(const Words& words) const {
   Words arguments = {PQLEASH_TEST_TOOL};
   arguments.insert(arguments.end(), words.begin(), words.end());
-  return RunToEnd({.arguments = arguments, .environment = {{"PQLEASH_DIR", ledgers()}}});
+  return {.arguments = arguments, .environment = {{"PQLEASH_DIR", ledgers()}}};
 }
+
+Outcome Observed::Tool(const Words& words) const { return RunToEnd(ToolCommand(words)); }
 
 Json Observed::Report(const Words& options) const {
   Words words = {"report", "--all", "--format", "json"};

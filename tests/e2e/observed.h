@@ -27,6 +27,7 @@ class Observed {
   Command UnderRun(const Words& words, const Words& options = {}) const;
 
   // `pqleash WORDS`.
+  Command ToolCommand(const Words& words) const;
   Outcome Tool(const Words& words) const;
   // `pqleash report --all --format json OPTIONS`; null, with a failed expectation, when that fails.
   Json Report(const Words& options = {}) const;
