@@ -21,12 +21,14 @@
 #include "shim/caps/board_lock.h"
 #include "shim/support/clock.h"
 #include "tests/shim/board_fixture.h"
+#include "tests/support/lateness.h"
 #include "tests/support/wait_until.h"
 
 namespace pqleash::caps {
 namespace {
 
 using pqleash::Now;
+using pqleash::testing::Lateness;
 using pqleash::testing::WaitUntil;
 using testing::Bit;
 using testing::CapOf;
@@ -37,6 +39,11 @@ using testing::kSecond;
 using testing::SharedMemory;
 
 constexpr BoardCapacity kCapacity = {256, 16, 4'096};
+
+// What becomes of an upper bound on this machine, since `late` was made.
+uint64_t Allowed(const Lateness& late, uint64_t ns) {
+  return static_cast<uint64_t>(late.Allows(static_cast<double>(ns) / 1e9) * 1e9);
+}
 
 // A forked process that runs `body` and ends; killed by the destructor if it has not.
 class Process {
@@ -130,6 +137,7 @@ TEST_F(BoardProcesses, WhoWaitsIsWokenAtOnce) {
   const uint32_t cap = Cap(1, kWait);
   Outcome held = Enter(Bit(cap));
   std::vector<uint64_t> left;
+  const Lateness late;
   Process waiter([&] {
     const uint32_t member = Join();
     for (int i = 0; i < kTurns; ++i) {
@@ -159,19 +167,20 @@ TEST_F(BoardProcesses, WhoWaitsIsWokenAtOnce) {
   printf("from Withdraw to the return of Await: median %lu us, p99 %lu us\n",
          latency[kTurns / 2] / 1'000, latency[kTurns * 99 / 100] / 1'000);
   RecordProperty("median_us", static_cast<int>(latency[kTurns / 2] / 1'000));
-  EXPECT_LT(latency[kTurns / 2], 5 * kMs);
+  EXPECT_LT(latency[kTurns / 2], Allowed(late, 5 * kMs));
 }
 
 TEST_F(BoardProcesses, AWaitEndsAtItsDeadline) {
   const uint32_t cap = Cap(1, kWait);
   Enter(Bit(cap));
+  const Lateness late;
   Request request = Ask(Bit(cap), member_);
   request.deadline = request.now + 150 * kMs;
   const Outcome outcome = Finish(board_.Enter(request));
   const uint64_t over = Now();
   EXPECT_EQ(outcome.answer, Answer::kTimedOut);
   EXPECT_GE(over, request.deadline);
-  EXPECT_LT(over, request.deadline + 100 * kMs);
+  EXPECT_LT(over, request.deadline + Allowed(late, 100 * kMs));
 }
 
 TEST_F(BoardProcesses, WhoDiesWithTheLockIsRepaired) {
@@ -214,13 +223,16 @@ TEST_F(BoardProcesses, WhoeverStopsWithTheLockHoldsUpNobodyForLong) {
   });
   ASSERT_TRUE(WaitUntil([&] { return values->has_lock && process.Stopped(); }));
 
+  const Lateness late;
   uint64_t begin = Now();
   EXPECT_EQ(Enter(Bit(cap)).answer, Answer::kUncounted);
-  EXPECT_GE(Now() - begin, kLockPatienceNs);
-  EXPECT_LT(Now() - begin, kLockPatienceNs + 50 * kMs);
+  const uint64_t first = Now() - begin;
+  EXPECT_GE(first, kLockPatienceNs);
+  EXPECT_LT(first, kLockPatienceNs + Allowed(late, 50 * kMs));
   begin = Now();
   EXPECT_EQ(Enter(Bit(cap)).answer, Answer::kUncounted) << "others know already";
-  EXPECT_LT(Now() - begin, 50 * kMs);
+  const uint64_t second = Now() - begin;
+  EXPECT_LT(second, Allowed(late, 50 * kMs));
   Close(cancelled);
   int looks = 0;
   while (waiting.answer == Answer::kWait) {
@@ -228,7 +240,7 @@ TEST_F(BoardProcesses, WhoeverStopsWithTheLockHoldsUpNobodyForLong) {
     ++looks;
   }
   EXPECT_EQ(waiting.answer, Answer::kUncounted);
-  EXPECT_LE(Now(), request.deadline + 150 * kMs);
+  EXPECT_LE(Now(), request.deadline + Allowed(late, 150 * kMs));
   EXPECT_LT(looks, 20) << "it does not spin";
   Close(held);  // without the lock
   EXPECT_EQ(board_.header().uncounted, 3u);
@@ -387,7 +399,11 @@ TEST_F(BoardProcesses, KillsInTheMiddleOfChangesLeaveABoardThatAddsUp) {
   const uint32_t cap = Cap(2, kWait, UINT64_MAX);
   const uint32_t other = Cap(1, kReject, UINT64_MAX);
   std::mt19937_64 random(3);
-  for (int turn = 0; turn < 300; ++turn) {
+  // As often as it takes to hit a change in the middle now and then.
+  const auto hits = [&] { return board_.header().repairs; };
+  Lateness late;
+  int turn = 0;
+  for (; turn < 300 || (hits() <= 10 && turn < 3'000); ++turn) {
     struct Values {
       std::atomic<bool> runs = false;
     };
@@ -414,19 +430,20 @@ TEST_F(BoardProcesses, KillsInTheMiddleOfChangesLeaveABoardThatAddsUp) {
     while (Now() < until) {
     }
     process.Kill();
+    late.Restart();
     // The one place is had at once, or as soon as the dead one is found.
     Rule rule = board_.record(cap).rule;
     rule.limit = 1;
     ASSERT_TRUE(board_.Override(cap, rule, 1, Now()));
     const Outcome outcome = Finish(Enter(Bit(cap)));
     ASSERT_EQ(outcome.answer, Answer::kGo) << turn;
-    ASSERT_LT(outcome.waited_ns, 100 * kMs) << turn;
+    ASSERT_LT(outcome.waited_ns, Allowed(late, 100 * kMs)) << turn;
     Close(outcome);
     ASSERT_EQ(board_.use(cap), 0u) << turn;
     ASSERT_EQ(Contradiction(board_), "") << turn;
   }
-  printf("%lu of 300 kills were inside the lock\n", board_.header().repairs);
-  EXPECT_GT(board_.header().repairs, 10u);
+  printf("%lu of %d kills were inside the lock\n", hits(), turn);
+  EXPECT_GT(hits(), 10u);
 }
 
 // Processes with threads that connect, hold for a moment and close, while some of the processes are
@@ -512,6 +529,21 @@ class BoardStress : public BoardProcesses {
     return use;
   }
 
+  bool AllPlacesAreFree() {
+    for (uint32_t p = 0; p < 3; ++p) {
+      std::vector<Outcome> all;
+      for (uint32_t i = 0; i < kLimits[p]; ++i) {
+        Request request = Ask(Bit(p), member_);
+        request.may_wait = false;
+        all.push_back(board_.Enter(request));
+      }
+      const bool free = all.back().answer == Answer::kGo;
+      for (const Outcome& each : all) Close(each);
+      if (!free) return false;
+    }
+    return true;
+  }
+
   std::unique_ptr<Process> Start(Values* values, size_t process, uint64_t seed) {
     return std::make_unique<Process>([=, this] {
       const uint32_t member = Join();
@@ -535,8 +567,15 @@ TEST_F(BoardStress, ProcessesAreKilledAndNoLimitIsExceededAndNoPlaceLost) {
   int most[3] = {};
   uint64_t last_ticket[3] = {};
   uint64_t overtaken = 0;
-  const uint64_t end = Now() + 4 * kSecond;
-  while (Now() < end) {
+  // For four seconds, and until enough has happened: a busy machine takes longer.
+  const auto enough = [&] {
+    for (uint32_t p = 0; p < 3; ++p)
+      if (most[p] < static_cast<int>(kLimits[p])) return false;
+    return samples > 1'000 && values->grants > 1'000 && values->waits > 100;
+  };
+  const uint64_t begin = Now();
+  const auto passed = [&] { return Now() - begin; };
+  while (passed() < 4 * kSecond || (!enough() && passed() < 60 * kSecond)) {
     const uint64_t until = Now() + random() % (8 * kMs);
     while (Now() < until) {
       for (uint32_t p = 0; p < 3; ++p) {
@@ -562,20 +601,7 @@ TEST_F(BoardStress, ProcessesAreKilledAndNoLimitIsExceededAndNoPlaceLost) {
     const BoardLock lock(&board_, Now());
     return lock.held();
   }));
-  EXPECT_TRUE(WaitUntil([&] {
-    for (uint32_t p = 0; p < 3; ++p) {
-      std::vector<Outcome> all;
-      for (uint32_t i = 0; i < kLimits[p]; ++i) {
-        Request request = Ask(Bit(p), member_);
-        request.may_wait = false;
-        all.push_back(board_.Enter(request));
-      }
-      const bool free = all.back().answer == Answer::kGo;
-      for (const Outcome& each : all) Close(each);
-      if (!free) return false;
-    }
-    return true;
-  })) << "places are lost";
+  EXPECT_TRUE(WaitUntil([&] { return AllPlacesAreFree(); })) << "places are lost";
   for (uint32_t p = 0; p < 3; ++p) {
     EXPECT_EQ(board_.use(p), 0u) << p;
     EXPECT_EQ(board_.record(p).waiting, 0u) << p;
