@@ -252,12 +252,12 @@ TEST(BoardFilesTest, Names) {
   ASSERT_TRUE(name);
   EXPECT_EQ(name->version, 2u);
   EXPECT_EQ(name->place, (caps::BoardPlace{4'026'531'836, 4'026'531'834, 0x5eedf00d}));
-  for (const char* name : {"", "caps-1-.board", "caps-1-7.board.4711", "caps-01-7.board",
-                           "caps--1-7.board", "caps-1-+7.board", "xcaps-1-7.board", "caps-1-7.boar",
-                           "caps-1-99999999999999999999.board", "caps-2-7.board",
-                           "caps-2-7-8.board", "caps-2-7-8-9-1.board", "caps-2-7-8-0x9.board",
-                           "caps-2-7-8-9.board.4711"}) {
-    EXPECT_FALSE(ParseBoardName(name)) << name;
+  for (const char* none :
+       {"", "caps-1-.board", "caps-1-7.board.4711", "caps-01-7.board", "caps--1-7.board",
+        "caps-1-+7.board", "xcaps-1-7.board", "caps-1-7.boar", "caps-1-99999999999999999999.board",
+        "caps-2-7.board", "caps-2-7-8.board", "caps-2-7-8-9-1.board", "caps-2-7-8-0x9.board",
+        "caps-2-7-8-9.board.4711"}) {
+    EXPECT_FALSE(ParseBoardName(none)) << none;
   }
 }
 
