@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What pqleash costs where there is much of everything. Each test prints what it measured; what it
-// asserts leaves room for a busy machine, and none for a table that fills up or a scan that grows.
+// asserts compares with the same run, or is processor time, which does not grow because the machine
+// is busy. It leaves no room for a table that fills up or a scan that grows.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -57,8 +58,22 @@ class Scale : public ::testing::Test {
   struct Looked {
     Outcome outcome;
     double seconds = 0;
-    long resident = 0;  // bytes, at most
+    double processor = 0;  // seconds of processor time
+    long resident = 0;     // bytes, at most
   };
+  // Of all that have been waited for.
+  struct Children {
+    double processor;  // seconds
+    long resident;     // bytes, of the largest
+  };
+  static Children OfChildren() {
+    rusage usage = {};
+    getrusage(RUSAGE_CHILDREN, &usage);
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return {seconds(usage.ru_utime) + seconds(usage.ru_stime), usage.ru_maxrss * 1024};
+  }
   // `pqleash WORDS`. What the largest so far took is what the kernel counts: ask for the small
   // things first.
   Looked Tool(const Words& words) const {
@@ -66,13 +81,14 @@ class Scale : public ::testing::Test {
     arguments.insert(arguments.end(), words.begin(), words.end());
     Looked looked;
     const auto begin = Clock::now();
+    const double used = OfChildren().processor;
     looked.outcome = RunToEnd({.arguments = arguments,
                                .environment = {{"PQLEASH_DIR", ledgers()}},
                                .limit = std::chrono::seconds(120)});
     looked.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    rusage usage = {};
-    getrusage(RUSAGE_CHILDREN, &usage);
-    looked.resident = usage.ru_maxrss * 1024;
+    const Children children = OfChildren();
+    looked.processor = children.processor - used;
+    looked.resident = children.resident;
     EXPECT_EQ(looked.outcome.exit_code, 0) << looked.outcome.err.substr(0, 2000);
     return looked;
   }
@@ -140,8 +156,8 @@ TEST_F(Scale, HundredThousandConnections) {
   EXPECT_LT(Number(said, "query"), Number(bare, "query") + 2'000);
   EXPECT_LT(Number(said, "resident") - Number(bare, "resident"), 512.0 * kMany + (8 << 20));
   EXPECT_LT(ledger, 256);
-  EXPECT_LT(looked.seconds, 20);
-  EXPECT_LT(scanned.seconds, 60);
+  EXPECT_LT(looked.processor, 20);
+  EXPECT_LT(scanned.processor, 60);
   process->CloseInput();
   const Outcome& outcome = process->Wait();
   EXPECT_EQ(outcome.exit_code, 0);
@@ -204,12 +220,12 @@ void ExpectStacks(const Json& said, const Json& report, size_t count, size_t fra
   if (without != 0) {
     EXPECT_NE(report["incomplete"].dump().find(said_without), std::string::npos);
   }
-  EXPECT_LT(Number(said, "known"), 40'000);
+  EXPECT_LT(Number(said, "known"), 3 * Number(said, "new_first") + 2'000);
 }
 
 class Stacks : public Scale {
  protected:
-  // Ten thousand of `frames` frames each. The report takes less than `seconds`.
+  // Ten thousand of `frames` frames each. The report takes less than `seconds` of a processor.
   void TenThousand(uint64_t frames, const std::string& config, double seconds) {
     auto process = Start({"stacks", "10000", std::to_string(frames)}, true,
                          config + "[ledger]\ncall_sites = 16384\nconnections = 16384\n");
@@ -224,7 +240,7 @@ class Stacks : public Scale {
         static_cast<double>(looked.resident) / 1e6);
     ExpectStacks(said, report, 10'000, frames);
     EXPECT_LT(Number(said, "new_last"), 3 * Number(said, "new_first") + 2'000);
-    EXPECT_LT(looked.seconds, seconds);
+    EXPECT_LT(looked.processor, seconds);
   }
 };
 
@@ -249,10 +265,11 @@ TEST_F(Scale, FiveHundredModules) {
       LedgerBytes() >> 10, looked.seconds, static_cast<double>(looked.resident) / 1e6);
   EXPECT_EQ(report["call_sites"].size(), static_cast<size_t>(kModules));
   EXPECT_EQ(TotalsOf(report).open, static_cast<uint64_t>(kModules));
-  // All modules are looked at anew when one was loaded: some microseconds each.
-  EXPECT_LT(Number(said, "new_last"), 10e6);
-  EXPECT_LT(Number(said, "known"), 20'000);
-  EXPECT_LT(looked.seconds, 30);
+  // All modules are looked at anew when one was loaded, twenty times as many in the end as among
+  // the first; what is known is not looked at.
+  EXPECT_LT(Number(said, "new_last"), 100 * Number(said, "new_first"));
+  EXPECT_LT(Number(said, "known"), 0.5 * Number(said, "new_first"));
+  EXPECT_LT(looked.processor, 30);
 }
 
 TEST_F(Scale, FiveThousandProcesses) {
@@ -278,8 +295,8 @@ TEST_F(Scale, FiveThousandProcesses) {
   EXPECT_EQ(totals.open, static_cast<uint64_t>(kProcesses));
   EXPECT_EQ(report["call_sites"].size(), 1u);
   EXPECT_LT(Number(said, "connect_last"), 3 * Number(said, "connect_first") + 1e6);
-  EXPECT_LT(list.seconds, 30);
-  EXPECT_LT(looked.seconds, 60);
+  EXPECT_LT(list.processor, 30);
+  EXPECT_LT(looked.processor, 60);
 }
 
 // --- 64 threads ----------------------------------------------------------------------------------
