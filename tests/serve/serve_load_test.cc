@@ -40,7 +40,8 @@ reporter::LedgerBuilder ServiceOf(pid_t pid, int number) {
     for (uint32_t frame = 0; frame < 20; ++frame) {
       frames.push_back(reporter::ModuleFrame(modules[frame], 0x1000 + frame));
     }
-    sites[i] = builder.AddCallSite(static_cast<uint64_t>(number % 50 * 5 + i + 1), frames);
+    sites[i] = builder.AddCallSite(
+        static_cast<uint64_t>(number % 50) * 5 + static_cast<uint64_t>(i) + 1, frames);
   }
   for (int i = 0; i < kConnections; ++i) {
     builder.AddConnection(sites[i % 5], targets[i % 2], 1 + i * 0.01, 100, 10);
