@@ -59,6 +59,7 @@ class SnapshotBuilder {
     AddConnections();
     AddTimes();
     AddHistory();
+    AddFailures();
     AddWarnings();
     snapshot_.as_of_ns = LastSignOfLifeNs(snapshot_);
     return std::move(snapshot_);
@@ -355,6 +356,10 @@ class SnapshotBuilder {
       static_assert(std::tuple_size_v<decltype(connection.use_counts)> == ledger::kUseCounts);
       std::copy(std::begin(slot.use_counts), std::end(slot.use_counts),
                 connection.use_counts.begin());
+      connection.longest_rest_ns = slot.longest_rest_ns;
+      connection.last_thread = slot.last_thread;
+      connection.thread_changes = slot.thread_changes;
+      connection.handovers = slot.handovers;
       if (*state == ConnectionState::kInherited) AddInheritance(slot, &connection);
       snapshot_.connections.push_back(std::move(connection));
     }
@@ -396,7 +401,8 @@ class SnapshotBuilder {
       }
       history.push_back({record.period, record.opened, record.closed, record.failed,
                          record.server_full, record.waited, record.refused, record.open_peak,
-                         record.in_use_peak, record.busy_ns, record.uses});
+                         record.in_use_peak, record.busy_ns, record.uses, record.thread_changes,
+                         record.handovers});
     }
     std::stable_sort(history.begin(), history.end(),
                      [](const auto& a, const auto& b) { return a.period < b.period; });
@@ -405,6 +411,17 @@ class SnapshotBuilder {
                     [](const auto& a, const auto& b) { return a.period == b.period; });
     odd_.periods += static_cast<uint64_t>(history.end() - twice);
     history.erase(twice, history.end());
+  }
+
+  void AddFailures() {
+    static_assert(kFailureReasons == ledger::kFailureClasses);
+    static_assert(static_cast<uint32_t>(FailureReason::kConninfo) == ledger::kFailureConninfo);
+    for (size_t i = 0; i < kFailureReasons; ++i) {
+      const ledger::Failure& record = records_.header.failures[i];
+      if (record.count == 0) continue;
+      snapshot_.failures[i] = {record.count, record.last_ns, strings_.At(record.text),
+                               Checked(record.call_site, snapshot_.call_sites.size())};
+    }
   }
 
   void AddInheritance(const ledger::ConnectionSlot& slot, Connection* connection) {

@@ -149,6 +149,10 @@ struct Connection {
   uint64_t busy_since_ns = 0;               // begin of the one that is running; 0: idle
   uint64_t waited_ns = 0;                   // at caps, before the connect
   std::array<uint32_t, 8> use_counts = {};  // of uses, as ledger::ConnectionSlot has them
+  uint64_t longest_rest_ns = 0;  // between two uses: after that long the program came back to it
+  uint64_t last_thread = 0;      // pointer of the thread that used it last; 0: never used
+  uint32_t thread_changes = 0;   // uses by another thread than the one before
+  uint32_t handovers = 0;        // of these, at once after the end of the use before
   // Of kInherited alone: `call_site` is where the opener opened it.
   uint32_t touched_site = 0;   // index; where this process first used it; 0: not known
   std::string touched_by;      // libpq function of that use
@@ -161,6 +165,33 @@ inline bool IsOpen(const Connection& connection) {
   return connection.state == ConnectionState::kEstablished ||
          connection.state == ConnectionState::kResetting;
 }
+
+// Why connects failed, as ledger::FailureClass.
+enum class FailureReason {
+  kOther,
+  kRefused,
+  kTimeout,
+  kName,
+  kUnreachable,
+  kAuthentication,
+  kNotAllowed,
+  kTls,
+  kNoRole,
+  kNoDatabase,
+  kServerFull,
+  kRoleLimit,
+  kServerUnready,
+  kConninfo,
+};
+inline constexpr size_t kFailureReasons = 14;
+
+// The connects of a process that failed for one reason.
+struct Failure {
+  uint64_t count = 0;
+  uint64_t last_ns = 0;    // CLOCK_MONOTONIC
+  std::string text;        // what server or system said of the first one; empty: not known
+  uint32_t call_site = 0;  // index; of the last one
+};
 
 // Counters of the process, each true of itself.
 struct Totals {
@@ -207,8 +238,10 @@ struct HistoryPeriod {
   uint32_t refused = 0;  // and that it refused
   uint32_t open_peak = 0;
   uint32_t in_use_peak = 0;
-  uint64_t busy_ns = 0;  // of uses that ended in it
-  uint64_t uses = 0;     // that ended in it
+  uint64_t busy_ns = 0;         // of uses that ended in it
+  uint64_t uses = 0;            // that ended in it
+  uint32_t thread_changes = 0;  // as of Connection
+  uint32_t handovers = 0;
 };
 inline constexpr uint64_t kHistoryPeriodNs = 10'000'000'000;
 inline constexpr uint64_t kHistoryPeriods = 128;
@@ -254,9 +287,10 @@ struct Snapshot {
   std::vector<Target> targets;       // [0]: not known
   std::vector<Connection> connections;
   Times times;
-  std::vector<HistoryPeriod> history;  // in order of time, each period once
-  uint64_t in_motion = 0;              // slots that could not be read whole
-  std::vector<std::string> warnings;   // a sentence each: what of this ledger is missing or odd
+  std::vector<HistoryPeriod> history;             // in order of time, each period once
+  std::array<Failure, kFailureReasons> failures;  // by FailureReason
+  uint64_t in_motion = 0;                         // slots that could not be read whole
+  std::vector<std::string> warnings;  // a sentence each: what of this ledger is missing or odd
   // The moment that ages count from, CLOCK_MONOTONIC: now for a living process, otherwise its last
   // sign of life.
   uint64_t as_of_ns = 0;

@@ -23,7 +23,7 @@
 namespace pqleash::ledger {
 
 inline constexpr char kMagic[8] = {'P', 'Q', 'L', 'E', 'A', 'S', 'H', '\n'};
-inline constexpr uint32_t kVersion = 4;
+inline constexpr uint32_t kVersion = 5;
 inline constexpr uint32_t kByteOrder = 0x01020304;
 // Ledger files are called <pid>-<start time in clock ticks>[.<n>].ledger; n counts the images that
 // a process exec'd.
@@ -212,6 +212,11 @@ enum TransactionStatus : uint32_t {
 inline constexpr uint32_t kFirstUseBucket = 12;
 inline constexpr uint32_t kUseCounts = 8;
 
+// A connection that one thread takes up so soon after another has put it down was waited for: some
+// half of a millisecond, as far as the processor's own counter of time tells.
+inline constexpr uint64_t kHandoverNs = 500'000;
+inline constexpr uint64_t kQuietNs = 10'000'000'000;
+
 enum InheritedFlags : uint32_t {
   kFinishedHere = 1,  // this process has passed it to PQfinish, which ends the opener's session
 };
@@ -250,7 +255,15 @@ struct alignas(64) ConnectionSlot {
   uint32_t inherited;     // InheritedFlags
   // Activity as well, which found no room above: begin of the use that is running; 0: idle.
   uint64_t busy_since_ns;
-  uint64_t reserved[3];
+  // The longest rest between two uses that was followed by a use: how long its program leaves it
+  // and still comes back to it. Time in which no connection of the process was used does not count,
+  // but for the first kQuietNs of it: a program that sleeps at night comes back to all of them.
+  uint64_t longest_rest_ns;
+  // Who used it last: the thread's pointer (what %fs is based on, TPIDR_EL0), as no system call has
+  // to be made for it. Stored when a use begins; 0: never used.
+  uint64_t last_thread;
+  uint32_t thread_changes;  // uses by another thread than the use before
+  uint32_t handovers;       // of these, within kHandoverNs of the end of that use
 };
 static_assert(sizeof(ConnectionSlot) == 192);
 static_assert(offsetof(ConnectionSlot, last_activity_ns) == 64,
@@ -270,12 +283,14 @@ struct alignas(64) HistoryPeriod {
   uint32_t closed;
   uint32_t failed;
   uint32_t server_full;
-  uint32_t waited;       // connects that a cap held back
-  uint32_t refused;      // and that it refused
-  uint32_t open_peak;    // largest number open
-  uint32_t in_use_peak;  // largest number in use at once
-  uint64_t busy_ns;      // of uses that ended
-  uint64_t uses;         // that ended
+  uint32_t waited;          // connects that a cap held back
+  uint32_t refused;         // and that it refused
+  uint32_t open_peak;       // largest number open
+  uint32_t in_use_peak;     // largest number in use at once
+  uint64_t busy_ns;         // of uses that ended
+  uint64_t uses;            // that ended
+  uint32_t thread_changes;  // see ConnectionSlot
+  uint32_t handovers;
 };
 static_assert(sizeof(HistoryPeriod) == 64);
 
@@ -326,6 +341,34 @@ struct LibpqCopy {
 };
 static_assert(sizeof(LibpqCopy) == 16);
 inline constexpr uint32_t kMaxLibpqCopies = 16;
+
+// Why connects fail, by what libpq says of them (libpq/failure.h).
+enum FailureClass : uint32_t {
+  kFailureOther = 0,
+  kFailureRefused = 1,         // nobody listens at the address, or there is no such socket
+  kFailureTimeout = 2,         // no answer in time
+  kFailureName = 3,            // the host's name has no address
+  kFailureUnreachable = 4,     // no route, or the connection was lost while it was being made
+  kFailureAuthentication = 5,  // wrong or missing password, certificate or ticket
+  kFailureNotAllowed = 6,      // pg_hba.conf has no entry that lets it in
+  kFailureTls = 7,
+  kFailureNoRole = 8,
+  kFailureNoDatabase = 9,
+  kFailureServerFull = 10,     // no slot free, for anybody or for ordinary users
+  kFailureRoleLimit = 11,      // the role's or the database's own CONNECTION LIMIT is reached
+  kFailureServerUnready = 12,  // it starts up, shuts down or recovers
+  kFailureConninfo = 13,       // the conninfo itself is wrong
+};
+inline constexpr uint32_t kFailureClasses = 14;
+
+// The connects that failed for one reason.
+struct Failure {
+  uint64_t count;
+  uint64_t last_ns;    // CLOCK_MONOTONIC
+  StringRef text;      // libpq's own words of the first one, without secrets; 0: not known
+  uint32_t call_site;  // of the last one
+};
+static_assert(sizeof(Failure) == 24);
 
 inline constexpr uint32_t kHeaderSize = 4096;
 inline constexpr uint32_t kMaxServiceName = 63;
@@ -399,6 +442,7 @@ struct Header {
   uint32_t exit_hold;  // ExitHold, and a futex
   uint32_t exit_hold_reserved;
   uint64_t exit_hold_until_ns;  // CLOCK_MONOTONIC; the process goes on then, whatever happens
+  Failure failures[kFailureClasses];
 };
 static_assert(sizeof(Header) <= kHeaderSize);
 static_assert(offsetof(Header, sections) == 32);

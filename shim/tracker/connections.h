@@ -37,10 +37,13 @@ struct Connection {
       next;        // 1 + slot, in the chain of its bucket or on the free list; 0: the last
   uint32_t state;  // ledger::ConnectionState
   uint32_t call_site;
-  uint16_t libpq;          // number of the copy that serves it
-  bool counted;            // in `open` of the process and of the call site
-  uint64_t started_ns;     // CLOCK_MONOTONIC when the connect began, or was let go by the caps
-  uint64_t busy_since_ns;  // CLOCK_MONOTONIC_COARSE; 0: idle
+  uint16_t libpq;           // number of the copy that serves it
+  bool counted;             // in `open` of the process and of the call site
+  uint64_t started_ns;      // CLOCK_MONOTONIC when the connect began, or was let go by the caps
+  uint64_t busy_since_ns;   // CLOCK_MONOTONIC_COARSE; 0: idle
+  uint64_t idle_active_ns;  // how much of the process's active time had passed then (lifecycle.h)
+  uint64_t idle_ticks;  // when the latest use ended, by the processor's counter (support/ticks.h);
+                        // 0: was never used
 };
 
 // Thread-safe.

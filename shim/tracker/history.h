@@ -27,6 +27,8 @@ inline ledger::HistoryPeriod& HistoryAt(const ledger::Ledger& ledger, uint64_t n
     ledger::Store(record.in_use_peak, ledger::Load(ledger.header().in_use));
     ledger::Store(record.busy_ns, uint64_t{0});
     ledger::Store(record.uses, uint64_t{0});
+    ledger::Store(record.thread_changes, 0u);
+    ledger::Store(record.handovers, 0u);
   }
   return record;
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "shim/ledger/histogram.h"
+#include "shim/support/ticks.h"
 #include "shim/tracker/history.h"
 
 namespace pqleash::tracker {
@@ -95,6 +96,8 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   connection.counted = false;
   connection.started_ns = opening.now;
   connection.busy_since_ns = 0;
+  connection.idle_active_ns = 0;
+  connection.idle_ticks = 0;
   if (caps_ != nullptr) caps_->Open(slot);
   ledger::CallSite& site = Site(slot);
   uint64_t never = 0;
@@ -125,6 +128,10 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   Store(record.opener_pid, 0);
   Store(record.inherited, 0u);
   Store(record.busy_since_ns, uint64_t{0});
+  Store(record.longest_rest_ns, uint64_t{0});
+  Store(record.last_thread, uint64_t{0});
+  Store(record.thread_changes, 0u);
+  Store(record.handovers, 0u);
   Move(slot, ledger::kConnecting);
   return slot;
 }
@@ -207,7 +214,14 @@ void Lifecycle::Refused(uint32_t slot, const Endpoint& endpoint, uint64_t now) {
   Fail(slot, ledger::kRefused, endpoint, now);
 }
 
-void Lifecycle::CountServerFull(uint64_t now) {
+void Lifecycle::CountFailure(uint32_t slot, ledger::FailureClass reason, ledger::StringRef text,
+                             uint64_t now) {
+  ledger::Failure& failure = ledger_->header().failures[reason];
+  Count(failure.count);
+  Store(failure.last_ns, now);
+  Store(failure.call_site, connections_->At(slot).call_site);
+  if (text != 0 && ledger::Load(failure.text) == 0) Store(failure.text, text);
+  if (reason != ledger::kFailureServerFull) return;
   Count(ledger_->header().server_full);
   Count(HistoryAt(*ledger_, now).server_full);
 }
@@ -222,21 +236,57 @@ void Lifecycle::Broken(uint32_t slot, uint64_t now) {
   if (connections_->At(slot).counted) CountClosed(slot, now);
 }
 
+uint64_t Lifecycle::ActiveNs(uint64_t now) {
+  const uint64_t last = last_use_ns_.load(std::memory_order_relaxed);
+  // Within one tick of the clock nothing has passed.
+  if (last >= now) return active_ns_.load(std::memory_order_relaxed);
+  const uint64_t before = last_use_ns_.exchange(now, std::memory_order_relaxed);
+  const uint64_t passed = before != 0 && before < now ? now - before : 0;
+  const uint64_t active = passed < ledger::kQuietNs ? passed : ledger::kQuietNs;
+  return active_ns_.fetch_add(active, std::memory_order_relaxed) + active;
+}
+
+// A rest has ended with a use: how long it was, and whether another thread has waited for its end.
+void Lifecycle::CountReturn(uint32_t slot, uint64_t now, ledger::HistoryPeriod& period) {
+  const Connection& connection = connections_->At(slot);
+  ledger::ConnectionSlot& record = Record(slot);
+  const uint64_t self = reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
+  const uint64_t before = ledger::Load(record.last_thread);
+  if (before != self) Store(record.last_thread, self);
+  if (connection.idle_ticks == 0) return;  // its first use
+  const uint64_t rest = ActiveNs(now) - connection.idle_active_ns;
+  if (rest > ledger::Load(record.longest_rest_ns)) Store(record.longest_rest_ns, rest);
+  if (before == self) return;
+  Store(record.thread_changes, ledger::Load(record.thread_changes) + 1);
+  Count(period.thread_changes);
+  // Counters of two cores may differ by a little: then it is no time at all.
+  const uint64_t ticks = Ticks();
+  if (ticks > connection.idle_ticks && ticks - connection.idle_ticks > HalfMillisecondOfTicks())
+    return;
+  Store(record.handovers, ledger::Load(record.handovers) + 1);
+  Count(period.handovers);
+}
+
 void Lifecycle::Busy(uint32_t slot, uint64_t now) {
   connections_->At(slot).busy_since_ns = now;
   Store(Record(slot).busy_since_ns, now);
   ledger::Header& header = ledger_->header();
+  ledger::HistoryPeriod& period = HistoryAt(*ledger_, now);
+  CountReturn(slot, now, period);
   const uint32_t in_use = ledger::Atomic(header.in_use).fetch_add(1, std::memory_order_relaxed) + 1;
   Raise(header.in_use_peak, in_use);
-  Raise(HistoryAt(*ledger_, now).in_use_peak, in_use);
+  Raise(period.in_use_peak, in_use);
   ledger::CallSite& site = Site(slot);
   Raise(site.in_use_peak, ledger::Atomic(site.in_use).fetch_add(1, std::memory_order_relaxed) + 1);
 }
 
 void Lifecycle::Idle(uint32_t slot, uint64_t now) {
-  uint64_t& since = connections_->At(slot).busy_since_ns;
+  Connection& connection = connections_->At(slot);
+  const uint64_t since = connection.busy_since_ns;
   const uint64_t lasted = now > since ? now - since : 0;
-  since = 0;
+  connection.busy_since_ns = 0;
+  connection.idle_active_ns = ActiveNs(now);
+  connection.idle_ticks = Ticks();
   Add(ledger_->header().in_use, UINT32_MAX);
   ledger::CallSite& site = Site(slot);
   Add(site.in_use, UINT32_MAX);

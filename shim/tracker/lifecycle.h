@@ -9,6 +9,7 @@
 
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <cstdint>
 
 #include "shim/caps/caps.h"
@@ -54,8 +55,10 @@ class Lifecycle {
   // before. A wait changes no counter: what was open before a reset stays so.
   void Waiting(uint32_t slot, uint64_t now);
   void Resumed(uint32_t slot, ledger::ConnectionState state, uint64_t now);
-  // A connect that failed did so because the server had no slot for it.
-  void CountServerFull(uint64_t now);
+  // Why a connect failed. `text`: libpq's words for it, without secrets, in the ledger's heap of
+  // strings; 0: they are known already, or have found no room.
+  void CountFailure(uint32_t slot, ledger::FailureClass reason, ledger::StringRef text,
+                    uint64_t now);
   // libpq has seen the end of an established connection.
   void Broken(uint32_t slot, uint64_t now);
   // A command takes the connection out of idle, or it is idle again. On the path of a query:
@@ -79,9 +82,15 @@ class Lifecycle {
   void CountFailed(uint32_t slot, uint64_t now);
   void GiveBack(uint32_t slot, uint64_t now);
   void HandOverUses(uint32_t slot, uint64_t now);
+  uint64_t ActiveNs(uint64_t now);
+  void CountReturn(uint32_t slot, uint64_t now, ledger::HistoryPeriod& period);
   ledger::ConnectionSlot& Record(uint32_t slot) const;
   ledger::CallSite& Site(uint32_t slot) const;
 
+  // The end of the latest use of any connection, and the process's active time: what has passed
+  // between the ends of uses, of each gap no more than ledger::kQuietNs.
+  std::atomic<uint64_t> last_use_ns_;
+  std::atomic<uint64_t> active_ns_;
   ledger::Ledger* ledger_;
   Connections* connections_;
   caps::Caps* caps_;

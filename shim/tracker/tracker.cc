@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "shim/libpq/copies.h"
+#include "shim/libpq/failure.h"
 #include "shim/libpq/nested_poll.h"
-#include "shim/libpq/server_full.h"
 #include "shim/log/log.h"
 #include "shim/stack/capture.h"
 #include "shim/stack/script/interpreters.h"
@@ -152,6 +152,12 @@ Endpoint AskEndpoint(const Call& call, PGconn* conn) {
           copy.backend_pid != nullptr ? copy.backend_pid(conn) : 0};
 }
 
+// Those of the first failure of a class are kept: later ones differ in little but the time.
+ledger::StringRef WordsOf(Process& process, const libpq::Failure& failure) {
+  if (ledger::Load(process.ledger.header().failures[failure.reason].text) != 0) return 0;
+  return process.strings.Intern(failure.text);
+}
+
 // What has come of a connect, for the slot, and for paces: a server that is full is given time.
 void Conclude(const Call& call, PGconn* conn, const Endpoint& endpoint, bool established) {
   Process& process = *call.process;
@@ -162,10 +168,10 @@ void Conclude(const Call& call, PGconn* conn, const Endpoint& endpoint, bool est
     return;
   }
   auto* message = reinterpret_cast<decltype(&PQerrorMessage)>(call.Real(Function::kPQerrorMessage));
-  const bool full = message != nullptr && libpq::SaysServerFull(message(conn));
-  process.caps.Settle(call.slot, full, now);
+  const libpq::Failure failure = libpq::FailureOf(message != nullptr ? message(conn) : nullptr);
+  process.caps.Settle(call.slot, libpq::IsFull(failure.reason), now);
   process.lifecycle.Failed(call.slot, endpoint, now);
-  if (full) process.lifecycle.CountServerFull(now);
+  process.lifecycle.CountFailure(call.slot, failure.reason, WordsOf(process, failure), now);
 }
 
 // Brings the slot in line with what libpq says of the connection after a connect, a poll or a

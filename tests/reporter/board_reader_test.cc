@@ -147,8 +147,10 @@ TEST(BoardReaderTest, TextsWithoutAnEnd) {
   const caps::BoardHeader header = HeaderOf(bytes);
   std::memset(bytes.data() + header.core.shape.records_offset + offsetof(caps::Record, filed), 'n',
               sizeof(caps::Policy::name));
-  std::memset(bytes.data() + header.core.shape.records_offset + offsetof(caps::Record, service), 's', 64);
-  std::memset(bytes.data() + header.core.shape.members_offset + offsetof(caps::Member, service), 'm', 64);
+  std::memset(bytes.data() + header.core.shape.records_offset + offsetof(caps::Record, service),
+              's', 64);
+  std::memset(bytes.data() + header.core.shape.members_offset + offsetof(caps::Member, service),
+              'm', 64);
   const BoardSnapshot board = Read(bytes);
   EXPECT_EQ(std::string(board.policies[0].filed.name), std::string(47, 'n'));
   EXPECT_EQ(board.policies[0].service, std::string(64, 's'));

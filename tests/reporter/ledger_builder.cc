@@ -207,7 +207,9 @@ LedgerBuilder ExampleLedger() {
       0x1111,
       {ModuleFrame(driver, 0x1234), ModuleFrame(program, 0x5678), ModuleFrame(program, 0x9abc)});
   for (int i = 0; i < 7; ++i) {
-    ledger.AddConnection(leak, server, 10 * i, 10 * i + 1, 3).libpq = 0;
+    ledger::ConnectionSlot& slot = ledger.AddConnection(leak, server, 10 * i, 10 * i + 1, 3);
+    slot.libpq = 0;
+    slot.use_counts[0] = 3;
   }
   const uint32_t pool = ledger.AddCallSite(0x2222, {ScriptFrameAt(script)});
   ledger.AddConnection(pool, server, 1, 1990, 500).transaction = ledger::kTransactionOpen;

@@ -126,7 +126,7 @@ TEST_F(LedgerReaderTest, ReadsWhatWasInUse) {
   EXPECT_EQ(snapshot.times.create.buckets[11], 10u);
   // Those of connections that have ended, and of those that are open.
   EXPECT_EQ(snapshot.times.use.sum_ns, 801 * kTestSecond);
-  EXPECT_EQ(snapshot.times.use.buckets[12], 5u + 690u);
+  EXPECT_EQ(snapshot.times.use.buckets[12], 5u + 7u * 3u + 690u);
   EXPECT_EQ(snapshot.times.use.buckets[31], 10u);
 }
 
@@ -405,8 +405,8 @@ TEST_F(LedgerReaderTest, ErrorsAreDistinctAndNameTheFile) {
       {"header only", good.substr(0, 4096), Kind::kTruncated, "has 4096 bytes, expected"},
       {"all but one", good.substr(0, good.size() - 1), Kind::kTruncated, "it was truncated"},
       {"version 1", with(8, std::string("\x01\0\0\0", 4)), Kind::kOtherVersion,
-       "has format version 1, expected 4"},
-      {"big-endian", with(8, std::string("\0\0\0\x04", 4)), Kind::kOtherByteOrder,
+       "has format version 1, expected 5"},
+      {"big-endian", with(8, std::string("\0\0\0\x05", 4)), Kind::kOtherByteOrder,
        "the other byte order"},
       {"byte order mark", with(16, "\x01\x02\x03\x04"), Kind::kOtherByteOrder,
        "byte order mark 0x04030201, expected 0x01020304"},

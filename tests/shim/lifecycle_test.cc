@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
 
 #include "tests/shim/tracker_fixture.h"
 
@@ -228,6 +229,68 @@ TEST(Lifecycle, AnInheritedConnectionIsNeverCountedAndStaysAsEvidence) {
   EXPECT_EQ(f.Header().closed, 0u);
   EXPECT_EQ(f.Header().failed, 0u);
   EXPECT_NE(f.Open(1), slot);
+}
+
+constexpr uint64_t kSecond = 1'000'000'000;
+
+void UseAt(TrackerFixture& f, uint32_t slot, uint64_t second) {
+  f.lifecycle->Busy(slot, second * kSecond);
+  f.lifecycle->Idle(slot, second * kSecond);
+}
+
+TEST(Lifecycle, TheLongestRestThatAUseCameAfterIsKept) {
+  TrackerFixture f;
+  const uint32_t slot = f.Open(1);
+  const uint32_t other = f.Open(2);
+  f.lifecycle->Established(slot, {}, 100);
+  f.lifecycle->Established(other, {}, 100);
+  UseAt(f, slot, 1);
+  EXPECT_EQ(f.Slot(slot).longest_rest_ns, 0u) << "before its first use it did not rest";
+  for (uint64_t second = 2; second <= 40; ++second) UseAt(f, other, second);
+  EXPECT_EQ(f.Slot(slot).longest_rest_ns, 0u) << "it has not come back";
+  UseAt(f, slot, 41);
+  EXPECT_EQ(f.Slot(slot).longest_rest_ns, 40 * kSecond);
+  UseAt(f, slot, 45);
+  EXPECT_EQ(f.Slot(slot).longest_rest_ns, 40 * kSecond);
+  EXPECT_EQ(f.Slot(other).longest_rest_ns, kSecond);
+}
+
+TEST(Lifecycle, ANightIsNoLongRest) {
+  TrackerFixture f;
+  const uint32_t slot = f.Open(1);
+  f.lifecycle->Established(slot, {}, 100);
+  UseAt(f, slot, 1);
+  UseAt(f, slot, 30'000);
+  EXPECT_EQ(f.Slot(slot).longest_rest_ns, ledger::kQuietNs);
+}
+
+TEST(Lifecycle, AUseByAnotherThreadIsAChange) {
+  TrackerFixture f;
+  const uint32_t slot = f.Open(1);
+  f.lifecycle->Established(slot, {}, 100);
+  UseAt(f, slot, 1);
+  UseAt(f, slot, 2);
+  EXPECT_EQ(f.Slot(slot).thread_changes, 0u);
+  std::thread([&] { UseAt(f, slot, 3); }).join();
+  EXPECT_EQ(f.Slot(slot).thread_changes, 1u);
+  EXPECT_NE(f.Slot(slot).last_thread, 0u);
+  UseAt(f, slot, 4);
+  EXPECT_EQ(f.Slot(slot).thread_changes, 2u);
+  EXPECT_LE(f.Slot(slot).handovers, 2u);
+}
+
+TEST(Lifecycle, FailuresAreCountedByReason) {
+  TrackerFixture f;
+  const uint32_t slot = f.Open(1);
+  f.lifecycle->Failed(slot, {}, 300);
+  f.lifecycle->CountFailure(slot, ledger::kFailureAuthentication, 0, 300);
+  f.lifecycle->CountFailure(slot, ledger::kFailureServerFull, 0, 400);
+  f.lifecycle->CountFailure(slot, ledger::kFailureRoleLimit, 0, 500);
+  EXPECT_EQ(f.Header().failures[ledger::kFailureAuthentication].count, 1u);
+  EXPECT_EQ(f.Header().failures[ledger::kFailureAuthentication].last_ns, 300u);
+  EXPECT_EQ(f.Header().failures[ledger::kFailureAuthentication].call_site, 1u);
+  EXPECT_EQ(f.Header().failures[ledger::kFailureRoleLimit].count, 1u);
+  EXPECT_EQ(f.Header().server_full, 1u) << "a role's limit is no full server";
 }
 
 }  // namespace
