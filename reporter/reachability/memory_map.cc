@@ -37,7 +37,6 @@ std::optional<Mapping> ParseLine(std::string_view line) {
   mapping.range = {*begin, *end};
   mapping.readable = line[0] == 'r';
   mapping.writable = line[1] == 'w';
-  mapping.executable = line[2] == 'x';
   mapping.shared = line[3] == 's';
   line.remove_prefix(4);
   if (!Take(&line, ' ')) return std::nullopt;
@@ -100,7 +99,9 @@ std::vector<Region> RegionsToScan(const std::vector<Mapping>& mappings,
   std::vector<Region> regions;
   for (size_t i = 0; i < mappings.size(); ++i) {
     const Mapping& mapping = mappings[i];
-    if (!mapping.writable || !mapping.readable) continue;
+    // What was written once and is read only since: a page of settings, sealed on purpose. Code and
+    // constants of files have never held an address of the heap.
+    if (!mapping.readable || (!mapping.writable && !IsAnonymous(mapping))) continue;
     if (IsDevice(mapping.path) || IsKernels(mapping.path)) continue;
     uint64_t begin = mapping.range.begin;
     for (const AddressRange& hole : holes) {

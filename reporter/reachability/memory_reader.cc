@@ -62,6 +62,22 @@ bool MemoryReader::IsPresent(uint64_t address) const {
   return present[0];
 }
 
+uint64_t MemoryReader::PresentBytes(const std::vector<AddressRange>& ranges) const {
+  uint64_t bytes = 0;
+  if (pagemap_ < 0) return bytes;
+  std::vector<bool> present;
+  for (const AddressRange& range : ranges) {
+    // By what is left: an end near that of all addresses is not stepped over.
+    for (uint64_t left = range.size() / kPage; left != 0;) {
+      const size_t count = std::min<uint64_t>(kPagesAtOnce, left);
+      Presence(range.end - left * kPage, count, &present);
+      left -= count;
+      bytes += kPage * static_cast<uint64_t>(std::count(present.begin(), present.end(), true));
+    }
+  }
+  return bytes;
+}
+
 bool MemoryReader::ReadPieces(const AddressRange& run, uint64_t* end_of_last, const Look& look) {
   uint8_t* const data = buffer_.data() + kOverlap;
   for (uint64_t address = run.begin; address < run.end;) {

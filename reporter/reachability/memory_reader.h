@@ -30,6 +30,8 @@ class MemoryReader {
 
   // Whether the page of `address` is there; true where that cannot be known.
   bool IsPresent(uint64_t address) const;
+  // How much of `ranges` has pages, in memory or swapped out.
+  uint64_t PresentBytes(const std::vector<AddressRange>& ranges) const;
 
   // Calls `look` with one piece after the other of what is there in `range`: its address, its
   // bytes, and that kPieceMargin bytes behind them may be read. A piece begins with the last 7
