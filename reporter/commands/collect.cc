@@ -8,11 +8,15 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 #include <variant>
 
 #include "reporter/duration.h"
+#include "reporter/findings/detector.h"
+#include "reporter/findings/process_churn.h"
 #include "reporter/snapshot/absence.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/ledger_directory.h"
@@ -132,10 +136,18 @@ class Collector {
     const Process& process = snapshot.process;
     if (!selection_.services.empty() && !Contains(selection_.services, process.service))
       return false;
-    return selection_.all || selection_.run_id != 0 || MayLive(process.life);
+    return selection_.all || selection_.run_id != 0 || MayLive(process.life) ||
+           (selection_.jobs && many_jobs_.contains(process.service) && IsJobOfLate(snapshot, now_));
   }
 
   void KeepSelected() {
+    now_ = CurrentOccasion().realtime_ns;
+    std::map<std::string, uint64_t> jobs;
+    for (const Snapshot& snapshot : collected_.snapshots)
+      jobs[snapshot.process.service] += IsJobOfLate(snapshot, now_);
+    for (const auto& [service, count] : jobs) {
+      if (count >= Thresholds().jobs) many_jobs_.insert(service);
+    }
     std::erase_if(collected_.snapshots,
                   [&](const Snapshot& snapshot) { return !IsSelected(snapshot); });
   }
@@ -174,6 +186,8 @@ class Collector {
   }
 
   const Selection& selection_;
+  uint64_t now_ = 0;                 // CLOCK_REALTIME
+  std::set<std::string> many_jobs_;  // services with many of them
   LivenessProbe probe_;
   Collected collected_;
 };

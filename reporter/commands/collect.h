@@ -24,6 +24,9 @@ struct Selection {
   std::vector<int32_t> pids;          // for a dead one: its newest ledger
   std::vector<std::string> services;  // only these
   bool all = false;                   // dead processes, too
+  // Beside the living the jobs of the last minute (findings/process_churn.h), where a service has
+  // many: one is nothing to look at any more, and many are a fault of their own.
+  bool jobs = false;
   std::vector<std::string> ledgers;   // these files, whatever else is there
   std::string directory;              // empty: the default
   uint64_t run_id = 0;                // only processes of this run, living or dead; 0: of any

@@ -75,11 +75,11 @@ Said Change(const ChangeTarget& target, const std::function<Said(caps::Board*, u
                     target.board->path));
   }
   if (place != here) {
-    return Failed(
-        fmt::format("board {} is of another {}, whose clock is not the one here: {}",
-                    target.board->path, place.boot != here.boot ? "boot" : "time namespace",
-                    place.boot != here.boot ? "remove it, nothing uses it any more"
-                                            : "run pqleash inside of that container"));
+    return Failed(fmt::format("board {} is of another {}, whose clock is not the one here: {}",
+                              target.board->path,
+                              place.boot != here.boot ? "boot" : "time namespace",
+                              place.boot != here.boot ? "remove it, nothing uses it any more"
+                                                      : "run pqleash inside of that container"));
   }
   const std::string& service = target.policy->service;
   return WithBoard(target.board->directory, false, [&](caps::Board* board) {

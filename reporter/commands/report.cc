@@ -196,7 +196,9 @@ int RunReport(const Arguments& arguments) {
   // The server first: what is opened in between is in the ledgers with its time.
   std::optional<std::string> server_problem;
   const std::optional<ServerView> server = AskServer(options.dsn, &server_problem);
-  Collected collected = Collect(options.selection);
+  Selection selection = options.selection;
+  selection.jobs = true;
+  Collected collected = Collect(selection);
   if (server_problem) collected.incomplete.push_back(*server_problem);
   for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
   const bool complete = collected.incomplete.empty();
@@ -209,7 +211,6 @@ int RunReport(const Arguments& arguments) {
   // A search that is not permitted is said in the report; what was asked for can be read all the
   // same.
   Search(options, &collected);
-  const Selection& selection = options.selection;
   const bool some_processes =
       !selection.pids.empty() || !selection.services.empty() || !selection.ledgers.empty();
   const Report report =

@@ -15,9 +15,9 @@ std::string ReportMetrics(const std::string& directory, const Filter& filter,
   tally.Take(directory, collected);
   if (scan) LookForLost(*scan, collected, nullptr);
   const std::vector<CallSiteGroup> call_sites = GroupCallSites(collected->snapshots);
-  const Observation observation = {collected->snapshots,    call_sites,
-                                   ThresholdsFor(filter),   filter.library_paths,
-                                   collected->reachability, collected->caps};
+  const Observation observation = {
+      collected->snapshots,    call_sites,      ThresholdsFor(filter),        filter.library_paths,
+      collected->reachability, collected->caps, CurrentOccasion().realtime_ns};
   const std::vector<Finding> findings = FindAll(observation);
   return MetricsText(MetricFamilies({observation, findings, tally.services(), tally.caps(),
                                      filter.top.value_or(kDefaultTop), std::nullopt}));

@@ -8,6 +8,7 @@
 
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/process_churn.h"
 #include "reporter/findings/service.h"
 
 namespace pqleash::reporter {
@@ -47,7 +48,7 @@ std::string LifeText(uint64_t ns) {
 // A connect costs the server a process and the program several round trips; a pool pays once.
 std::vector<Finding> FindConnectionChurn(const Observation& observation) {
   const Thresholds& thresholds = observation.thresholds;
-  std::vector<Finding> findings;
+  std::vector<Finding> findings = FindProcessChurn(observation);
   for (const Service& service : ServicesOf(observation)) {
     if (!IsSustained(service, thresholds)) continue;
     const Place* place = ShortLivedPlace(service, thresholds);

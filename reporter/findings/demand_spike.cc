@@ -9,54 +9,14 @@
 
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/exhaustion.h"
 #include "reporter/findings/service.h"
 
 namespace pqleash::reporter {
 namespace {
 
-constexpr size_t kRecent = 3;      // periods; the last is not over yet
-constexpr size_t kRaised = 2;      // of these
-constexpr size_t kMinEarlier = 2;  // periods that the demand is compared with
-
-// A number of one period, and what it usually was.
-struct Level {
-  uint64_t usual = 0;    // a period: the median of the earlier ones
-  uint64_t largest = 0;  // of the recent ones
-  bool raised = false;
-};
-
-using Field = uint64_t Activity::*;
-
-Level LevelOf(const Service& service, Field field, uint64_t floor, const Thresholds& thresholds) {
-  // The first period is that in which the process started, the recent ones are those to be judged.
-  std::vector<uint64_t> earlier;
-  for (size_t i = 1; i + kRecent < service.periods.size(); ++i) {
-    earlier.push_back(service.periods[i].*field);
-  }
-  Level level;
-  if (earlier.size() < kMinEarlier) return level;
-  const auto middle = earlier.begin() + static_cast<ptrdiff_t>(earlier.size() / 2);
-  std::nth_element(earlier.begin(), middle, earlier.end());
-  level.usual = *middle;
-  if (level.usual == 0) return level;  // it begins to work: there is nothing to compare with
-  size_t raised = 0;
-  for (size_t i = service.periods.size() - kRecent; i < service.periods.size(); ++i) {
-    const uint64_t now = service.periods[i].*field;
-    level.largest = std::max(level.largest, now);
-    raised += now >= floor && now / thresholds.spike_times >= level.usual;
-  }
-  level.raised = raised >= kRaised;
-  return level;
-}
-
-// All that there are in use all the time: the pool has no more to give.
-bool IsExhausted(const Service& service, const Thresholds& thresholds) {
-  const Activity recent = Recent(service, kRaised);
-  return service.open >= thresholds.saturated_connections && recent.in_use_peak >= service.open &&
-         recent.opened <= recent.uses / 10 &&
-         BusyShare(service, kRaised) >= thresholds.saturated_share;
-}
-
+constexpr size_t kRecent = 3;  // periods; the last is not over yet
+constexpr size_t kRaised = 2;  // of these
 std::string PerSecond(uint64_t per_period) {
   return fmt::format("{:.1f}",
                      static_cast<double>(per_period) * 1e9 / static_cast<double>(kHistoryPeriodNs));
@@ -75,7 +35,7 @@ std::string Trouble(const Service& service, const Thresholds& thresholds) {
     return fmt::format("{} waited at caps or were refused", Count(recent.held_back, "connect"));
   if (recent.failed != 0) return fmt::format("{} failed", Count(recent.failed, "connect"));
   if (IsExhausted(service, thresholds))
-    return fmt::format("all {} were in use {} of the time", Count(service.open, "connection"),
+    return fmt::format("all {} are taken, in use {} of the time", Count(service.open, "connection"),
                        Percent(BusyShare(service, kRaised)));
   return "";
 }
@@ -95,19 +55,22 @@ std::vector<Finding> FindDemandSpikes(const Observation& observation) {
   const std::set<uint64_t> leaks = LeakSites(observation);
   std::vector<Finding> findings;
   for (const Service& service : ServicesOf(observation)) {
-    const Level uses = LevelOf(service, &Activity::uses, thresholds.spike_uses, thresholds);
-    const Level opens = LevelOf(service, &Activity::opened, thresholds.spike_opens, thresholds);
-    const bool by_opens = opens.raised && ClosesAsMuch(service);
-    if (!uses.raised && !by_opens) continue;
+    const bool by_uses = HasMoreToDo(service, thresholds);
+    const bool by_opens = RaisedPeriods(service, &Activity::opened, thresholds.spike_opens,
+                                        static_cast<double>(thresholds.spike_times)) >= kRaised &&
+                          ClosesAsMuch(service);
+    if (!by_uses && !by_opens) continue;
     const std::string trouble = Trouble(service, thresholds);
     if (trouble.empty() || service.places.empty()) continue;
     const CallSiteGroup& group = *service.places.front().group;
     if (leaks.contains(group.id)) continue;
+    const Level uses = LevelOf(service, &Activity::uses);
+    const Level opens = LevelOf(service, &Activity::opened);
     const std::string rise =
-        uses.raised ? fmt::format("commands rose from {} to {} a second", PerSecond(uses.usual),
-                                  PerSecond(uses.largest))
-                    : fmt::format("connects rose from {} to {} a second, and closes with them",
-                                  PerSecond(opens.usual), PerSecond(opens.largest));
+        by_uses ? fmt::format("commands rose from {} to {} a second", PerSecond(uses.usual),
+                              PerSecond(uses.largest))
+                : fmt::format("connects rose from {} to {} a second, and closes with them",
+                              PerSecond(opens.usual), PerSecond(opens.largest));
     const Activity recent = Recent(service, kRecent);
     Finding finding;
     finding.confidence = Confidence::kLikely;

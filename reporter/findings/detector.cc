@@ -24,6 +24,9 @@ constexpr DetectorEntry kDetectors[] = {
     {"lost-handle", FindLostHandles},
     {"idle-in-transaction", FindIdleInTransaction},
     {"leak-suspect", FindLeakSuspects},
+    {"role-limit", FindRoleLimits},
+    {"connect-failures", FindConnectFailures},
+    {"lock-wait", FindLockWaits},
     {"demand-spike", FindDemandSpikes},
     {"saturated", FindSaturated},
     {"over-provisioned", FindOverProvisioned},
@@ -45,7 +48,8 @@ Tier TierOf(const Finding& finding, bool server_is_full) {
   const std::string_view kind = finding.kind;
   if (kind == "fork-shared") return kBreaksOthers;
   for (const std::string_view takes :
-       {"lost-handle", "idle-in-transaction", "leak-suspect", "demand-spike", "saturated"}) {
+       {"lost-handle", "idle-in-transaction", "leak-suspect", "role-limit", "connect-failures",
+        "lock-wait", "demand-spike", "saturated"}) {
     if (kind == takes) return kTakes;
   }
   if (kind == "over-provisioned") return server_is_full ? kTakes : kCosts;
@@ -91,6 +95,7 @@ std::set<uint64_t> SitesOf(const std::vector<Finding>& findings) {
   std::set<uint64_t> sites;
   for (const Finding& finding : findings) {
     if (finding.call_site) sites.insert(*finding.call_site);
+    sites.insert(finding.other_sites.begin(), finding.other_sites.end());
   }
   return sites;
 }

@@ -34,12 +34,23 @@ struct Thresholds {
   // The same where every connection of a place is so: nobody can work there any more.
   uint64_t all_stuck_idle_ns = 10 * kSecond;
   uint64_t all_stuck = 3;
+  // And where most are, and none is free.
+  uint64_t most_stuck_idle_ns = 5 * kSecond;
   // A reserve that nobody has needed for less than this is one. A pool opens its reserve in advance
   // and may need it at noon.
   uint64_t never_used_age_ns = 5 * kMinute;
 
-  // A leak that grows. 10 s: longer than a program holds a connection between two commands as a
-  // rule; 30 s: what has not grown since then has stopped (and is judged by min_idle_ns).
+  // A leak: left_behind.h. 30 s: longer than a program holds a connection between two commands.
+  uint64_t left_for_good_ns = 30 * kSecond;
+  uint64_t left_moments = 3;       // seconds in which they were opened: again and again
+  uint64_t fill_ns = 5 * kSecond;  // what a process opens in its first seconds fills its pools
+  uint64_t taken_up_again = 5;     // uses of a connection whose program gives it back
+  uint64_t closed_to_know = 10;    // before that there is no 'usually'
+  uint64_t returned_to_know = 3;   // the same of connections that came back
+  uint64_t dropped_times = 8;      // so many open for each that is at work
+  uint64_t outlives_times = 20;    // the usual life
+  // The same while it grows. 10 s: longer than a program holds a connection between two commands as
+  // a rule; 30 s: what has not grown since then has stopped.
   uint64_t left_behind_idle_ns = 10 * kSecond;
   uint64_t growth_recent_ns = 30 * kSecond;
   uint64_t growth_span_ns = 10 * kSecond;  // a pool that warms up is done in less
@@ -61,18 +72,35 @@ struct Thresholds {
   // Saturated: nearly all the time is spent inside of uses. Of a queue in front of servers the wait
   // explodes from about 80 % on; 90 % leaves room for what is measured at the edges.
   double saturated_share = 0.9;
+  // Where connections go from thread to thread: what part of their turns had been waited for.
+  double handed_over_share = 0.5;
   uint64_t saturated_connections = 2;  // one alone is a worker with its own connection
   uint64_t uses_per_connection = 2;    // in the window: fewer are long transactions
   uint64_t at_cap_ns = 20 * kSecond;   // a cap's queue that has not been empty for so long
 
-  // A spike: three times the median of the earlier history, in two of the last three periods.
+  // A spike: three times the lower quartile of the earlier history, in two of the last three
+  // periods. A pool that is full now, and was half empty before, can show no more than its size:
+  // from 60 % to all of it is 1.7 times, and half as much again is enough of that.
   uint64_t spike_times = 3;
+  double spike_times_full = 1.5;
+  double spike_used_before = 0.6;
   uint64_t spike_uses = 20;   // a period at least
   uint64_t spike_opens = 10;  // a period at least
 
   // Churn: a connect a second that lasts no longer than a request does.
   uint64_t churn_opens = 10;  // a period at least
   uint64_t churn_life_ns = 5 * kSecond;
+  // The same of processes that do one piece of work each and end.
+  uint64_t jobs = 8;
+  uint64_t job_connects = 2;  // of one process at most
+  uint64_t jobs_span_ns = 5 * kSecond;
+
+  // The server takes longer for the same work: twice as long as in the program's lowest periods.
+  uint64_t slow_use_times = 2;
+  uint64_t slow_use_ns = 50 * kMillisecond;  // quicker than this is no wait
+
+  // Connects that fail: in each of two whole periods, as many as this and as those that succeed.
+  uint64_t failing_connects = 3;
 
   uint64_t young_ns = 10 * kMinute;  // a process that a deploy has started
 };
@@ -85,6 +113,7 @@ struct Observation {
   // As `snapshots`; may be shorter: the others' memory was not looked at.
   std::span<const Reachability> reachability = {};
   std::vector<CapsPolicy> caps = {};  // that hold for the processes
+  uint64_t realtime_ns = 0;  // of the observation; 0: not known, so that nothing is 'lately'
   // What LeakSites() says, where it is known already: several detectors ask.
   std::optional<std::set<uint64_t>> leak_sites = {};
 };
@@ -119,16 +148,19 @@ std::span<const DetectorEntry> Detectors();
 std::vector<Finding> FindAll(const Observation& observation);
 
 std::vector<Finding> FindCapHits(const Observation& observation);
+std::vector<Finding> FindConnectFailures(const Observation& observation);
 std::vector<Finding> FindConnectionChurn(const Observation& observation);
 std::vector<Finding> FindDemandSpikes(const Observation& observation);
 std::vector<Finding> FindForkShared(const Observation& observation);
 std::vector<Finding> FindIdleInTransaction(const Observation& observation);
 std::vector<Finding> FindLeakSuspects(const Observation& observation);
+std::vector<Finding> FindLockWaits(const Observation& observation);
 std::vector<Finding> FindLostHandles(const Observation& observation);
 std::vector<Finding> FindServerClosed(const Observation& observation);
 std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation);
 std::vector<Finding> FindNeverUsed(const Observation& observation);
 std::vector<Finding> FindOverProvisioned(const Observation& observation);
+std::vector<Finding> FindRoleLimits(const Observation& observation);
 std::vector<Finding> FindSaturated(const Observation& observation);
 std::vector<Finding> FindServerFull(const Observation& observation);
 

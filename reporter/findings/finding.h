@@ -41,7 +41,10 @@ struct Answer {
     kTooLarge,
     kDemand,
     kChurn,
-    kServer,  // it is full, and no fault of what is watched is seen
+    kServer,      // it is full, and no fault of what is watched is seen
+    kOther,       // something else is wrong: the sentence names the first finding
+    kEarly,       // too early to judge; the sentence says until when
+    kUnobserved,  // nothing was looked at
   };
   Verdict verdict = Verdict::kNone;
   std::string sentence;  // with the numbers; without a full stop
@@ -54,6 +57,7 @@ struct Finding {
   Confidence confidence = Confidence::kLikely;
   std::string summary;                // one sentence without a full stop
   std::optional<uint64_t> call_site;  // id
+  std::vector<uint64_t> other_sites;  // ids of further call sites that it is about as well
   std::vector<Evidence> evidence;
   std::string advice;                // what to do, one sentence
   std::vector<FindingStack> stacks;  // where it takes more than one to see the fault

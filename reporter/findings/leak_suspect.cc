@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
-#include "reporter/findings/service.h"
+#include "reporter/findings/left_behind.h"
+#include "reporter/findings/pool.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -27,15 +31,18 @@ bool Over(const Snapshot& snapshot) {
 
 using Connections = std::vector<const Connection*>;
 
-// Connections that were used for the last time before the newest one was opened. A pool opens
+// Connections that were used, and for the last time before the newest one was opened. A pool opens
 // another only while those that it has are at work; code that has lost its connections opens
-// another beside them.
-uint64_t LeftBehind(const Connections& open) {
+// another beside them. What was opened within a few seconds of the newest was opened with it: a
+// pool that fills itself in advance, and rests, however long.
+uint64_t PassedOver(const Connections& open) {
+  constexpr uint64_t kFillNs = 10 * kSecond;
   uint64_t newest = 0;
   for (const Connection* connection : open) newest = std::max(newest, connection->opened_ns);
   return static_cast<uint64_t>(
       std::count_if(open.begin(), open.end(), [&](const Connection* connection) {
-        return LastUseNs(*connection) <= newest && connection->opened_ns < newest;
+        return connection->commands != 0 && LastUseNs(*connection) <= newest &&
+               connection->opened_ns + kFillNs < newest;
       }));
 }
 
@@ -47,8 +54,15 @@ Connections NeverClosed(const Snapshot& snapshot, const CallSite& site, const Co
     return connection->in_call.empty() && IdleNs(*connection, snapshot.as_of_ns) >= threshold;
   });
   if (!all_idle) return {};
+  const auto [oldest, newest] = std::minmax_element(
+      open.begin(), open.end(),
+      [](const Connection* a, const Connection* b) { return a->opened_ns < b->opened_ns; });
+  // A set that is held on purpose is complete soon, and stays as it is.
+  const bool keeps_coming =
+      5 * ((*newest)->opened_ns - (*oldest)->opened_ns) >= AgeNs(**oldest, snapshot.as_of_ns);
+  const uint64_t passed_over = PassedOver(open);
   const bool grows =
-      open.size() >= 2 && 2 * LeftBehind(open) >= open.size() - 1 && LeftBehind(open) >= 1;
+      open.size() >= 2 && keeps_coming && 2 * passed_over >= open.size() - 1 && passed_over >= 1;
   return Over(snapshot) || grows ? open : Connections();
 }
 
@@ -70,89 +84,6 @@ Connections Outlived(const Snapshot& snapshot, const CallSite& site, const Conne
   return outlived.size() >= 2 || Over(snapshot) ? outlived : Connections();
 }
 
-// Connections of a place to one target: a pool for each tenant is many pools.
-std::map<uint32_t, Connections> ByTarget(const Connections& open) {
-  std::map<uint32_t, Connections> by_target;
-  for (const Connection* connection : open) by_target[connection->target].push_back(connection);
-  return by_target;
-}
-
-// Of a place that keeps or closes: those that were used for the last time before others were
-// opened beside them, which no pool does: it opens another only when all that it has are taken.
-Connections LeftBehindBy(const Snapshot& snapshot, const CallSite& site, const Connections& open,
-                         uint64_t idle) {
-  constexpr ptrdiff_t kNewer = 2;  // one may have been on its way when another came free
-  std::vector<uint64_t> opened;
-  for (const Connection* connection : open) opened.push_back(connection->opened_ns);
-  std::sort(opened.begin(), opened.end());
-  const bool closes = 2 * site.closed > site.opened;
-  Connections left;
-  std::copy_if(
-      open.begin(), open.end(), std::back_inserter(left), [&](const Connection* connection) {
-        const uint64_t last = LastUseNs(*connection);
-        const bool behind =
-            closes ? last < site.last_ns
-                   : opened.end() - std::upper_bound(opened.begin(), opened.end(), last) >= kNewer;
-        return behind && connection->in_call.empty() &&
-               connection->transaction != Transaction::kActive &&
-               IdleNs(*connection, snapshot.as_of_ns) >= idle;
-      });
-  return left;
-}
-
-// What one process of a place has left behind of late.
-struct Growth {
-  Connections left;
-  std::set<uint64_t> moments;  // seconds in which connections of `left` were opened
-};
-
-// A place that opens again and again beside connections that it never comes back to: no need to
-// wait until these have been idle for long. Not by age: what was left behind has been passed over.
-Growth GrowthOf(const Snapshot& snapshot, const CallSite& site, const Connections& open,
-                const Thresholds& thresholds) {
-  constexpr uint64_t kMinClosed = 10;  // before that there is no 'usually'
-  constexpr uint64_t kManyTimes = 20;
-  const bool closes = 2 * site.closed > site.opened;
-  if (closes && site.closed < kMinClosed) return {};
-  const uint64_t idle = std::max(thresholds.left_behind_idle_ns,
-                                 closes ? kManyTimes * site.UsualLifeNs() : uint64_t{0});
-  Growth growth;
-  for (const auto& [target, connections] : ByTarget(open)) {
-    uint64_t newest = closes ? site.last_ns : 0;
-    uint64_t stuck = 0;
-    for (const Connection* connection : connections) {
-      newest = std::max(newest, connection->opened_ns);
-      stuck += IsStuck(snapshot, *connection, idle);
-    }
-    if (Since(snapshot.as_of_ns, newest) > thresholds.growth_recent_ns) continue;
-    // A place that needed all of them at once has them for that. Those that are stuck in a
-    // transaction count as in use, and are not.
-    const uint64_t needed = site.in_use_peak > stuck ? site.in_use_peak - stuck : 0;
-    if (!closes && 2 * needed > connections.size()) continue;
-    const Connections left = LeftBehindBy(snapshot, site, connections, idle);
-    uint64_t oldest = newest;
-    for (const Connection* connection : left) oldest = std::min(oldest, connection->opened_ns);
-    if (left.size() < 2 || newest - oldest < thresholds.growth_span_ns) continue;
-    for (const Connection* connection : left) {
-      growth.left.push_back(connection);
-      growth.moments.insert(connection->opened_ns / kSecond);
-    }
-  }
-  return growth;
-}
-
-// How many must be left behind before that is no coincidence.
-uint64_t EnoughOf(const Connections& left, const Thresholds& thresholds) {
-  std::set<int32_t> threads;
-  uint64_t never_used = 0;
-  for (const Connection* connection : left) {
-    threads.insert(connection->tid);
-    never_used += connection->commands == 0;
-  }
-  if (left.size() > 1 && threads.size() == left.size()) return thresholds.left_behind_of_threads;
-  return 2 * never_used > left.size() ? thresholds.left_behind_never_used : thresholds.left_behind;
-}
-
 std::string UsualLife(uint64_t life_ns) {
   if (life_ns < kMillisecond) return "less than 1 ms";
   return life_ns < kSecond ? fmt::format("{} ms", life_ns / kMillisecond) : HumanDuration(life_ns);
@@ -167,92 +98,44 @@ std::string Release(uint64_t opened, uint64_t closed, uint64_t life_ns) {
                      UsualLife(life_ns / closed));
 }
 
-// What is suspected of one call site, in all its processes.
+// What is suspected, in words and numbers.
 struct Suspicion {
-  Picked picked;
-  bool grows = false;  // judged by growth, else by how long they have been idle
-  uint64_t left_behind = 0;
+  std::vector<Pooled> connections;
+  std::set<std::string> services;
+  std::string target;    // what tells it from the service's other targets; empty: it has one
+  bool grows = false;    // judged by a pool that grew, else by how long they have been idle
+  bool dropped = false;  // judged by how late they are closed
   uint64_t open = 0;
   uint64_t opened = 0;
   uint64_t closed = 0;
   uint64_t life_ns = 0;
-  uint64_t in_use_peak = 0;
-  uint64_t stuck = 0;  // in a transaction that nobody works in: counted as in use
-  uint64_t beside_idle = 0;
+  uint64_t worked_with_peak = 1;
+  uint64_t stuck = 0;  // nobody goes on with their transactions or answers
   uint64_t processes = 0;
-  std::set<std::string> services;
 };
 
-void Add(const Snapshot& snapshot, const CallSite& site, const Connections& open,
-         const Connections& leaked, Suspicion* suspicion) {
-  ++suspicion->processes;
-  suspicion->open += open.size();
-  suspicion->opened += site.opened;
-  suspicion->closed += site.closed;
-  suspicion->life_ns += site.closed_life_ns;
-  suspicion->left_behind += LeftBehind(open);
-  suspicion->in_use_peak += site.in_use_peak;
-  suspicion->beside_idle += site.opened_beside_idle;
-  for (const Connection* connection : open) {
-    suspicion->stuck += IsStuck(snapshot, *connection, kSecond);
-  }
-  suspicion->services.insert(snapshot.process.service);
-  suspicion->picked.count += leaked.size();
-  for (const Connection* connection : leaked) {
-    suspicion->picked.longest_idle_ns =
-        std::max(suspicion->picked.longest_idle_ns, IdleNs(*connection, snapshot.as_of_ns));
-  }
+// Those of call sites in order of their number, the most first.
+std::vector<std::pair<const CallSiteGroup*, uint64_t>> SitesOf(const Suspicion& suspicion) {
+  std::map<const CallSiteGroup*, uint64_t> counts;
+  for (const Pooled& pooled : suspicion.connections) ++counts[pooled.group];
+  std::vector<std::pair<const CallSiteGroup*, uint64_t>> sites(counts.begin(), counts.end());
+  std::stable_sort(sites.begin(), sites.end(), [](const auto& a, const auto& b) {
+    return std::pair(b.second, a.first->id) < std::pair(a.second, b.first->id);
+  });
+  return sites;
 }
 
-Suspicion Suspect(const Observation& observation, const CallSiteGroup& group) {
-  const Thresholds& thresholds = observation.thresholds;
-  std::map<size_t, Connections> open;  // by snapshot
-  std::set<const Connection*> lost;    // in a finding of their own
-  for (const GroupedConnection& place : group.connections) {
-    const Connection& connection =
-        observation.snapshots[place.snapshot].connections[place.connection];
-    if (IsOpen(connection)) open[place.snapshot].push_back(&connection);
-    if (IsLost(ReachAt(observation, place))) lost.insert(&connection);
-  }
-  const auto without_lost = [&](Connections connections) {
-    std::erase_if(connections,
-                  [&](const Connection* connection) { return lost.contains(connection); });
-    return connections;
-  };
-  Suspicion idle;
-  Suspicion growing;
-  growing.grows = true;
-  Connections left;
-  std::set<uint64_t> moments;
-  for (const CallSiteMember& member : group.members) {
-    const Snapshot& snapshot = observation.snapshots[member.snapshot];
-    const CallSite& site = snapshot.call_sites[member.call_site];
-    const Connections& held = open[member.snapshot];
-    Connections leaked = NeverClosed(snapshot, site, held, thresholds.min_idle_ns);
-    if (leaked.empty()) leaked = Outlived(snapshot, site, held, thresholds.min_idle_ns);
-    leaked = without_lost(std::move(leaked));
-    if (!leaked.empty()) Add(snapshot, site, held, leaked, &idle);
-    Growth growth = GrowthOf(snapshot, site, held, thresholds);
-    growth.left = without_lost(std::move(growth.left));
-    if (growth.left.empty()) continue;
-    Add(snapshot, site, held, growth.left, &growing);
-    left.insert(left.end(), growth.left.begin(), growth.left.end());
-    moments.insert(growth.moments.begin(), growth.moments.end());
-  }
-  const bool grows =
-      left.size() >= EnoughOf(left, thresholds) && moments.size() >= thresholds.growth_moments;
-  if (!grows) return idle;
-  return idle.picked.count >= growing.picked.count ? idle : growing;
-}
-
-// The most that were worked with at once, as far as can be told.
-uint64_t NeededAtOnce(const Suspicion& suspicion) {
-  return suspicion.in_use_peak > suspicion.stuck ? suspicion.in_use_peak - suspicion.stuck : 1;
+// 'opened by browse (shop.py:10) and 7 other places'
+std::string Openers(const Observation& observation, const Suspicion& suspicion) {
+  const auto sites = SitesOf(suspicion);
+  const std::string first = OpenedBy(observation, *sites.front().first);
+  if (sites.size() == 1) return first;
+  return fmt::format("{} and {}", first, Count(sites.size() - 1, "other place"));
 }
 
 // 'at most 2 were ever in use at once'
 std::string AtOnce(const Suspicion& suspicion, const std::string& of) {
-  const uint64_t needed = NeededAtOnce(suspicion);
+  const uint64_t needed = suspicion.worked_with_peak;
   return fmt::format("at most {}{} {} ever {} at once", needed, of, needed == 1 ? "was" : "were",
                      suspicion.stuck == 0 ? "in use" : "worked with");
 }
@@ -262,11 +145,18 @@ std::string Names(const std::set<std::string>& services) {
   return fmt::format("{} services", services.size());
 }
 
-std::string Summary(const Observation& observation, const CallSiteGroup& group,
-                    const Suspicion& suspicion) {
-  const std::string what = fmt::format("{} {}", Count(suspicion.picked.count, "connection"),
-                                       OpenedBy(observation, group));
+std::string Summary(const Observation& observation, const Suspicion& suspicion) {
+  const std::string what =
+      fmt::format("{}{} {}", Count(suspicion.connections.size(), "connection"),
+                  suspicion.target.empty() ? "" : fmt::format(" ({})", suspicion.target),
+                  Openers(observation, suspicion));
   const std::string release = Release(suspicion.opened, suspicion.closed, suspicion.life_ns);
+  if (suspicion.dropped) {
+    return fmt::format(
+        "{}, each used once and dropped, and closed late and in heaps, as a garbage "
+        "collector does: {}, and {}",
+        what, AtOnce(suspicion, fmt::format(" of {} open there", suspicion.open)), release);
+  }
   if (!suspicion.grows) {
     return fmt::format("{}: none used for {} or more, and {}", what,
                        HumanDuration(observation.thresholds.min_idle_ns), release);
@@ -276,52 +166,199 @@ std::string Summary(const Observation& observation, const CallSiteGroup& group,
       AtOnce(suspicion, fmt::format(" of {} open there", suspicion.open)), release);
 }
 
-Finding Describe(const Observation& observation, const CallSiteGroup& group,
-                 const Suspicion& suspicion) {
-  const uint64_t closed = suspicion.closed;
+std::string Sentence(const Observation& observation, const Suspicion& suspicion) {
+  const uint64_t count = suspicion.connections.size();
+  if (suspicion.dropped) {
+    return fmt::format(
+        "Leak, not a small limit: {} uses each connection once, drops it, and leaves it "
+        "to be closed late: {} open, of which {}, {}",
+        Names(suspicion.services), suspicion.open, AtOnce(suspicion, ""),
+        Openers(observation, suspicion));
+  }
+  return fmt::format(
+      "Leak, not a small limit: {} holds {}{}, of which {}, and {} {} never touched again{}, {}",
+      Names(suspicion.services), Count(suspicion.open, "connection"),
+      suspicion.target.empty() ? "" : fmt::format(" ({})", suspicion.target), AtOnce(suspicion, ""),
+      count, count == 1 ? "was" : "were",
+      suspicion.stuck == 0 ? std::string()
+                           : fmt::format(" ({} {} inside of a transaction or an answer)",
+                                         suspicion.stuck, suspicion.stuck == 1 ? "is" : "are"),
+      Openers(observation, suspicion));
+}
+
+Finding Describe(const Observation& observation, const Suspicion& suspicion) {
+  uint64_t longest_idle_ns = 0;
+  for (const Pooled& pooled : suspicion.connections) {
+    const Snapshot& snapshot = observation.snapshots[pooled.place.snapshot];
+    longest_idle_ns = std::max(longest_idle_ns, IdleNs(*pooled.connection, snapshot.as_of_ns));
+  }
+  const auto sites = SitesOf(suspicion);
   Finding finding;
   finding.confidence = Confidence::kLikely;
-  finding.summary = Summary(observation, group, suspicion);
-  finding.call_site = group.id;
-  finding.evidence = {
-      InConnections("open", suspicion.picked.count),
-      InConnections("opened", suspicion.opened),
-      InConnections("closed", closed),
-      InConnections("unused_since_before_a_newer_one_was_opened", suspicion.left_behind),
-      InConnections("opened_beside_an_idle_one", suspicion.beside_idle),
-      InConnections("in_use_at_once_at_most", suspicion.in_use_peak),
-      InSeconds("longest_idle", suspicion.picked.longest_idle_ns),
-      {"processes", static_cast<double>(suspicion.processes), "processes"}};
-  if (closed > 0) finding.evidence.push_back(InSeconds("usual_life", suspicion.life_ns / closed));
+  finding.summary = Summary(observation, suspicion);
+  finding.call_site = sites.front().first->id;
+  for (size_t i = 1; i < sites.size(); ++i) finding.other_sites.push_back(sites[i].first->id);
+  finding.evidence = {InConnections("open", suspicion.connections.size()),
+                      InConnections("held", suspicion.open),
+                      InConnections("opened", suspicion.opened),
+                      InConnections("closed", suspicion.closed),
+                      InConnections("in_use_at_once_at_most", suspicion.worked_with_peak),
+                      InSeconds("longest_idle", longest_idle_ns),
+                      {"processes", static_cast<double>(suspicion.processes), "processes"},
+                      {"places", static_cast<double>(sites.size()), ""}};
+  if (suspicion.closed > 0)
+    finding.evidence.push_back(InSeconds("usual_life", suspicion.life_ns / suspicion.closed));
   finding.advice =
-      "find the path on which the connection opened here is neither closed (PQfinish) nor given "
-      "back to its pool: an early return, an exception, an object that is overwritten or kept in "
-      "a "
-      "container that only grows";
-  finding.connections = suspicion.picked.count;
-  finding.answer = {
-      Answer::Verdict::kLeak,
-      fmt::format(
-          "Leak, not a small limit: {} holds {}, of which {}, and {} {} never touched again{}, "
-          "{}",
-          Names(suspicion.services), Count(suspicion.open, "connection"), AtOnce(suspicion, ""),
-          suspicion.picked.count, suspicion.picked.count == 1 ? "was" : "were",
-          suspicion.stuck == 0 ? std::string()
-                               : fmt::format(" ({} are inside of a transaction)", suspicion.stuck),
-          OpenedBy(observation, group))};
+      "find the path on which a connection that was taken here is neither closed (PQfinish) nor "
+      "given back to its pool: an early return, an exception, an object that is overwritten or "
+      "kept in a container that only grows";
+  finding.connections = suspicion.connections.size();
+  finding.answer = {Answer::Verdict::kLeak, Sentence(observation, suspicion)};
   return finding;
+}
+
+// -------------------------------------------------------------------------------------------------
+// Pools that grew.
+
+// Pools of one service to one target.
+struct Pools {
+  std::string service;
+  const Target* target = nullptr;
+  std::vector<const Pool*> pools;
+};
+
+std::vector<Pools> ByServiceAndTarget(const std::vector<Pool>& pools) {
+  std::map<std::tuple<std::string, std::string, uint32_t, std::string, std::string, std::string>,
+           Pools>
+      by_name;
+  for (const Pool& pool : pools) {
+    const Target& target = *pool.target;
+    Pools& group = by_name[{pool.snapshot->process.service, target.host, target.port, target.dbname,
+                            target.user, target.application_name}];
+    group.service = pool.snapshot->process.service;
+    group.target = pool.target;
+    group.pools.push_back(&pool);
+  }
+  std::vector<Pools> result;
+  for (auto& [name, group] : by_name) result.push_back(std::move(group));
+  return result;
+}
+
+std::string ApartFromOthers(const std::vector<Pools>& all, const Pools& one) {
+  std::vector<const Target*> others;
+  for (const Pools& other : all) {
+    if (other.service == one.service && other.target != one.target) others.push_back(other.target);
+  }
+  return TargetApartFrom(*one.target, others);
+}
+
+Suspicion OfPools(const Pools& pools, LeftBehind left) {
+  Suspicion suspicion;
+  suspicion.connections = std::move(left.connections);
+  suspicion.services = {pools.service};
+  suspicion.grows = true;
+  suspicion.open = left.open;
+  suspicion.opened = left.opened;
+  suspicion.closed = left.closed;
+  suspicion.life_ns = left.closed_life_ns;
+  suspicion.worked_with_peak = left.worked_with_peak;
+  suspicion.stuck = left.stuck;
+  suspicion.processes = left.processes;
+  return suspicion;
+}
+
+std::optional<Suspicion> SuspectPools(const Pools& pools, const Thresholds& thresholds,
+                                      const std::set<const Connection*>& lost) {
+  for (const bool patient : {false, true}) {
+    LeftBehind left;
+    for (const Pool* pool : pools.pools) AddLeftBehind(*pool, thresholds, patient, lost, &left);
+    if (IsLeak(left, thresholds, patient)) return OfPools(pools, std::move(left));
+  }
+  LeftBehind dropped;
+  for (const Pool* pool : pools.pools) AddDropped(*pool, thresholds, &dropped);
+  if (dropped.connections.empty()) return std::nullopt;
+  Suspicion suspicion = OfPools(pools, std::move(dropped));
+  suspicion.dropped = true;
+  return suspicion;
+}
+
+// -------------------------------------------------------------------------------------------------
+// Places that left a few, long ago, or for ever.
+
+Suspicion SuspectPlace(const Observation& observation, const CallSiteGroup& group,
+                       const std::set<const Connection*>& leave_out) {
+  const Thresholds& thresholds = observation.thresholds;
+  std::map<size_t, Connections> open;  // by snapshot
+  std::map<const Connection*, GroupedConnection> places;
+  for (const GroupedConnection& place : group.connections) {
+    const Connection& connection =
+        observation.snapshots[place.snapshot].connections[place.connection];
+    if (!IsOpen(connection)) continue;
+    open[place.snapshot].push_back(&connection);
+    places[&connection] = place;
+  }
+  Suspicion suspicion;
+  for (const CallSiteMember& member : group.members) {
+    const Snapshot& snapshot = observation.snapshots[member.snapshot];
+    const CallSite& site = snapshot.call_sites[member.call_site];
+    const Connections& held = open[member.snapshot];
+    Connections leaked = NeverClosed(snapshot, site, held, thresholds.min_idle_ns);
+    if (leaked.empty()) leaked = Outlived(snapshot, site, held, thresholds.min_idle_ns);
+    std::erase_if(leaked,
+                  [&](const Connection* connection) { return leave_out.contains(connection); });
+    if (leaked.empty()) continue;
+    for (const Connection* connection : leaked)
+      suspicion.connections.push_back({connection, &group, places[connection]});
+    suspicion.services.insert(snapshot.process.service);
+    ++suspicion.processes;
+    suspicion.open += held.size();
+    suspicion.opened += site.opened;
+    suspicion.closed += site.closed;
+    suspicion.life_ns += site.closed_life_ns;
+    for (const Connection* connection : held) {
+      suspicion.stuck += IsStuck(snapshot, *connection, kSecond);
+    }
+    suspicion.worked_with_peak += site.in_use_peak;
+  }
+  const uint64_t peak = suspicion.worked_with_peak - 1;
+  suspicion.worked_with_peak = peak > suspicion.stuck ? peak - suspicion.stuck : 1;
+  return suspicion;
+}
+
+// Those that have a finding of their own: nothing leads to them any more.
+std::set<const Connection*> LostOnes(const Observation& observation) {
+  std::set<const Connection*> lost;
+  for (const CallSiteGroup& group : observation.call_sites) {
+    for (const GroupedConnection& place : group.connections) {
+      if (!IsLost(ReachAt(observation, place))) continue;
+      lost.insert(&observation.snapshots[place.snapshot].connections[place.connection]);
+    }
+  }
+  return lost;
 }
 
 }  // namespace
 
-// Judged by last use and by growth without release, never by age alone: a pool's connections are
-// old, too.
+// Judged by pools that grew beside what was left, never by age alone: a pool's connections are old,
+// too. What is left of places that are not pools is judged by how long it has been so.
 std::vector<Finding> FindLeakSuspects(const Observation& observation) {
   std::vector<Finding> findings;
+  std::set<const Connection*> known = LostOnes(observation);
+  const std::vector<Pool> pools = PoolsOf(observation);
+  const std::vector<Pools> grouped = ByServiceAndTarget(pools);
+  for (const Pools& one : grouped) {
+    std::optional<Suspicion> suspicion = SuspectPools(one, observation.thresholds, known);
+    if (!suspicion) continue;
+    suspicion->target = ApartFromOthers(grouped, one);
+    for (const Pooled& pooled : suspicion->connections) known.insert(pooled.connection);
+    findings.push_back(Describe(observation, *suspicion));
+  }
+  const std::set<uint64_t> judged = reporter::SitesOf(findings);
   for (const CallSiteGroup& group : observation.call_sites) {
-    if (group.id == 0) continue;  // many places at once: says nothing about any of them
-    const Suspicion suspicion = Suspect(observation, group);
-    if (suspicion.picked.count != 0) findings.push_back(Describe(observation, group, suspicion));
+    // 0: many places at once, which says nothing about any of them.
+    if (group.id == 0 || judged.contains(group.id)) continue;
+    const Suspicion suspicion = SuspectPlace(observation, group, known);
+    if (!suspicion.connections.empty()) findings.push_back(Describe(observation, suspicion));
   }
   return findings;
 }

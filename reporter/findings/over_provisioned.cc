@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,12 +22,18 @@ const char* Hold(const Service& service) {
 
 // Holds many, has been at rest for a while, was worked with since, and never needed but a few.
 bool HoldsTooMany(const Service& service, const Place& place, const Thresholds& thresholds,
-                  bool server_is_full) {
+                  bool fills_the_server) {
   const uint64_t held = place.open.size();
   const uint64_t peak = std::max<uint64_t>(place.in_use_peak, 1);
-  const uint64_t times = server_is_full ? thresholds.full_surplus_times : thresholds.surplus_times;
-  const uint64_t surplus = server_is_full ? thresholds.full_surplus : thresholds.surplus;
+  const uint64_t times =
+      fills_the_server ? thresholds.full_surplus_times : thresholds.surplus_times;
+  const uint64_t surplus = fills_the_server ? thresholds.full_surplus : thresholds.surplus;
   if (held < times * peak || held < peak + surplus) return false;
+  // It comes back to them, after long rests: they are kept on purpose, and it may open more.
+  const auto returned = static_cast<uint64_t>(std::count_if(
+      place.open.begin(), place.open.end(),
+      [&](const Held& open) { return open.connection->longest_rest_ns >= thresholds.settled_ns; }));
+  if (2 * returned >= held) return true;
   uint64_t newest = 0;
   uint64_t last_use = 0;
   for (const Held& open : place.open) {
@@ -92,13 +99,18 @@ Finding Describe(const Observation& observation, const Service& service, const P
 
 // Slots of the server that others may need. A leak holds many as well: that grows, this does not.
 std::vector<Finding> FindOverProvisioned(const Observation& observation) {
-  const bool server_is_full = ServerIsFull(observation);
   const std::set<uint64_t> leaks = LeakSites(observation);
+  const std::vector<Service> services = ServicesOf(observation);
+  const std::optional<uint64_t> refused_since = ServerRefusesSince(services);
   std::vector<Finding> findings;
-  for (const Service& service : ServicesOf(observation)) {
+  for (const Service& service : services) {
+    // The victim of a full server holds what it always did: who grew when it became full has filled
+    // it.
+    const bool fills_the_server =
+        refused_since && GrownAbout(service, *refused_since) >= observation.thresholds.full_surplus;
     for (const Place& place : service.places) {
       if (place.group->id == 0 || leaks.contains(place.group->id)) continue;
-      if (!HoldsTooMany(service, place, observation.thresholds, server_is_full) ||
+      if (!HoldsTooMany(service, place, observation.thresholds, fills_the_server) ||
           IsStuckPlace(place, observation.thresholds)) {
         continue;
       }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -56,20 +58,72 @@ bool IsSteady(const Service& service, const Place& place, const Thresholds& thre
   });
 }
 
-// The share of the time that is spent in uses; 0: that is no pool at its limit.
-double SaturatedShare(const Service& service, const Place& place, const Thresholds& thresholds) {
+// Without the connections that are the only ones of their process: a worker with one of its own is
+// busy, and waits for none.
+Place WithoutSingles(const Place& place) {
+  std::map<const Snapshot*, uint64_t> held;
+  for (const Held& open : place.open) ++held[open.snapshot];
+  Place pooled = place;
+  std::erase_if(pooled.open, [&](const Held& open) { return held[open.snapshot] < 2; });
+  return pooled;
+}
+
+// Whether connections of the place are used again and again within the window, rather than for one
+// long piece of work each.
+bool TakeTurns(const Place& place, const Thresholds& thresholds) {
+  constexpr uint64_t kWindowNs = kWindow * kHistoryPeriodNs;
+  uint64_t uses = 0;
+  uint64_t busy_ns = 0;
+  for (const Held& open : place.open) {
+    const auto& counts = open.connection->use_counts;
+    uses += std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+    busy_ns += open.connection->busy_ns;
+  }
+  return uses != 0 && thresholds.uses_per_connection * (busy_ns / uses) <= kWindowNs;
+}
+
+// A pool at its limit, and how that is known.
+struct Saturation {
+  double busy = 0;                    // what part of the time its connections were in use
+  std::optional<double> handed_over;  // what part of its turns had been waited for
+};
+
+// nullopt: that is no pool at its limit.
+std::optional<Saturation> SaturationOf(const Service& service, const Place& place,
+                                       const Thresholds& thresholds) {
   const uint64_t open = place.open.size();
-  if (open < thresholds.saturated_connections || place.in_use_peak < open) return 0;
-  if (!IsSteady(service, place, thresholds) || 2 * StuckIn(place) >= open) return 0;
+  if (open < thresholds.saturated_connections) return std::nullopt;
+  if (!IsSteady(service, place, thresholds) || 2 * StuckIn(place) >= open) return std::nullopt;
   const Activity recent = Recent(service, kWindow);
   // Where the server is full, no limit of the program's own is what keeps it from more.
-  if (recent.uses < thresholds.uses_per_connection * open || recent.server_full != 0) return 0;
-  const double share = IsMostOf(service, place) ? BusyShare(service, kWindow) : LifeShare(place);
-  return share >= thresholds.saturated_share ? share : 0;
+  if (recent.uses < thresholds.uses_per_connection * open || recent.server_full != 0 ||
+      !TakeTurns(place, thresholds)) {
+    return std::nullopt;
+  }
+  const double busy = IsMostOf(service, place) ? BusyShare(service, kWindow) : LifeShare(place);
+  if (const std::optional<double> share = HandoverShare(service, kWindow)) {
+    if (*share < thresholds.handed_over_share) return std::nullopt;
+    return Saturation{busy, share};
+  }
+  // Who waits cannot be seen. Threads that have a connection each wait for none; tasks of one
+  // thread are judged by the time that is spent in uses.
+  if (!IsOfOneThread(place) || place.in_use_peak < open || busy < thresholds.saturated_share)
+    return std::nullopt;
+  return Saturation{busy, std::nullopt};
+}
+
+// 'in use 40 % of the last 30 s, and 80 % of their turns had been waited for'
+std::string Occupied(const Service& service, const Saturation& saturation) {
+  std::string text = fmt::format("in use {} of the last {}", Percent(saturation.busy),
+                                 HumanDuration(RecentNs(service, kWindow)));
+  if (saturation.handed_over)
+    text += fmt::format(", and {} of their turns had been waited for",
+                        Percent(*saturation.handed_over));
+  return text;
 }
 
 Finding Describe(const Observation& observation, const Service& service, const Place& place,
-                 double share) {
+                 const Saturation& saturation) {
   const uint64_t open = place.open.size();
   const uint64_t window = RecentNs(service, kWindow);
   const Activity recent = Recent(service, kWindow);
@@ -79,15 +133,16 @@ Finding Describe(const Observation& observation, const Service& service, const P
                                                   Count(recent.held_back, "connect"));
   Finding finding;
   finding.confidence = Confidence::kLikely;
-  finding.summary = fmt::format(
-      "all {} of {}, {}, were in use {} of the last {}{}, while the server refused none",
-      Count(open, "connection"), Named(service), OpenedBy(observation, *place.group),
-      Percent(share), HumanDuration(window), held_back);
+  finding.summary =
+      fmt::format("all {} of {}, {}, were {}{}, while the server refused none",
+                  Count(open, "connection"), Named(service), OpenedBy(observation, *place.group),
+                  Occupied(service, saturation), held_back);
   finding.call_site = place.group->id;
   finding.evidence = {
       InConnections("open", open),
       InConnections("in_use_at_once_at_most", place.in_use_peak),
-      {"busy", ToTenths(share * 100), "%"},
+      {"busy", ToTenths(saturation.busy * 100), "%"},
+      {"turns_waited_for", ToTenths(saturation.handed_over.value_or(0) * 100), "%"},
       {"uses_per_second", window == 0 ? 0 : static_cast<double>(recent.uses * kSecond / window),
        "uses/s"},
       InSeconds("usual_use", recent.uses == 0 ? 0 : recent.busy_ns / recent.uses),
@@ -101,10 +156,9 @@ Finding Describe(const Observation& observation, const Service& service, const P
   finding.connections = open;
   finding.answer = {
       Answer::Verdict::kTooSmall,
-      fmt::format("Too small a limit, no leak: all {} of {}, {}, were in use {} of the "
-                  "last {}{}",
+      fmt::format("Too small a limit, no leak: all {} of {}, {}, were {}{}",
                   Count(open, "connection"), Named(service), OpenedBy(observation, *place.group),
-                  Percent(share), HumanDuration(window), held_back)};
+                  Occupied(service, saturation), held_back)};
   return finding;
 }
 
@@ -172,17 +226,19 @@ void FindAtCaps(const Observation& observation, std::vector<Finding>* findings) 
 
 }  // namespace
 
-// Too few connections for the work. What has begun to be too few with a rise of the demand is left
-// to that finding.
+// Too few connections for the work. What has begun to be too few with a rise of the demand, or
+// since the server takes longer for the same work, is left to those findings.
 std::vector<Finding> FindSaturated(const Observation& observation) {
   std::vector<Finding> findings;
   const std::set<uint64_t> leaks = LeakSites(observation);
-  const std::set<uint64_t> spikes = SitesOf(FindDemandSpikes(observation));
+  std::set<uint64_t> spikes = SitesOf(FindDemandSpikes(observation));
+  spikes.merge(SitesOf(FindLockWaits(observation)));
   for (const Service& service : ServicesOf(observation)) {
     for (const Place& place : service.places) {
       if (leaks.contains(place.group->id) || spikes.contains(place.group->id)) continue;
-      const double share = SaturatedShare(service, place, observation.thresholds);
-      if (share > 0) findings.push_back(Describe(observation, service, place, share));
+      const Place pooled = WithoutSingles(place);
+      const auto saturation = SaturationOf(service, pooled, observation.thresholds);
+      if (saturation) findings.push_back(Describe(observation, service, pooled, *saturation));
     }
   }
   FindAtCaps(observation, &findings);

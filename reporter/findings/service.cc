@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -23,6 +24,8 @@ void Add(const HistoryPeriod& happened, Activity* activity) {
   activity->held_back += uint64_t{happened.waited} + happened.refused;
   activity->uses += happened.uses;
   activity->busy_ns += happened.busy_ns;
+  activity->thread_changes += happened.thread_changes;
+  activity->handovers += happened.handovers;
   activity->open_peak += happened.open_peak;
   activity->in_use_peak += happened.in_use_peak;
 }
@@ -125,6 +128,8 @@ Activity Recent(const Service& service, size_t count) {
     sum.held_back += period.held_back;
     sum.uses += period.uses;
     sum.busy_ns += period.busy_ns;
+    sum.thread_changes += period.thread_changes;
+    sum.handovers += period.handovers;
     sum.open_peak = std::max(sum.open_peak, period.open_peak);
     sum.in_use_peak = std::max(sum.in_use_peak, period.in_use_peak);
   }
@@ -159,6 +164,35 @@ double BusyShare(const Service& service, size_t count) {
   return held == 0 ? 0 : std::min(1.0, busy / held);
 }
 
+std::optional<double> HandoverShare(const Service& service, size_t count) {
+  constexpr uint64_t kEnoughChanges = 20;
+  const Activity recent = Recent(service, count);
+  if (recent.thread_changes < kEnoughChanges) return std::nullopt;
+  return static_cast<double>(recent.handovers) / static_cast<double>(recent.thread_changes);
+}
+
+bool IsOfOneThread(const Place& place) {
+  std::set<std::pair<const Snapshot*, uint64_t>> threads;
+  std::set<const Snapshot*> processes;
+  for (const Held& open : place.open) {
+    threads.emplace(open.snapshot, open.connection->last_thread);
+    processes.insert(open.snapshot);
+  }
+  return threads.size() == processes.size();
+}
+
+uint64_t QuickUseNs(const Service& service, size_t first, size_t last) {
+  constexpr uint64_t kEnoughUses = 20;
+  uint64_t quickest = 0;
+  for (size_t i = first; i < std::min(last, service.periods.size()); ++i) {
+    const Activity& period = service.periods[i];
+    if (period.uses < kEnoughUses) continue;
+    const uint64_t usual = period.busy_ns / period.uses;
+    quickest = quickest == 0 ? usual : std::min(quickest, usual);
+  }
+  return quickest;
+}
+
 bool ServerIsFull(const Observation& observation) {
   for (const CapsPolicy& cap : observation.caps) {
     if (cap.server_full_ns) return true;
@@ -167,6 +201,48 @@ bool ServerIsFull(const Observation& observation) {
     if (Recent(service, kServerFullPeriods).server_full != 0) return true;
   }
   return false;
+}
+
+namespace {
+
+// Number of the service's first period.
+uint64_t FirstPeriod(const Service& service) {
+  const uint64_t last = service.as_of_ns / kHistoryPeriodNs;
+  return last + 1 >= service.periods.size() ? last + 1 - service.periods.size() : 0;
+}
+
+}  // namespace
+
+std::optional<uint64_t> ServerRefusesSince(const std::vector<Service>& services) {
+  std::set<uint64_t> refusing;
+  uint64_t now = 0;
+  for (const Service& service : services) {
+    now = std::max(now, service.as_of_ns / kHistoryPeriodNs);
+    for (size_t i = 0; i < service.periods.size(); ++i) {
+      if (service.periods[i].server_full != 0) refusing.insert(FirstPeriod(service) + i);
+    }
+  }
+  uint64_t since = now;
+  bool any = false;
+  for (auto period = refusing.rbegin(); period != refusing.rend(); ++period) {
+    if (*period + kServerFullPeriods < since) break;
+    since = std::min(since, *period);
+    any = true;
+  }
+  if (!any) return std::nullopt;
+  return since;
+}
+
+uint64_t GrownAbout(const Service& service, uint64_t period) {
+  uint64_t opened = 0;
+  uint64_t closed = 0;
+  for (size_t i = 0; i < service.periods.size(); ++i) {
+    const uint64_t number = FirstPeriod(service) + i;
+    if (number + 1 != period && number != period) continue;
+    opened += service.periods[i].opened;
+    closed += service.periods[i].closed;
+  }
+  return opened > closed ? opened - closed : 0;
 }
 
 std::string Named(const Service& service) {

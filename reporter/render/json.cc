@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "reporter/duration.h"
+#include "reporter/findings/failures.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
@@ -73,7 +74,22 @@ Json ToJson(const ReportPeriod& period) {
           {"open_peak", happened.open_peak},
           {"in_use_peak", happened.in_use_peak},
           {"busy_s", Seconds(happened.busy_ns)},
-          {"uses", happened.uses}};
+          {"uses", happened.uses},
+          {"thread_changes", happened.thread_changes},
+          {"handovers", happened.handovers}};
+}
+
+// Why connects failed, of the reasons that there were.
+Json ToJson(const std::vector<ReportFailure>& failures) {
+  Json array = Json::array();
+  for (const ReportFailure& failure : failures) {
+    array.push_back({{"reason", NameOf(failure.reason)},
+                     {"count", failure.count},
+                     {"last_ago_s", Seconds(failure.last_ago_ns)},
+                     {"text", failure.text.empty() ? Json(nullptr) : Json(failure.text)},
+                     {"call_site", CallSiteName(failure.call_site)}});
+  }
+  return array;
 }
 
 Json ToJson(const ReportProcess& process) {
@@ -250,6 +266,7 @@ Json ReportJson(const Report& report) {
                              {"wait", ToJson(process.times.wait)},
                              {"use", ToJson(process.times.use)}};
     processes[i]["history"] = ToJsonArray(process.history);
+    processes[i]["failures"] = ToJson(process.failures);
   }
   return {{"schema", "pqleash.report/1"},
           {"generated_at", Timestamp(report.generated_realtime_ns)},

@@ -122,6 +122,12 @@ std::string_view NameOf(Answer::Verdict verdict) {
       return "churn";
     case Answer::Verdict::kServer:
       return "server";
+    case Answer::Verdict::kOther:
+      return "other";
+    case Answer::Verdict::kEarly:
+      return "early";
+    case Answer::Verdict::kUnobserved:
+      return "unobserved";
     case Answer::Verdict::kNone:
       break;
   }

@@ -193,10 +193,8 @@ void RenderReportText(const Report& report, const TextOptions& options, std::ost
   const Style style(options.colour);
   out << style.Bold(HeadLine(report)) << '\n';
   WriteIncomplete(report.incomplete, style, out);
-  if (!report.processes.empty()) {
-    out << '\n';
-    WriteWrapped("", Escape(report.answer.sentence) + ".", out);
-  }
+  out << '\n';
+  WriteWrapped("", Escape(report.answer.sentence) + ".", out);
   WriteFindings(report, options.native_frames, style, out);
   if (report.server) WriteServerText(*report.server, style, out);
   WriteCallSites(report, options.native_frames, style, out);

@@ -27,6 +27,15 @@ struct ReportPeriod {
   HistoryPeriod happened;
 };
 
+// The connects of a process that failed for one reason.
+struct ReportFailure {
+  FailureReason reason = FailureReason::kOther;
+  uint64_t count = 0;
+  uint64_t last_ago_ns = 0;
+  std::string text;        // what server or system said of the first one; empty: not known
+  uint64_t call_site = 0;  // id; of the last one; 0: not attributed
+};
+
 struct ReportProcess {
   int32_t pid = 0;  // as the reader sees it, while it lives; else as it saw itself
   std::string service;
@@ -41,7 +50,8 @@ struct ReportProcess {
   uint64_t since_realtime_ns = 0;  // its first connect
   uint64_t last_realtime_ns = 0;   // its end, or last sign of life; 0 while it lives
   Times times;
-  std::vector<ReportPeriod> history;  // in order of time
+  std::vector<ReportPeriod> history;    // in order of time
+  std::vector<ReportFailure> failures;  // by reason, of those that there were
 };
 
 // Of a connection that another process opened before a fork.

@@ -27,6 +27,18 @@ std::vector<ReportPeriod> HistoryOf(const Snapshot& snapshot) {
   return history;
 }
 
+std::vector<ReportFailure> FailuresOf(const Snapshot& snapshot) {
+  std::vector<ReportFailure> failures;
+  for (size_t i = 0; i < kFailureReasons; ++i) {
+    const Failure& failure = snapshot.failures[i];
+    if (failure.count == 0) continue;
+    failures.push_back({static_cast<FailureReason>(i), failure.count,
+                        Since(snapshot.as_of_ns, failure.last_ns), failure.text,
+                        snapshot.call_sites[failure.call_site].id});
+  }
+  return failures;
+}
+
 ReportProcess ToReportProcess(const Snapshot& snapshot) {
   const Process& process = snapshot.process;
   ReportProcess result;
@@ -42,6 +54,7 @@ ReportProcess ToReportProcess(const Snapshot& snapshot) {
   result.run_id = process.run_id;
   result.times = snapshot.times;
   result.history = HistoryOf(snapshot);
+  result.failures = FailuresOf(snapshot);
   result.since_realtime_ns = process.created_realtime_ns;
   if (process.life != Life::kLive) {
     result.last_realtime_ns =
@@ -235,7 +248,8 @@ Report BuildReport(const std::vector<Snapshot>& snapshots,
   report.modules = ModulesOf(snapshots);
   report.caps = caps;
   const Observation observation = {
-      snapshots, call_sites, ThresholdsFor(filter), filter.library_paths, reachability, caps};
+      snapshots,    call_sites, ThresholdsFor(filter), filter.library_paths,
+      reachability, caps,       occasion.realtime_ns};
   report.findings = FindAll(observation);
   report.answer = AnswerOf(observation, report.findings);
   const bool filters_connections = filter.min_age_ns || filter.min_idle_ns;

@@ -105,7 +105,8 @@ void Observer::Read() {
   collected.reachability = search_->VerdictsFor(collected.snapshots);
   std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
   const Observation observation = {collected.snapshots,    call_sites,    {}, {},
-                                   collected.reachability, collected.caps};
+                                   collected.reachability, collected.caps,
+                                   CurrentOccasion().realtime_ns};
   const std::vector<Finding> findings = FindAll(observation);
 
   SelfMetrics self;

@@ -359,7 +359,8 @@ Summary SummaryOf(const Sample* before, const Sample& now) {
   summary.opened_rate = rates.opened;
   summary.closed_rate = rates.closed;
   summary.answer = Escape(report.answer.sentence);
-  summary.answer_bad = report.answer.verdict != Answer::Verdict::kNone;
+  summary.answer_bad = report.answer.verdict != Answer::Verdict::kNone &&
+                       report.answer.verdict != Answer::Verdict::kEarly;
   summary.incomplete = report.incomplete.size();
   return summary;
 }

@@ -14,6 +14,9 @@
     demand: ["Demand", "warning"],
     churn: ["Churn", "warning"],
     server: ["Server full", "warning"],
+    other: ["Something else", "warning"],
+    early: ["Too early to judge", "quiet"],
+    unobserved: ["Nothing looked at", "quiet"],
   };
 
   const isThere = (process) => process.alive !== false;

@@ -334,7 +334,7 @@ TEST(AdviceTest, ALeakIsNotNeeded) {
   Snapshot snapshot = Make({.sites = {{.open = 20, .in_use_peak = 1}}});
   for (size_t i = 0; i < snapshot.connections.size(); ++i) {
     Connection& connection = snapshot.connections[i];
-    connection.opened_ns = connection.established_ns = kNow - (30 - i) * kSecond;
+    connection.opened_ns = connection.established_ns = kNow - (80 - 2 * i) * kSecond;
     connection.last_activity_ns = connection.opened_ns + kMillisecond;
   }
   const std::vector<Snapshot> snapshots = {snapshot};

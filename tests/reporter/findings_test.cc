@@ -116,8 +116,18 @@ TEST(FindingsTest, IdleInTransaction) {
                                 {"several",
                                  {{{900, 100, 1, kEstablished, Transaction::kOpen},
                                    {900, 200, 1, kEstablished, Transaction::kFailed},
+                                   {900, 4, 1, kEstablished, Transaction::kOpen}}},
+                                 2},
+                                {"all of several, where none is free",
+                                 {{{900, 5, 1, kEstablished, Transaction::kOpen},
+                                   {900, 6, 1, kEstablished, Transaction::kFailed},
                                    {900, 9, 1, kEstablished, Transaction::kOpen}}},
-                                 2}});
+                                 3},
+                                {"a moment ago",
+                                 {{{900, 4, 1, kEstablished, Transaction::kOpen},
+                                   {900, 4, 1, kEstablished, Transaction::kFailed},
+                                   {900, 4, 1, kEstablished, Transaction::kOpen}}},
+                                 0}});
 }
 
 // The verdicts of a search through memory, as `site.connections`.
@@ -225,6 +235,7 @@ TEST(FindingsTest, LeakSuspect) {
           {720, 719}},
          1},
         19},
+       {"a pair that is held since the start", {{{900, 899}, {880, 879}}}, 0},
        {"failed ones are none", {{{900, 899, 0, kFailed}, {800, 799, 0, kFailed}}}, 0}});
 }
 
@@ -367,7 +378,7 @@ TEST(FindingsTest, MostHarmfulFirst) {
   const Site everything = {{{900, 899, 0, kFailed},
                             {900, 899, 1, kBroken},
                             {900, 899, 1, kEstablished, Transaction::kOpen},
-                            {800, 799, 0}}};
+                            {600, 599, 0}}};
   std::vector<std::string> kinds;
   for (const Finding& finding : Find({everything})) kinds.emplace_back(finding.kind);
   EXPECT_EQ(kinds, (std::vector<std::string>{"idle-in-transaction", "leak-suspect", "server-closed",
@@ -398,7 +409,7 @@ TEST(FindingsTest, KindsAreDistinct) {
 }
 
 TEST(FindingsTest, OneCallSiteInTwoProcessesIsOneFinding) {
-  const Site leak = {{{900, 899}, {800, 799}}};
+  const Site leak = {{{900, 899}, {700, 699}}};
   const std::vector<Finding> findings = Find({leak, leak});
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_EQ(findings[0].connections, 4u);

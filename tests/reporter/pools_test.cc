@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Verdicts on pools: each fault beside the healthy neighbour that looks most like it.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "reporter/findings/answer.h"
+#include "reporter/findings/detector.h"
+
+namespace pqleash::reporter {
+namespace {
+
+constexpr uint64_t kPeriod = kHistoryPeriodNs;
+constexpr uint64_t kNow = 10'000 * kPeriod + 5 * kSecond;  // in the middle of a period
+constexpr uint64_t kRealtime = 1'700'000'000 * kSecond;
+
+// A process, described by what it did: seconds are counted back from now.
+class Host {
+ public:
+  explicit Host(std::string service = "shop", uint64_t began_ago_s = 1'000) {
+    snapshot_.process.life = Life::kLive;
+    snapshot_.process.service = std::move(service);
+    snapshot_.process.pid = 7;
+    snapshot_.process.created_monotonic_ns = kNow - began_ago_s * kSecond;
+    snapshot_.process.created_realtime_ns = kRealtime - began_ago_s * kSecond;
+    snapshot_.as_of_ns = kNow;
+    snapshot_.targets.resize(2);
+    snapshot_.call_sites.resize(1);
+  }
+
+  // A place that opens connections; its number.
+  uint32_t Place(uint64_t id, uint64_t in_use_peak = 1) {
+    CallSite site;
+    site.id = id;
+    site.in_use_peak = in_use_peak;
+    snapshot_.call_sites.push_back(site);
+    snapshot_.totals.in_use_peak = std::max(snapshot_.totals.in_use_peak, in_use_peak);
+    return static_cast<uint32_t>(snapshot_.call_sites.size() - 1);
+  }
+  CallSite& Site(uint32_t place) { return snapshot_.call_sites[place]; }
+
+  uint32_t Target(const std::string& application_name) {
+    pqleash::reporter::Target target;
+    target.application_name = application_name;
+    snapshot_.targets.push_back(target);
+    return static_cast<uint32_t>(snapshot_.targets.size() - 1);
+  }
+
+  // An open connection.
+  Connection& Open(uint32_t place, uint64_t opened_ago_s, uint64_t used_ago_s, uint32_t uses = 1,
+                   uint32_t target = 1) {
+    Connection connection;
+    connection.call_site = place;
+    connection.target = target;
+    connection.transaction = Transaction::kIdle;
+    connection.commands = uses;
+    connection.use_counts[0] = uses;
+    connection.tid = 1;
+    connection.opened_ns = kNow - opened_ago_s * kSecond;
+    connection.established_ns = connection.opened_ns + kMillisecond;
+    connection.last_activity_ns = kNow - used_ago_s * kSecond;
+    ++Site(place).opened;
+    ++Site(place).open;
+    ++snapshot_.totals.open;
+    ++snapshot_.totals.opened;
+    Happened(opened_ago_s).opened += 1;
+    snapshot_.connections.push_back(connection);
+    return snapshot_.connections.back();
+  }
+
+  void Closed(uint32_t place, uint64_t count, uint64_t life_s) {
+    Site(place).opened += count;
+    Site(place).closed += count;
+    Site(place).closed_life_ns += count * life_s * kSecond;
+    snapshot_.totals.opened += count;
+    snapshot_.totals.closed += count;
+  }
+
+  // The ten seconds that lie so long ago.
+  HistoryPeriod& Happened(uint64_t ago_s) {
+    HistoryPeriod& period = history_[(kNow - ago_s * kSecond) / kPeriod];
+    period.period = (kNow - ago_s * kSecond) / kPeriod;
+    return period;
+  }
+
+  void Fail(FailureReason reason, uint64_t count, uint64_t last_ago_s, const std::string& text) {
+    snapshot_.failures[static_cast<size_t>(reason)] = {count, kNow - last_ago_s * kSecond, text, 1};
+    snapshot_.totals.failed += count;
+  }
+
+  void End() { snapshot_.process.life = Life::kEnded; }
+
+  Snapshot Done() {
+    snapshot_.history.clear();
+    for (const auto& [number, period] : history_) snapshot_.history.push_back(period);
+    return snapshot_;
+  }
+
+ private:
+  Snapshot snapshot_;
+  std::map<uint64_t, HistoryPeriod> history_;
+};
+
+struct Verdict {
+  std::vector<Finding> findings;
+  Answer answer;
+
+  const Finding* Of(const std::string& kind) const {
+    const auto found = std::find_if(findings.begin(), findings.end(),
+                                    [&](const Finding& finding) { return finding.kind == kind; });
+    return found == findings.end() ? nullptr : &*found;
+  }
+  uint64_t Count(const std::string& kind) const {
+    return Of(kind) == nullptr ? 0 : Of(kind)->connections;
+  }
+  std::string Kinds() const {
+    std::string kinds;
+    for (const Finding& finding : findings) kinds += std::string(finding.kind) + ' ';
+    return kinds;
+  }
+};
+
+Verdict Judge(std::vector<Host> hosts) {
+  std::vector<Snapshot> snapshots;
+  for (Host& host : hosts) snapshots.push_back(host.Done());
+  const std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  const Observation observation = {snapshots, groups, {}, {}, {}, {}, kRealtime};
+  Verdict verdict;
+  verdict.findings = FindAll(observation);
+  verdict.answer = AnswerOf(observation, verdict.findings);
+  return verdict;
+}
+
+// Worked in every period of the last `periods`, at an even pace.
+void Works(Host* host, uint64_t periods, uint64_t uses, uint64_t use_ms, uint32_t open,
+           uint32_t in_use_peak) {
+  for (uint64_t i = 0; i < periods; ++i) {
+    HistoryPeriod& period = host->Happened(i * 10);
+    period.uses = uses;
+    period.busy_ns = uses * use_ms * kMillisecond;
+    period.open_peak = open;
+    period.in_use_peak = in_use_peak;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Left behind.
+
+// A pool that eight places fill, and from which one of them takes without giving back.
+Host SharedPool(uint64_t leaked) {
+  Host host;
+  std::vector<uint32_t> places;
+  for (uint64_t id = 1; id <= 8; ++id) places.push_back(host.Place(id));
+  host.Open(places[0], 900, 0, 500);
+  host.Open(places[1], 899, 0, 500);
+  for (uint64_t i = 0; i < leaked; ++i) host.Open(places[i % 8], 40 + 6 * i, 39 + 6 * i);
+  return host;
+}
+
+TEST(Pools, ALeakOfOnePoolIsFoundWhateverLinesFillIt) {
+  const Verdict verdict = Judge({SharedPool(10)});
+  EXPECT_GE(verdict.Count("leak-suspect"), 8u) << verdict.Kinds();
+  EXPECT_EQ(verdict.findings.size(), 1u) << "one leak, one finding: " << verdict.Kinds();
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kLeak);
+  EXPECT_NE(verdict.answer.sentence.find("other places"), std::string::npos)
+      << verdict.answer.sentence;
+}
+
+TEST(Pools, ALeakThatHasStoppedGrowingStaysOne) {
+  Host host;
+  const uint32_t place = host.Place(1);
+  host.Open(place, 3'000, 0, 500);
+  for (uint64_t i = 0; i < 6; ++i) host.Open(place, 800 + 5 * i, 799 + 5 * i);
+  EXPECT_GE(Judge({host}).Count("leak-suspect"), 4u);
+}
+
+TEST(Pools, FewerThanFourAreNoLeakWhileTheyAreYoung) {
+  EXPECT_EQ(Judge({SharedPool(3)}).Count("leak-suspect"), 0u);
+}
+
+TEST(Pools, OneHelperThatIsCalledFromTwentyPlacesIsOneLeak) {
+  Host host;
+  for (uint64_t id = 1; id <= 20; ++id) host.Open(host.Place(id), 400 - 10 * id, 399 - 10 * id);
+  const Verdict verdict = Judge({host});
+  EXPECT_GE(verdict.Count("leak-suspect"), 15u) << verdict.Kinds();
+  EXPECT_EQ(verdict.findings.size(), 1u);
+}
+
+// A pool that closes what is old and opens a new one when its turn comes (pool_recycle): what has
+// not had its turn was used before newer ones were opened, and nothing has grown.
+TEST(Pools, APoolThatRecyclesLeaksNothing) {
+  Host host;
+  const uint32_t place = host.Place(1, 10);
+  for (uint64_t i = 0; i < 10; ++i) host.Open(place, 3 * i, 3 * i);
+  for (uint64_t ago = 0; ago < 300; ago += 10) host.Happened(ago).closed = 3;
+  host.Closed(place, 90, 30);
+  EXPECT_EQ(Judge({host}).Kinds(), "");
+}
+
+// Opened one after the other, silent since, beside a small pool.
+TEST(Pools, AFewListenersAreNoLeak) {
+  Host host;
+  const uint32_t pool = host.Place(1, 2);
+  const uint32_t listen = host.Place(2);
+  host.Open(pool, 900, 0, 500);
+  host.Open(pool, 899, 0, 500);
+  for (uint64_t i = 0; i < 5; ++i) host.Open(listen, 880 - 5 * i, 880 - 5 * i);
+  EXPECT_EQ(Judge({host}).Count("leak-suspect"), 0u);
+}
+
+TEST(Pools, ManyListenersThatAreCompleteAreNoLeakAndThoseThatKeepComingAre) {
+  for (const uint64_t begun_ago : {600u, 130u}) {
+    Host host;
+    const uint32_t pool = host.Place(1, 2);
+    const uint32_t listen = host.Place(2);
+    host.Open(pool, 900, 0, 500);
+    host.Open(pool, 899, 0, 500);
+    for (uint64_t i = 0; i < 20; ++i) host.Open(listen, begun_ago - 5 * i, begun_ago - 5 * i);
+    EXPECT_EQ(Judge({host}).Count("leak-suspect") != 0, begun_ago == 130) << begun_ago;
+  }
+}
+
+// A pool of five that was filled in advance, of which one thread needs one, at rest for an hour.
+TEST(Pools, APoolAtNightIsNoLeak) {
+  for (const uint32_t uses_of_the_others : {0u, 1u}) {
+    Host host("shop", 7'300);
+    const uint32_t place = host.Place(1);
+    for (int i = 0; i < 4; ++i) host.Open(place, 7'300, 7'300, uses_of_the_others);
+    host.Open(place, 7'300, 3'600, 200);
+    EXPECT_EQ(Judge({host}).Count("leak-suspect"), 0u) << uses_of_the_others;
+  }
+}
+
+// A burst in the morning needed all of them at once; now and then one is used.
+TEST(Pools, APoolThatNeededAllOfThemOnceIsNoLeak) {
+  Host host;
+  const uint32_t place = host.Place(1, 10);
+  for (uint64_t i = 0; i < 10; ++i) host.Open(place, 900 - 2 * i, 800 - 60 * i, 20);
+  EXPECT_EQ(Judge({host}).Count("leak-suspect"), 0u);
+}
+
+// Sessions that clients hold: as many end as begin.
+TEST(Pools, SessionsOfClientsThatEndEvenlyAreNoLeak) {
+  Host host;
+  const uint32_t place = host.Place(1);
+  for (uint64_t i = 0; i < 17; ++i) host.Open(place, 2 * i, 2 * i);
+  for (uint64_t ago = 0; ago < 900; ago += 10) {
+    host.Happened(ago).opened = 5;
+    host.Happened(ago).closed = ago > 860 ? 0 : 5;
+    host.Happened(ago).open_peak = 18;
+  }
+  host.Closed(place, 430, 35);
+  EXPECT_EQ(Judge({host}).Kinds(), "");
+}
+
+// Used once, dropped, and closed when the collector of garbage comes by.
+TEST(Pools, WhatACollectorClosesWasDropped) {
+  Host host;
+  const uint32_t place = host.Place(1);
+  for (uint64_t i = 0; i < 21; ++i) host.Open(place, i, i);
+  for (uint64_t ago = 0; ago < 900; ago += 10) {
+    host.Happened(ago).opened = 18;
+    host.Happened(ago).closed = ago / 10 % 2 == 0 ? 36 : 0;
+    host.Happened(ago).open_peak = 36;
+  }
+  host.Closed(place, 1'600, 8);
+  const Verdict verdict = Judge({host});
+  EXPECT_NE(verdict.Count("leak-suspect"), 0u) << verdict.Kinds();
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kLeak);
+}
+
+TEST(Pools, TheSentenceTellsWhichOfTwoPoolsLeaks) {
+  Host host;
+  const uint32_t worker = host.Place(1, 2);  // a pool's thread connects for both
+  const uint32_t orders = host.Target("orders");
+  const uint32_t audit = host.Target("audit");
+  for (int i = 0; i < 2; ++i) host.Open(worker, 900, 0, 100, orders);
+  host.Open(worker, 900, 0, 100, audit);
+  for (uint64_t i = 0; i < 12; ++i) host.Open(worker, 40 + 5 * i, 39 + 5 * i, 1, audit);
+  const Verdict verdict = Judge({host});
+  EXPECT_NE(verdict.answer.sentence.find("application_name audit"), std::string::npos)
+      << verdict.answer.sentence;
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Kept, and come back to.
+
+Host Hoard(uint64_t rest_s) {
+  Host host;
+  const uint32_t place = host.Place(1);
+  for (uint64_t i = 0; i < 30; ++i) {
+    Connection& connection = host.Open(place, 200 + 3 * i, 3 + i % 40, 5);
+    connection.longest_rest_ns = rest_s * kSecond;
+  }
+  Works(&host, 30, 40, 5, 30, 1);
+  return host;
+}
+
+TEST(Pools, WhatIsComeBackToIsHoardedNotLeaked) {
+  const Verdict verdict = Judge({Hoard(40)});
+  EXPECT_EQ(verdict.Count("leak-suspect"), 0u) << verdict.Kinds();
+  EXPECT_EQ(verdict.Count("over-provisioned"), 30u) << verdict.Kinds();
+}
+
+// ---------------------------------------------------------------------------------------------------
+// A full server.
+
+Host Holder(const std::string& service, uint64_t held, uint64_t opened_ago_s) {
+  Host host(service);
+  const uint32_t place = host.Place(std::hash<std::string>()(service) | 1, 2);
+  for (uint64_t i = 0; i < held; ++i) host.Open(place, opened_ago_s, i < 2 ? 0 : opened_ago_s, 3);
+  Works(&host, 90, 50, 10, static_cast<uint32_t>(held), 2);
+  return host;
+}
+
+TEST(Pools, TheVictimOfAFullServerIsNotAccused) {
+  Host victim = Holder("victim", 8, 900);
+  victim.Happened(20).server_full = 5;
+  const Verdict verdict = Judge({victim});
+  EXPECT_EQ(verdict.Count("over-provisioned"), 0u) << verdict.Kinds();
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kServer);
+}
+
+TEST(Pools, WhoGrewWhenItBecameFullIs) {
+  Host victim = Holder("victim", 8, 900);
+  victim.Happened(20).server_full = 5;
+  const Verdict verdict = Judge({victim, Holder("deployed", 12, 25)});
+  ASSERT_NE(verdict.Of("over-provisioned"), nullptr) << verdict.Kinds();
+  EXPECT_NE(verdict.Of("over-provisioned")->summary.find("deployed"), std::string::npos);
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Waiting for a connection.
+
+// Each of `threads` has used some of the connections.
+Host Pool(uint64_t open, uint64_t use_ms, uint64_t uses, uint32_t handovers, uint32_t changes) {
+  Host host;
+  const uint32_t place = host.Place(1, open);
+  for (uint64_t i = 0; i < open; ++i) {
+    Connection& connection = host.Open(place, 900, 0, static_cast<uint32_t>(uses * 90 / open));
+    connection.busy_ns = uses * 90 / open * use_ms * kMillisecond;
+    connection.last_thread = 0x1000 * (i + 1);
+  }
+  Works(&host, 90, uses, use_ms, static_cast<uint32_t>(open), static_cast<uint32_t>(open));
+  for (uint64_t i = 0; i < 3; ++i) {
+    host.Happened(10 * i).handovers = handovers;
+    host.Happened(10 * i).thread_changes = changes;
+  }
+  return host;
+}
+
+TEST(Pools, TurnsThatWereWaitedForMeanTooFewHoweverIdle) {
+  // In use 40 % of the time, and handed over from thread to thread.
+  const Verdict verdict = Judge({Pool(2, 60, 133, 50, 60)});
+  EXPECT_EQ(verdict.Count("saturated"), 2u) << verdict.Kinds();
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kTooSmall);
+}
+
+TEST(Pools, ABusyPoolThatNobodyWaitsForIsLargeEnough) {
+  EXPECT_EQ(Judge({Pool(4, 95, 400, 10, 300)}).Kinds(), "");
+}
+
+TEST(Pools, ThreadsWithConnectionsOfTheirOwnWaitForNone) {
+  EXPECT_EQ(Judge({Pool(4, 99, 400, 0, 0)}).Kinds(), "");
+}
+
+TEST(Pools, ProcessesWithAConnectionEachWaitForNone) {
+  EXPECT_EQ(Judge({Pool(1, 99, 100, 0, 0), Pool(1, 99, 100, 0, 0), Pool(1, 99, 100, 0, 0)}).Kinds(),
+            "");
+}
+
+// ---------------------------------------------------------------------------------------------------
+// More to do, or the same more slowly.
+
+// A pool of four whose last thirty seconds are others than before.
+Host Changed(uint64_t uses_before, uint64_t ms_before, uint64_t uses_now, uint64_t ms_now) {
+  Host host = Pool(4, ms_before, uses_before, 40, 50);
+  for (uint64_t i = 0; i < 3; ++i) {
+    HistoryPeriod& period = host.Happened(10 * i);
+    period.uses = uses_now;
+    period.busy_ns = uses_now * ms_now * kMillisecond;
+  }
+  return host;
+}
+
+TEST(Pools, AFullPoolShowsNoMoreThanItsSizeOfASpike) {
+  // 40 % used, then all of it: two and a half times the work is what it can do at most.
+  const Verdict verdict = Judge({Changed(80, 200, 200, 200)});
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kDemand) << verdict.Kinds();
+}
+
+TEST(Pools, TheSameWorkTakingLongerIsNoSmallLimit) {
+  const Verdict verdict = Judge({Changed(120, 130, 20, 2'000)});
+  EXPECT_EQ(verdict.Count("lock-wait"), 4u) << verdict.Kinds();
+  EXPECT_EQ(verdict.Count("saturated"), 0u) << verdict.Kinds();
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kOther);
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Failing connects.
+
+TEST(Pools, ConnectsThatKeepFailingAreSaidWithTheReason) {
+  Host host;
+  host.Place(1);
+  for (uint64_t ago = 0; ago < 60; ago += 10) host.Happened(ago).failed = 150;
+  host.Fail(FailureReason::kAuthentication, 900, 0,
+            "password authentication failed for user \"app\"");
+  const Verdict verdict = Judge({host});
+  ASSERT_NE(verdict.Of("connect-failures"), nullptr) << verdict.Kinds();
+  EXPECT_NE(verdict.answer.sentence.find("password"), std::string::npos);
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kOther);
+}
+
+TEST(Pools, AServerThatIsStartedAgainIsNoFailure) {
+  Host host;
+  const uint32_t place = host.Place(1, 6);
+  for (int i = 0; i < 6; ++i) host.Open(place, 20, 0, 100);
+  host.Happened(20).failed = 12;
+  host.Fail(FailureReason::kRefused, 12, 21, "Connection refused");
+  EXPECT_EQ(Judge({host}).Count("connect-failures"), 0u);
+}
+
+TEST(Pools, ALimitOfTheRoleIsNoFullServer) {
+  Host host;
+  const uint32_t place = host.Place(1, 12);
+  for (int i = 0; i < 12; ++i) host.Open(place, 1, 0);
+  host.Fail(FailureReason::kRoleLimit, 40, 0, "too many connections for role \"r12\"");
+  const Verdict verdict = Judge({host});
+  EXPECT_NE(verdict.Of("role-limit"), nullptr) << verdict.Kinds();
+  EXPECT_EQ(verdict.Of("server-full"), nullptr) << verdict.Kinds();
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kTooSmall);
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Processes that come and go.
+
+std::vector<Snapshot> Jobs(uint64_t count, uint64_t every_ms) {
+  std::vector<Snapshot> snapshots;
+  for (uint64_t i = 0; i < count; ++i) {
+    Host host("cron");
+    host.Closed(host.Place(1), 1, 0);
+    host.End();
+    Snapshot snapshot = host.Done();
+    snapshot.process.created_monotonic_ns = kNow - i * every_ms * kMillisecond;
+    snapshot.process.created_realtime_ns = kRealtime - i * every_ms * kMillisecond;
+    snapshot.as_of_ns = snapshot.process.created_monotonic_ns + 60 * kMillisecond;
+    snapshots.push_back(snapshot);
+  }
+  return snapshots;
+}
+
+std::string KindsOf(const std::vector<Snapshot>& snapshots) {
+  const std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  Verdict verdict;
+  verdict.findings = FindAll({snapshots, groups, {}, {}, {}, {}, kRealtime});
+  return verdict.Kinds();
+}
+
+TEST(Pools, AProcessForEachPieceOfWorkIsChurn) {
+  EXPECT_EQ(KindsOf(Jobs(60, 200)), "connection-churn ");
+}
+
+TEST(Pools, AJobEveryThreeSecondsIsNone) { EXPECT_EQ(KindsOf(Jobs(20, 3'000)), ""); }
+
+TEST(Pools, ATestSuiteOfYesterdayIsNone) {
+  std::vector<Snapshot> snapshots = Jobs(60, 200);
+  for (Snapshot& snapshot : snapshots) snapshot.process.created_realtime_ns -= 86'400 * kSecond;
+  EXPECT_EQ(KindsOf(snapshots), "");
+}
+
+// ---------------------------------------------------------------------------------------------------
+// The answer.
+
+TEST(Pools, NothingThatWasLookedAtIsNoAllClear) {
+  EXPECT_EQ(Judge({}).answer.verdict, Answer::Verdict::kUnobserved);
+}
+
+TEST(Pools, AYoungProcessIsNotJudged) {
+  Host host("shop", 6);
+  host.Open(host.Place(1), 5, 5);
+  const Verdict verdict = Judge({host});
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kEarly);
+  EXPECT_NE(verdict.answer.sentence.find("ask again in"), std::string::npos);
+}
+
+TEST(Pools, WhatGrowsIsNotCalledHealthy) {
+  Host host = SharedPool(0);
+  for (uint64_t i = 0; i < 2; ++i) host.Open(1, 8 + i, 7 + i);
+  EXPECT_EQ(Judge({host}).answer.verdict, Answer::Verdict::kEarly);
+}
+
+TEST(Pools, APoolInItsStrideIsHealthy) {
+  const Verdict verdict = Judge({SharedPool(0)});
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kNone) << verdict.answer.sentence;
+}
+
+}  // namespace
+}  // namespace pqleash::reporter
