@@ -68,7 +68,12 @@ std::optional<ledger::Header> ReadHeader(const OpenFile& file) {
 void Release(const std::string& path) {
   constexpr size_t kPage = 4096;
   static_assert(offsetof(ledger::Header, exit_hold) + sizeof(uint32_t) <= kPage);
+  const OpenFile reading(path, O_RDONLY);
+  // A ledger is closed to writers by its name; its owner may open it for the moment.
+  if (!reading.IsRegular()) return;
+  const bool opened = fchmod(reading.descriptor(), 0600) == 0;
   const OpenFile file(path, O_RDWR);
+  if (opened) fchmod(reading.descriptor(), 0400);
   // Looked at again: nothing is written into what has taken its place.
   const auto header = ReadHeader(file);
   if (!header || header->exit_hold != ledger::kHoldWaiting) return;

@@ -138,6 +138,11 @@ int OpenDirectory(const char* path, uid_t uid, Problem* problem) {
   return fd;
 }
 
+// Who creates a file may write it whatever its mode is (open(2)); nobody opens it for that by its
+// name afterwards: `: > ledger` and `cp x ledger` would cut it short under the process that maps
+// it.
+constexpr mode_t kLedgerMode = 0400;
+
 int CreateLedgerFile(int directory, pid_t pid, uint64_t start_ticks, char (&name)[64],
                      Problem* problem) {
   for (int image = 0; image < kMaxImages; ++image) {
@@ -145,9 +150,9 @@ int CreateLedgerFile(int directory, pid_t pid, uint64_t start_ticks, char (&name
     if (image > 0) snprintf(suffix, sizeof(suffix), ".%d", image);
     snprintf(name, sizeof(name), "%d-%" PRIu64 "%s%s", pid, start_ticks, suffix, kFileSuffix);
     const int fd =
-        openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kLedgerMode);
     if (fd >= 0) {
-      GiveOwner(fd, 0600);
+      GiveOwner(fd, kLedgerMode);
       return fd;
     }
     if (errno != EEXIST) break;

@@ -21,7 +21,7 @@ struct Problem {
 // put something else there. -1: `problem` says why. The caller closes the descriptor.
 int OpenDirectory(const char* path, uid_t uid, Problem* problem);
 
-// Creates <pid>-<start_ticks>[.<n>].ledger in `directory`, mode 0600, never following a link and
+// Creates <pid>-<start_ticks>[.<n>].ledger in `directory`, mode 0400, never following a link and
 // never taking a file that is there. -1: `problem` says why. The caller closes the descriptor.
 // `name` receives the file's name.
 int CreateLedgerFile(int directory, pid_t pid, uint64_t start_ticks, char (&name)[64],

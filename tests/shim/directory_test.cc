@@ -95,6 +95,24 @@ TEST_F(DirectoryTest, EachImageOfAProcessHasAFileOfItsOwn) {
   close(directory);
 }
 
+// Its maker writes it; a shell's '>' does not cut it short, whatever the umask was.
+TEST_F(DirectoryTest, ALedgerIsClosedToWritersByItsName) {
+  const int directory = Open(temporary_.path().string());
+  for (const mode_t mask : {0022u, 0777u}) {
+    const mode_t before = umask(mask);
+    char name[64];
+    const int fd = CreateLedgerFile(directory, 4711, mask, name, &problem_);
+    umask(before);
+    ASSERT_GE(fd, 0) << problem_.text;
+    struct stat status;
+    ASSERT_EQ(fstat(fd, &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, 0400u) << mask;
+    EXPECT_EQ(write(fd, "x", 1), 1);
+    close(fd);
+  }
+  close(directory);
+}
+
 TEST_F(DirectoryTest, ALinkInPlaceOfTheLedgerIsNotFollowed) {
   const int directory = Open(temporary_.path().string());
   ASSERT_EQ(symlink("/etc/passwd", (temporary_ / "4711-99.ledger").c_str()), 0);
