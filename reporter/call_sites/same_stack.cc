@@ -18,9 +18,10 @@ std::string TextOf(const std::vector<SourceFrame>& frames) {
   constexpr char kEnd = '\0';
   std::string text;
   for (const SourceFrame& frame : frames) {
-    text += frame.function + kEnd;
+    // A line that two plugins have from one source is two call sites.
+    text += frame.function + kEnd + frame.module + kEnd;
     text += frame.file.empty() || frame.line == 0
-                ? fmt::format("{}{}{:x}", frame.module, kEnd, frame.offset)
+                ? fmt::format("{:x}", frame.offset)
                 : fmt::format("{}{}{}", frame.file, kEnd, frame.line);
     text += kEnd;
     text += kEnd;
@@ -82,6 +83,7 @@ void MergeIn(const std::map<uint64_t, uint64_t>& first_of, Snapshot* snapshot) {
     connection.call_site = goes_to[connection.call_site];
     connection.touched_site = goes_to[connection.touched_site];
   }
+  for (Failure& failure : snapshot->failures) failure.call_site = goes_to[failure.call_site];
 }
 
 }  // namespace

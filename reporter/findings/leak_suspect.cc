@@ -35,14 +35,13 @@ using Connections = std::vector<const Connection*>;
 // another only while those that it has are at work; code that has lost its connections opens
 // another beside them. What was opened within a few seconds of the newest was opened with it: a
 // pool that fills itself in advance, and rests, however long.
-uint64_t PassedOver(const Connections& open) {
-  constexpr uint64_t kFillNs = 10 * kSecond;
+uint64_t PassedOver(const Connections& open, uint64_t fill_ns) {
   uint64_t newest = 0;
   for (const Connection* connection : open) newest = std::max(newest, connection->opened_ns);
   return static_cast<uint64_t>(
       std::count_if(open.begin(), open.end(), [&](const Connection* connection) {
         return connection->commands != 0 && LastUseNs(*connection) <= newest &&
-               connection->opened_ns + kFillNs < newest;
+               connection->opened_ns + fill_ns < newest;
       }));
 }
 
@@ -58,9 +57,12 @@ Connections NeverClosed(const Snapshot& snapshot, const CallSite& site, const Co
       open.begin(), open.end(),
       [](const Connection* a, const Connection* b) { return a->opened_ns < b->opened_ns; });
   // A set that is held on purpose is complete soon, and stays as it is.
+  // Who asks for less than a minute asks for all that is left at this moment.
   const bool keeps_coming =
+      threshold < kMinute ||
       5 * ((*newest)->opened_ns - (*oldest)->opened_ns) >= AgeNs(**oldest, snapshot.as_of_ns);
-  const uint64_t passed_over = PassedOver(open);
+  constexpr uint64_t kFillPart = 30;  // of the time that connections are left: 10 s of 5 minutes
+  const uint64_t passed_over = PassedOver(open, threshold / kFillPart);
   const bool grows =
       open.size() >= 2 && keeps_coming && 2 * passed_over >= open.size() - 1 && passed_over >= 1;
   return Over(snapshot) || grows ? open : Connections();

@@ -104,13 +104,15 @@ bool MayBeTakenOver(const config::Loaded& loaded, const char* path) {
 
 }  // namespace
 
+// PostgreSQL's own servers, and our tool: under an audit `pqleash run` passes the library on, and
+// its own connection to a server is nobody's.
 bool MustStayOut(const Identity& identity) noexcept {
   if (config::Disabled()) return true;
   if (getauxval(AT_SECURE) != 0) return true;
-  static constexpr const char* kServerPrograms[] = {"postgres",   "postmaster", "initdb",
-                                                    "pg_ctl",     "pg_upgrade", "pg_rewind",
-                                                    "pg_regress", "pg_isready", "pg_ctlcluster"};
-  for (const char* program : kServerPrograms) {
+  static constexpr const char* kLeftAlone[] = {
+      "pqleash",    "postgres",  "postmaster", "initdb",     "pg_ctl",
+      "pg_upgrade", "pg_rewind", "pg_regress", "pg_isready", "pg_ctlcluster"};
+  for (const char* program : kLeftAlone) {
     if (strcmp(identity.ExecutableName(), program) == 0) return true;
   }
   return false;
