@@ -37,6 +37,7 @@ std::optional<Mapping> ParseLine(std::string_view line) {
   mapping.range = {*begin, *end};
   mapping.readable = line[0] == 'r';
   mapping.writable = line[1] == 'w';
+  mapping.executable = line[2] == 'x';
   mapping.shared = line[3] == 's';
   line.remove_prefix(4);
   if (!Take(&line, ' ')) return std::nullopt;

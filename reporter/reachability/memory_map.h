@@ -27,6 +27,7 @@ struct Mapping {
   AddressRange range;
   bool readable = false;
   bool writable = false;
+  bool executable = false;
   bool shared = false;
   uint64_t offset = 0;  // in the file
   uint64_t inode = 0;   // 0: no file

@@ -9,19 +9,8 @@
 namespace pqleash::reporter {
 namespace {
 
-constexpr uint64_t kMaxBlockRead = 64
-                                   << 10;  // of one block; what libpq and OpenSSL allocate is less
-
 size_t IndexOf(const std::vector<AddressRange>& ranges, uint64_t address) {
   return IndexAt(ranges, address, [](const AddressRange& range) { return range; });
-}
-
-template <typename Look>
-void ForEachWord(const AddressRange& block, const MallocBlocks::WordAt& word_at, Look look) {
-  const uint64_t end = std::min(block.end, block.begin + kMaxBlockRead);
-  for (uint64_t address = block.begin; address + 8 <= end; address += 8) {
-    if (const auto word = word_at(address)) look(*word);
-  }
 }
 
 }  // namespace
@@ -37,7 +26,7 @@ OwnObjects FollowPointers(const AddressRange& conn, const MallocBlocks& blocks,
   for (size_t depth = 0; depth < kMaxDepth && seen.size() < kMaxOwnBlocks; ++depth) {
     std::vector<AddressRange> next;
     for (const AddressRange& block : level) {
-      ForEachWord(block, word_at, [&](uint64_t word) {
+      ForEachWord(block, word_at, [&](uint64_t, uint64_t word) {
         if (seen.size() >= kMaxOwnBlocks || seen.contains(word)) return;
         const auto found = blocks.BlockAt(word);
         if (!found) return;
@@ -78,7 +67,7 @@ std::vector<AddressRange> LeadingTo(const std::vector<uint64_t>& references,
     grown = false;
     for (size_t i = 0; i < leads.size(); ++i) {
       if (leads[i]) continue;
-      ForEachWord(objects.blocks[i], word_at, [&](uint64_t word) {
+      ForEachWord(objects.blocks[i], word_at, [&](uint64_t, uint64_t word) {
         if (!leads[i] && IndexOf(leading, word) < leading.size()) grown = leads[i] = true;
       });
     }

@@ -7,6 +7,7 @@
 #ifndef PQLEASH_REPORTER_REACHABILITY_OWN_OBJECTS_H_
 #define PQLEASH_REPORTER_REACHABILITY_OWN_OBJECTS_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -29,6 +30,17 @@ struct OwnObjects {
 // array of that.
 inline constexpr size_t kMaxDepth = 4;
 inline constexpr size_t kMaxOwnBlocks = 8'192;
+// Read of one block, in bytes; what libpq and OpenSSL allocate is less.
+inline constexpr uint64_t kMaxBlockRead = 64 << 10;
+
+// Calls look(address, word) with the words of `block`, aligned, that can be read.
+template <typename Look>
+void ForEachWord(const AddressRange& block, const MallocBlocks::WordAt& word_at, Look look) {
+  const uint64_t end = std::min(block.end, block.begin + kMaxBlockRead);
+  for (uint64_t address = block.begin; address + 8 <= end; address += 8) {
+    if (const auto word = word_at(address)) look(address, *word);
+  }
+}
 
 // Follows pointers from `conn`, the block of a PGconn. A connection with more than kMaxOwnBlocks is
 // followed no further.

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -25,6 +26,7 @@
 #include "reporter/reachability/module_images.h"
 #include "reporter/reachability/own_objects.h"
 #include "reporter/reachability/places.h"
+#include "reporter/reachability/recorded_blocks.h"
 #include "reporter/reachability/registers.h"
 #include "reporter/reachability/thread_areas.h"
 #include "reporter/reachability/threads.h"
@@ -44,8 +46,10 @@ constexpr uint64_t kMinPasses = 2;
 constexpr uint64_t kPasses = 14;
 constexpr useconds_t kPause = 1'500;   // microseconds between passes, longer than a step of most
 constexpr size_t kMaxPending = 8'192;  // references to one connection that are looked at closely
+constexpr size_t kMaxLeading = 4'096;  // blocks whose references are looked for, of one connection
 constexpr uint64_t kTagRoom = 16;      // addresses above a PGconn that may be it with a tag
 constexpr uint64_t kAddressEnd = uint64_t{1} << 47;
+constexpr size_t kNoConnection = SIZE_MAX;
 constexpr std::string_view kLibrary = "libpqleash.so";
 
 // A reference that may turn out to be none.
@@ -61,8 +65,10 @@ struct Candidate {
   AddressRange block;     // the PGconn
   std::vector<Pending> pending;
   std::optional<OwnObjects> objects;
-  // Its own objects that a way leads through to a reference: nothing else may point there.
+  // Blocks of connections that a way leads through to a reference: nothing else may point there.
   std::vector<AddressRange> leading;
+  // Connections, as indexes into the snapshot, in whose blocks such ways begin.
+  std::set<size_t> relies_on;
   uint64_t clean_passes = 0;
   // Where it is held, with the most telling place first.
   bool held = false;
@@ -71,7 +77,8 @@ struct Candidate {
   std::string held_by;  // instead of a place
 };
 
-bool MayBeJudged(const Connection& connection) {
+// Its handle leads to a PGconn of this process, and no connect is under way.
+bool HasConn(const Connection& connection) {
   switch (connection.state) {
     case ConnectionState::kEstablished:
     case ConnectionState::kBroken:
@@ -81,8 +88,17 @@ bool MayBeJudged(const Connection& connection) {
     default:
       return false;
   }
-  return connection.in_call.empty() && connection.handle != 0 &&
-         connection.handle < kAddressEnd - kTagRoom && connection.handle % 8 == 0;
+  return connection.handle != 0 && connection.handle < kAddressEnd - kTagRoom &&
+         connection.handle % 8 == 0;
+}
+
+bool MayBeJudged(const Connection& connection) {
+  return HasConn(connection) && connection.in_call.empty();
+}
+
+// The same connection, whatever was done with it.
+bool IsSame(const Connection& before, const Connection& after) {
+  return before.handle == after.handle && before.opened_ns == after.opened_ns;
 }
 
 // Whether nothing was done with it between two looks at the ledger.
@@ -105,6 +121,10 @@ bool IsInMemoryAlone(const Mapping& mapping) {
   return path.starts_with("/dev/shm/") || path.starts_with("/memfd:") ||
          path.starts_with("/dev/zero") || path.starts_with("/SYSV") ||
          path.starts_with("anon_inode:");
+}
+
+bool IsOpenSsl(std::string_view file) {
+  return file.starts_with("libcrypto.so") || file.starts_with("libssl.so");
 }
 
 bool IsOurs(std::string_view file) { return ParseLedgerName(file) || file.ends_with(".board"); }
@@ -295,11 +315,14 @@ class ProcessScan {
     return passes_ < kMinPasses + 1 || ScanClock::now() < begin_ + (deadline_ - begin_) / 2;
   }
 
-  // A target of the filter is a PGconn or one of the objects that lead to it.
+  // What the filter looks for: PGconns, and the blocks that lead to them.
+  struct Owner {
+    size_t candidate = 0;
+    bool is_object = false;  // such a block, not the PGconn
+  };
   struct Target {
     AddressRange range;
-    size_t candidate = 0;
-    bool is_object = false;
+    std::vector<Owner> owners;
   };
 
   // The last word of a block is the first of the next chunk's header, which the allocator itself
@@ -308,27 +331,31 @@ class ProcessScan {
     return {block.begin, block.size() > kTagRoom ? block.end - 8 : block.end};
   }
 
-  std::vector<Target> Targets() {
-    std::vector<Target> targets;
+  // In order, without overlaps: what several connections share is one target.
+  std::vector<Target> Targets() const {
+    std::vector<Target> all;
     for (size_t i = 0; i < candidates_.size(); ++i) {
       if (candidates_[i].held) continue;
-      targets.push_back({PointedTo(candidates_[i].block), i, false});
-      for (const AddressRange& object : candidates_[i].leading)
-        targets.push_back({PointedTo(object), i, true});
+      all.push_back({PointedTo(candidates_[i].block), {{i, false}}});
+      for (const AddressRange& object : candidates_[i].leading) {
+        all.push_back({PointedTo(object), {{i, true}}});
+      }
       const uint64_t handle = snapshot_.connections[candidates_[i].connection].handle;
-      for (const uint64_t form : EncodedForms(handle, encodings_))
-        targets.push_back({{form, form + 1}, i, false});
-    }
-    std::sort(targets.begin(), targets.end(),
-              [](const Target& a, const Target& b) { return a.range.begin < b.range.begin; });
-    // What two connections share, neither has for itself.
-    for (size_t i = 1; i < targets.size(); ++i) {
-      if (targets[i].range.begin >= targets[i - 1].range.end) continue;
-      for (const Target& shared : {targets[i - 1], targets[i]}) {
-        Hold(&candidates_[shared.candidate], Place::kHeap, shared.range.begin);
+      for (const uint64_t form : EncodedForms(handle, encodings_)) {
+        all.push_back({{form, form + 1}, {{i, false}}});
       }
     }
-    std::erase_if(targets, [&](const Target& t) { return candidates_[t.candidate].held; });
+    std::sort(all.begin(), all.end(),
+              [](const Target& a, const Target& b) { return a.range.begin < b.range.begin; });
+    std::vector<Target> targets;
+    for (Target& target : all) {
+      if (targets.empty() || target.range.begin >= targets.back().range.end) {
+        targets.push_back(std::move(target));
+        continue;
+      }
+      targets.back().range.end = std::max(targets.back().range.end, target.range.end);
+      targets.back().owners.push_back(target.owners.front());
+    }
     return targets;
   }
 
@@ -369,7 +396,9 @@ class ProcessScan {
           sightings_.clear();
           filter_->Find(data, size, &sightings_);
           for (const Sighting& sighting : sightings_) {
-            Note(targets_[sighting.target], address + sighting.offset);
+            for (const Owner& owner : targets_[sighting.target].owners) {
+              Note(owner, address + sighting.offset);
+            }
           }
           if (options_.progress) {
             options_.progress(pass_done_ + address - region.range.begin, pass_all_);
@@ -396,22 +425,22 @@ class ProcessScan {
            ranges.size();
   }
 
-  // A word at `address` leads to the target.
-  void Note(const Target& target, uint64_t address) {
-    Candidate& candidate = candidates_[target.candidate];
+  // A word at `address` leads to the target of `owner`.
+  void Note(const Owner& owner, uint64_t address) {
+    Candidate& candidate = candidates_[owner.candidate];
     if (candidate.block.Contains(address)) return;
-    if (target.is_object && Contains(candidate.leading, address)) return;
+    if (owner.is_object && Contains(candidate.leading, address)) return;
     if (const ThreadArea* area = AreaAt(view_.areas, address)) {
       if (area->tid == ThreadArea::kEnded) return;
     }
     for (const auto& [dead, thread] : dead_stacks_) {
       if (!dead.Contains(address)) continue;
-      Postpone(&candidate, {address, target.is_object, thread.tid});
+      Postpone(&candidate, {address, owner.is_object, thread.tid});
       return;
     }
     const Place place = PlaceOf(view_, address);
-    if (place == Place::kHeap) {
-      Postpone(&candidate, {address, target.is_object, 0});
+    if (place == Place::kHeap || (owner.is_object && InOpenSsl(address))) {
+      Postpone(&candidate, {address, owner.is_object, 0});
     } else {
       Hold(&candidate, place, address);
     }
@@ -437,10 +466,13 @@ class ProcessScan {
   // Tells which of the pending references are none.
   void Resolve() {
     memory_.Forget();
+    recorded_.reset();
     const std::vector<Thread> threads = ListThreads(pid_);
     for (Candidate& candidate : candidates_) {
       if (candidate.held) continue;
-      std::vector<uint64_t> from_objects;
+      // Words in blocks of this connection, and in those of others.
+      std::vector<uint64_t> own;
+      std::vector<Pending> others;
       for (const Pending& pending : candidate.pending) {
         if (candidate.held) break;
         if (OutOfTime()) return;
@@ -450,26 +482,68 @@ class ProcessScan {
           }
           continue;
         }
-        // What was freed first: a stale pointer in the PGconn may lead there, too, and then the
-        // allocator's own pointer to the free block would count as the program's.
-        if (blocks_->IsFree(pending.address)) continue;
-        if (!pending.to_object && IsOwn(&candidate, pending.address)) {
-          from_objects.push_back(pending.address);
-        } else {
-          Hold(&candidate, Place::kHeap, pending.address);
-        }
+        Judge(&candidate, pending, &own, &others);
       }
-      if (candidate.held) continue;
-      std::vector<AddressRange> leading;
-      if (!from_objects.empty()) {
-        leading = LeadingTo(from_objects, *candidate.objects, WordAt());
-      }
-      if (leading == candidate.leading) {
-        ++candidate.clean_passes;
-      } else {
-        candidate.leading = std::move(leading);
-        candidate.clean_passes = 0;
-      }
+      if (!candidate.held) Follow(&candidate, own, others);
+    }
+  }
+
+  // A reference on the heap: adds the address of its word to those that may be none, or holds.
+  void Judge(Candidate* candidate, const Pending& pending, std::vector<uint64_t>* own,
+             std::vector<Pending>* others) {
+    // What was freed first: a stale pointer in the PGconn may lead there, too, and then the
+    // allocator's own pointer to the free block would count as the program's.
+    if (blocks_->IsFree(pending.address)) return;
+    if (!pending.to_object && IsOwn(candidate, pending.address)) {
+      own->push_back(pending.address);
+      return;
+    }
+    if (Recorded().Contains(pending.address)) {
+      others->push_back(pending);
+      return;
+    }
+    const auto conn = Recorded().OwnerOfWord(pending.address);
+    if (pending.to_object && conn) {
+      candidate->relies_on.insert(recorded_connections_[*conn]);
+    } else {
+      Hold(candidate, PlaceOf(view_, pending.address), pending.address);
+    }
+  }
+
+  // Finds the blocks that lead to these words. With the same ones twice, and no other reference,
+  // nothing leads to the connection.
+  void Follow(Candidate* candidate, const std::vector<uint64_t>& own,
+              const std::vector<Pending>& others) {
+    std::vector<AddressRange> leading;
+    if (!own.empty()) leading = LeadingTo(own, *candidate->objects, WordAt());
+    if (!others.empty() || !candidate->relies_on.empty()) {
+      AddThroughOthers(candidate, others, &leading);
+    }
+    if (candidate->held) return;
+    if (leading == candidate->leading) {
+      ++candidate->clean_passes;
+    } else {
+      candidate->leading = std::move(leading);
+      candidate->clean_passes = 0;
+    }
+  }
+
+  void AddThroughOthers(Candidate* candidate, const std::vector<Pending>& words,
+                        std::vector<AddressRange>* leading) {
+    std::vector<uint64_t> addresses;
+    for (const AddressRange& block : *leading) addresses.push_back(block.begin);
+    for (const Pending& word : words) {
+      if (!word.to_object) addresses.push_back(word.address);
+    }
+    const RecordedBlocks::Leading more = Recorded().LeadingTo(addresses);
+    for (const size_t root : more.roots) candidate->relies_on.insert(recorded_connections_[root]);
+    leading->insert(leading->end(), more.blocks.begin(), more.blocks.end());
+    *leading = Merged(std::move(*leading));
+    for (const Pending& word : words) {
+      if (!Contains(*leading, word.address)) Hold(candidate, Place::kHeap, word.address);
+    }
+    if (leading->size() > kMaxLeading) {
+      Hold(candidate, Place::kHeap, words.empty() ? leading->front().begin : words.front().address);
     }
   }
 
@@ -478,6 +552,44 @@ class ProcessScan {
       candidate->objects = FollowPointers(candidate->block, *blocks_, WordAt());
     }
     return candidate->objects->Contains(address);
+  }
+
+  bool InOpenSsl(uint64_t address) const {
+    const ModuleImage* image = ImageAt(view_.images, address);
+    return image != nullptr && IsOpenSsl(FileName(image->path));
+  }
+
+  // The blocks of all connections and of OpenSSL, as they are in this pass.
+  const RecordedBlocks& Recorded() {
+    if (recorded_) return *recorded_;
+    std::vector<std::pair<AddressRange, size_t>> conns;
+    for (size_t i = 0; i < snapshot_.connections.size(); ++i) {
+      if (!HasConn(snapshot_.connections[i])) continue;
+      const auto block = blocks_->BlockAt(snapshot_.connections[i].handle);
+      if (block) conns.emplace_back(*block, i);
+    }
+    for (const Mapping& mapping : view_.mappings) {
+      if (!mapping.writable || !InOpenSsl(mapping.range.begin)) continue;
+      for (uint64_t begin = mapping.range.begin; begin < mapping.range.end;
+           begin += kMaxBlockRead) {
+        conns.emplace_back(AddressRange{begin, std::min(begin + kMaxBlockRead, mapping.range.end)},
+                           kNoConnection);
+      }
+    }
+    std::sort(conns.begin(), conns.end(),
+              [](const auto& a, const auto& b) { return a.first.begin < b.first.begin; });
+    std::vector<RecordedBlocks::Root> roots;
+    recorded_connections_.clear();
+    for (const auto& [block, connection] : conns) {
+      if (!roots.empty() && block.begin < roots.back().range.end) continue;
+      const bool is_conn = connection != kNoConnection;
+      roots.push_back({block, is_conn ? kMaxDepth : RecordedBlocks::kMaxTableDepth});
+      recorded_connections_.push_back(connection);
+    }
+    return recorded_.emplace(roots, *blocks_, WordAt(), [this](uint64_t address) {
+      const Mapping* mapping = MappingAt(view_.mappings, address);
+      return mapping != nullptr && mapping->executable;
+    });
   }
 
   // --- Beside memory --------------------------------------------------------------------------
@@ -500,7 +612,9 @@ class ProcessScan {
       sightings_.clear();
       filter.Find(padded.data(), size, &sightings_);
       for (const Sighting& sighting : sightings_) {
-        HoldBy(&candidates_[targets[sighting.target].candidate], by);
+        for (const Owner& owner : targets[sighting.target].owners) {
+          HoldBy(&candidates_[owner.candidate], by);
+        }
       }
     };
     const KernelReferences kernel = ReadKernelReferences(pid_);
@@ -555,8 +669,10 @@ class ProcessScan {
       sightings_.clear();
       filter.Find(data, size, &sightings_);
       for (const Sighting& sighting : sightings_) {
-        HoldBy(&candidates_[targets[sighting.target].candidate],
-               fmt::format("stack of {}", DescribeThread({thread}, thread.tid)));
+        for (const Owner& owner : targets[sighting.target].owners) {
+          HoldBy(&candidates_[owner.candidate],
+                 fmt::format("stack of {}", DescribeThread({thread}, thread.tid)));
+        }
       }
       return true;
     });
@@ -592,6 +708,16 @@ class ProcessScan {
       const bool untouched = std::any_of(
           first, last, [&](const auto& entry) { return Untouched(before, *entry.second); });
       if (!untouched) continue;
+      // Memory of a connection that is gone may be the program's now.
+      const bool reliable =
+          std::all_of(candidate.relies_on.begin(), candidate.relies_on.end(), [&](size_t index) {
+            if (index == kNoConnection) return true;  // OpenSSL itself
+            const Connection& other = snapshot_.connections[index];
+            const auto [from, to] = after_by_handle.equal_range(other.handle);
+            return std::any_of(from, to,
+                               [&](const auto& entry) { return IsSame(other, *entry.second); });
+          });
+      if (!candidate.held && !reliable) continue;
       ConnectionReach& reach = result.reachability.connections[candidate.connection];
       if (candidate.held) {
         reach = {Reach::kHeld, Where(candidate), {}};
@@ -664,6 +790,8 @@ class ProcessScan {
   size_t judged_ = 0;
 
   // Of the running pass.
+  std::optional<RecordedBlocks> recorded_;
+  std::vector<size_t> recorded_connections_;  // indexes into the snapshot, of recorded_'s
   std::unique_ptr<AddressFilter> filter_;
   std::vector<Target> targets_;
   std::vector<Sighting> sightings_;

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <ostream>
+#include <system_error>
 
 #include "tests/e2e/observed.h"
 
@@ -29,12 +30,32 @@ Words PythonModules(const std::string& names) {
   return {"/usr/bin/python3", "-c", "import " + names};
 }
 
+// Of psycopg's two modules the one in Python, whichever are installed.
+Words PythonWithCtypes(const std::string& script) {
+  return {"env", "PSYCOPG_IMPL=python", "/usr/bin/python3", Source(script)};
+}
+
 Words Ruby(const std::string& script) { return {"/usr/bin/ruby", Source(script)}; }
 const Words kRubyPg = {"/usr/bin/ruby", "-e", "require 'pg'"};
 
 Words Php(const std::string& script) { return {"/usr/bin/php", Source(script)}; }
 Words PhpExtension(const std::string& name) {
   return {"/usr/bin/php", "-r", "exit(extension_loaded('" + name + "') ? 0 : 1);"};
+}
+
+// PHP opens its extensions with RTLD_DEEPBIND; since 8.4 only if it was configured to (DL_LOAD in
+// Zend/zend_portability.h).
+Way WayOfPhp() {
+  const char* script =
+      "ob_start(); phpinfo(INFO_GENERAL);"
+      "exit(PHP_VERSION_ID < 80400 || strpos(ob_get_clean(), '--enable-rtld-deepbind') ? 0 : 1);";
+  try {
+    const Outcome outcome = RunToEnd({.arguments = {"/usr/bin/php", "-n", "-r", script},
+                                      .environment = {{"LD_PRELOAD", std::nullopt}}});
+    return outcome.exit_code == 1 ? Way::kBound : Way::kDeepBind;
+  } catch (const std::system_error&) {
+    return Way::kDeepBind;  // there is no PHP
+  }
 }
 
 // `pattern` is the shell's; the first file that it stands for is printed.
@@ -81,7 +102,7 @@ std::vector<Client> PythonClients() {
        .title = "psycopg 3 (ctypes)",
        .package = "python3-psycopg",
        .installed = PythonModules("psycopg"),
-       .command = Python("psycopg3_sync.py"),
+       .command = PythonWithCtypes("psycopg3_sync.py"),
        .way = Way::kLookedUp,
        .source = "psycopg3_sync.py",
        .function = "open_report",
@@ -90,7 +111,7 @@ std::vector<Client> PythonClients() {
        .title = "psycopg 3 (ctypes), asyncio",
        .package = "python3-psycopg",
        .installed = PythonModules("psycopg"),
-       .command = Python("psycopg3_asyncio.py"),
+       .command = PythonWithCtypes("psycopg3_asyncio.py"),
        .way = Way::kLookedUp,
        .source = "psycopg3_asyncio.py",
        .function = "open_report",
@@ -99,6 +120,7 @@ std::vector<Client> PythonClients() {
 }
 
 std::vector<Client> OtherScriptClients() {
+  const Way php = WayOfPhp();
   return {
       {.name = "RubyPgConnect",
        .title = "ruby-pg, PG.connect",
@@ -121,7 +143,7 @@ std::vector<Client> OtherScriptClients() {
        .package = "php-pgsql",
        .installed = PhpExtension("pgsql"),
        .command = Php("php_pgsql.php"),
-       .way = Way::kDeepBind,
+       .way = php,
        .source = "php_pgsql.php",
        .function = "open_report",
        .language = "php"},
@@ -130,7 +152,7 @@ std::vector<Client> OtherScriptClients() {
        .package = "php-pgsql",
        .installed = PhpExtension("pdo_pgsql"),
        .command = Php("php_pdo.php"),
-       .way = Way::kDeepBind,
+       .way = php,
        .source = "php_pdo.php",
        .function = "openReport",
        .language = "php",
@@ -140,7 +162,7 @@ std::vector<Client> OtherScriptClients() {
        .package = "php-fpm",
        .installed = Files("/usr/sbin/php-fpm* /usr/bin/cgi-fcgi /usr/lib/php/*/pgsql.so"),
        .command = {"/usr/bin/python3", Source("php_fpm.py"), "@"},
-       .way = Way::kDeepBind,
+       .way = php,
        .source = "php_fpm_page.php",
        .function = "open_report",
        .language = "php",

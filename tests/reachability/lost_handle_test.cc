@@ -159,6 +159,7 @@ constexpr Kept kKept[] = {
     {"thread-local", 2, "TLS of thread"},
     {"thread-specific", 1, "TLS of thread"},
     {"wrapper", 1, "global holder::wrapper (holder)"},
+    {"arguments", 7, "heap at 0x|global holder::others"},
     {"moving", 1, ""},
 };
 

@@ -17,59 +17,11 @@
 #include <string>
 #include <thread>
 
-#include "reporter/reachability/memory_reader.h"
-#include "reporter/reachability/module_images.h"
 #include "reporter/reachability/own_objects.h"
-#include "reporter/snapshot/mapped_files.h"
-#include "reporter/snapshot/proc_files.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PQLEASH_OTHER_ALLOCATOR 1
-#else
-#define PQLEASH_OTHER_ALLOCATOR 0
-#endif
+#include "tests/reachability/heap.h"
 
 namespace pqleash::reporter {
 namespace {
-
-// Of a process.
-class Heap {
- public:
-  explicit Heap(pid_t pid) : pid_(pid), reader_(pid), memory_(reader_) {}
-
-  // As it is now.
-  MallocBlocks Look() {
-    memory_.Forget();
-    const auto mappings =
-        ParseMemoryMap(*ReadProcFile("/proc/" + std::to_string(pid_) + "/maps", kMaxMaps));
-    const auto images = ReadModuleImages(mappings, [this](uint64_t address, void* to, size_t size) {
-      return reader_.Read(address, to, size);
-    });
-    std::vector<AddressRange> regions;
-    std::vector<uint64_t> words;
-    for (const Mapping& mapping : mappings) {
-      if (mapping.writable && IsAnonymous(mapping)) regions.push_back(mapping.range);
-      const ModuleImage* image = ImageAt(images, mapping.range.begin);
-      if (image == nullptr || !mapping.writable || !FileName(image->path).starts_with("libc.so")) {
-        continue;
-      }
-      for (uint64_t at = mapping.range.begin; at < mapping.range.end; at += 8) {
-        words.push_back(memory_.WordOrZero(at));
-      }
-    }
-    std::sort(words.begin(), words.end());
-    return MallocBlocks(WordAt(), regions, words);
-  }
-
-  MallocBlocks::WordAt WordAt() {
-    return [this](uint64_t address) { return memory_.WordAt(address); };
-  }
-
- private:
-  pid_t pid_;
-  MemoryReader reader_;
-  CachedMemory memory_;
-};
 
 class OwnHeap : public ::testing::Test {
  protected:
@@ -81,14 +33,14 @@ class OwnHeap : public ::testing::Test {
   Heap heap_{getpid()};
 };
 
-uint64_t AddressOf(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
-
 constexpr size_t kSizes[] = {1, 24, 25, 40, 100, 1'000, 1'032, 1'033, 5'000, 100'000};
 
 TEST_F(OwnHeap, KnowsTheBlocksThatAreInUse) {
   for (const size_t size : kSizes) {
     void* block = malloc(size);
-    void* behind = malloc(24);  // otherwise the block may be the last one
+    // Otherwise the block may be the last one, and a look takes memory itself: it would move the
+    // end of the heap.
+    void* behind = malloc(120'000);
     const auto found = Look().BlockAt(AddressOf(block));
     ASSERT_TRUE(found) << size;
     EXPECT_EQ(found->begin, AddressOf(block));

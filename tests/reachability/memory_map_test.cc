@@ -8,7 +8,7 @@ namespace pqleash::reporter {
 namespace {
 
 constexpr char kMaps[] =
-    "55d0c0000000-55d0c0001000 r--p 00000000 fe:00 17                         /usr/bin/service\n"
+    "55d0c0000000-55d0c0001000 r-xp 00000000 fe:00 17                         /usr/bin/service\n"
     "55d0c0001000-55d0c0002000 rw-p 00001000 fe:00 17                         /usr/bin/service\n"
     "55d0c1000000-55d0c1021000 rw-p 00000000 00:00 0                          [heap]\n"
     "7f0000000000-7f0000001000 ---p 00000000 00:00 0 \n"
@@ -24,9 +24,11 @@ constexpr char kMaps[] =
 TEST(MemoryMap, ReadsEveryLine) {
   const std::vector<Mapping> mappings = ParseMemoryMap(kMaps);
   ASSERT_EQ(mappings.size(), 10u);
+  EXPECT_TRUE(mappings[0].executable);
   EXPECT_EQ(mappings[1].range, (AddressRange{0x55d0c0001000, 0x55d0c0002000}));
   EXPECT_TRUE(mappings[1].writable);
   EXPECT_FALSE(mappings[1].shared);
+  EXPECT_FALSE(mappings[1].executable);
   EXPECT_EQ(mappings[1].offset, 0x1000u);
   EXPECT_EQ(mappings[1].inode, 17u);
   EXPECT_FALSE(mappings[3].readable);

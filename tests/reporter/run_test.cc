@@ -112,8 +112,9 @@ TEST_F(RunTest, ReportsOnTheRunAlone) {
   const std::string file = directory_.Path("report.txt");
   const std::string script =
       "cp " + directory_.Path("template") + " " + ledger +
-      " && echo $PQLEASH_RUN | fold -w2 | tac | tr -d '\\n' | xxd -r -p | dd of=" + ledger +
-      " bs=1 conv=notrunc status=none seek=" + std::to_string(offset);
+      " && printf \"$(echo $PQLEASH_RUN | fold -w2 | tac | while read -r byte; do"
+      " printf '\\\\%03o' 0x$byte; done)\" | dd of=" +
+      ledger + " bs=1 conv=notrunc status=none seek=" + std::to_string(offset);
   const Outcome outcome = RunShell(script, {"--report-at-exit=" + file, "--library", "/none"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(ReadWholeFile(file), HasSubstr("1 process"));

@@ -63,6 +63,8 @@ struct pg_conn {
   int options_valid;
   int current_host;  // -1: none yet
   PGresult* result;  // what PQgetResult returns next
+  PQnoticeReceiver notice_receiver;
+  void* receiver_argument;
   PQnoticeProcessor notice_processor;
   void* notice_argument;
   struct EventProc event_procs[MAX_EVENT_PROCS];
@@ -454,6 +456,16 @@ STANDIN_EXPORT int PQisnonblocking(const PGconn* conn) { return conn != NULL && 
 STANDIN_EXPORT PGpipelineStatus PQpipelineStatus(const PGconn* conn) {
   (void)conn;
   return PQ_PIPELINE_OFF;
+}
+STANDIN_EXPORT PQnoticeReceiver PQsetNoticeReceiver(PGconn* conn, PQnoticeReceiver receiver,
+                                                    void* argument) {
+  if (conn == NULL) return NULL;
+  PQnoticeReceiver before = conn->notice_receiver;
+  if (receiver != NULL) {
+    conn->notice_receiver = receiver;
+    conn->receiver_argument = argument;
+  }
+  return before;
 }
 STANDIN_EXPORT PQnoticeProcessor PQsetNoticeProcessor(PGconn* conn, PQnoticeProcessor processor,
                                                       void* argument) {

@@ -6,6 +6,7 @@
 //
 // It says 'ready', and lives until its stdin ends. What it keeps it keeps until then.
 
+#include <libpq-events.h>
 #include <libpq-fe.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -228,6 +229,20 @@ Wrapper* wrapper;
       wrapper->conn, [](void*, const char*) {}, wrapper);
 }
 
+// In what a callback of another connection gets as its argument, and nowhere else.
+PGconn* others[3];
+void* ArgumentWith(PGconn* conn) { return new Wrapper{conn, {}}; }
+[[gnu::noinline]] void KeepInArguments() {
+  for (PGconn*& other : others) other = Connect();
+  PQsetNoticeProcessor(
+      others[0], [](void*, const char*) {}, ArgumentWith(Connect()));
+  PQsetNoticeReceiver(
+      others[1], [](void*, const PGresult*) {}, ArgumentWith(Connect()));
+  const PGEventProc call = [](PGEventId, void*, void*) { return 1; };
+  PQregisterEventProc(others[2], call, "holder", ArgumentWith(Connect()));
+  PQsetInstanceData(others[2], call, ArgumentWith(Connect()));
+}
+
 // In a register that calls leave alone, and nowhere else: waiting in a system call, and running.
 [[gnu::noinline]] void KeepInRegister(bool running) {
   std::atomic<bool> ready = false;
@@ -344,6 +359,7 @@ constexpr Way kWays[] = {
     {"thread-local", KeepThreadLocal},
     {"thread-specific", KeepThreadSpecific},
     {"wrapper", KeepWrapper},
+    {"arguments", KeepInArguments},
     {"register", [] { KeepInRegister(false); }},
     {"running-register", [] { KeepInRegister(true); }},
     {"moving", KeepMoving},
