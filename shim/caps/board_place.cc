@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cinttypes>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "shim/support/hash.h"
@@ -34,6 +34,14 @@ uint64_t ThisBoot() {
   return hash >> 32;  // of short names
 }
 
+// 0: there is none at `*at`, or none that fits. Not strtoull, which binds the library to the newest
+// glibc where it is built with that (__isoc23_strtoull of 2.38).
+uint64_t TakeNumber(const char** at, const char* end, int base) {
+  uint64_t number = 0;
+  *at = std::from_chars(*at, end, number, base).ptr;
+  return number;
+}
+
 }  // namespace
 
 BoardPlace ThisPlace() noexcept {
@@ -54,16 +62,17 @@ bool ParseBoardName(const char* name, uint32_t* version, BoardPlace* place) noex
   const ErrnoKeeper keeper;
   char again[kBoardNameSize];
   if (strncmp(name, "caps-", 5) != 0) return false;
-  char* end = nullptr;
-  *version = static_cast<uint32_t>(strtoul(name + 5, &end, 10));
+  const char* at = name + 5;
+  const char* const end = name + strlen(name);
+  *version = static_cast<uint32_t>(TakeNumber(&at, end, 10));
   *place = {};
-  if (*end != '-') return false;
-  place->pid_namespace = strtoull(end + 1, &end, 10);
+  if (*at != '-') return false;
+  place->pid_namespace = TakeNumber(&++at, end, 10);
   if (*version != 1) {
-    if (*end != '-') return false;
-    place->time_namespace = strtoull(end + 1, &end, 10);
-    if (*end != '-') return false;
-    place->boot = strtoull(end + 1, &end, 16);
+    if (*at != '-') return false;
+    place->time_namespace = TakeNumber(&++at, end, 10);
+    if (*at != '-') return false;
+    place->boot = TakeNumber(&++at, end, 16);
   }
   // Exactly what the library would call it: no leading zero, nothing behind.
   NameBoard(*version, *place, again);
