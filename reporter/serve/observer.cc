@@ -104,9 +104,9 @@ void Observer::Read() {
   tally_.Take(options_.directory, &collected);
   collected.reachability = search_->VerdictsFor(collected.snapshots);
   std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
-  const Observation observation = {collected.snapshots,    call_sites,    {}, {},
-                                   collected.reachability, collected.caps,
-                                   CurrentOccasion().realtime_ns};
+  const Observation observation = {
+      collected.snapshots,          call_sites, {}, {}, collected.reachability, collected.caps,
+      CurrentOccasion().realtime_ns};
   const std::vector<Finding> findings = FindAll(observation);
 
   SelfMetrics self;

@@ -155,7 +155,8 @@ std::string Reason(int32_t pid, const std::string& proc) {
     return "PQLEASH_DISABLE=1 is in its environment: the library does nothing there";
   }
   if (maps->find(".ledger (deleted)\n") != std::string::npos) {
-    return "its ledger was removed while it runs, by a cleaner or by hand; it writes on into a file "
+    return "its ledger was removed while it runs, by a cleaner or by hand; it writes on into a "
+           "file "
            "without a name: restart it, and keep its directory out of the cleaner's way";
   }
   if (!mapped.libpq.empty()) {

@@ -122,7 +122,8 @@ std::optional<std::vector<std::byte>> BoardBytesOfLedger(const std::string& path
 
 std::optional<BoardName> ParseBoardName(std::string_view name) {
   BoardName parsed;
-  const bool known = caps::ParseBoardName(std::string(name).c_str(), &parsed.version, &parsed.place);
+  const bool known =
+      caps::ParseBoardName(std::string(name).c_str(), &parsed.version, &parsed.place);
   return known ? std::optional(parsed) : std::nullopt;
 }
 

@@ -97,7 +97,7 @@ class Caps final : public Clerk {
     uint32_t uid;
     BoardPlace place;
     bool few_calls;  // a filter of system calls may come: none but those of shim/SYSCALLS.md
-    Claim* claims;  // one a slot
+    Claim* claims;   // one a slot
   };
   void Begin(const Start& start, uint64_t now);
 

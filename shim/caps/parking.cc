@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 #include "shim/log/log.h"
 #include "shim/support/clock.h"
 #include "shim/support/futex.h"

@@ -29,8 +29,8 @@ namespace pqleash::linker {
 // of a program are still being relocated.
 void Find();
 
-// The real dlsym, as called from this library: RTLD_NEXT means what comes after it. What the program
-// has started with, and what nobody has, is found without it (support/start_scope.h).
+// The real dlsym, as called from this library: RTLD_NEXT means what comes after it. What the
+// program has started with, and what nobody has, is found without it (support/start_scope.h).
 void* LookUp(void* handle, const char* name);
 
 }  // namespace pqleash::linker
