@@ -36,8 +36,11 @@ Encodings EncodingsIn(const std::vector<ModuleImage>& images) {
 
 std::vector<uint64_t> EncodedForms(uint64_t address, const Encodings& encodings) {
   std::vector<uint64_t> forms;
-  if (encodings.python_digits)
-    forms.push_back(((address >> kDigitBits) << 32 | (address & kDigitMask)) & kWordMask);
+  if (encodings.python_digits) {
+    const uint64_t upper = address >> kDigitBits;
+    forms.push_back(upper == 0 ? address << 16
+                               : (upper << 32 | (address & kDigitMask)) & kWordMask);
+  }
   if (encodings.ruby_fixnum) forms.push_back((address << 1 | 1) & kWordMask);
   if (encodings.floating)
     forms.push_back(std::bit_cast<uint64_t>(static_cast<double>(address)) & kWordMask);

@@ -15,8 +15,10 @@
 namespace pqleash::reporter {
 
 struct Encodings {
-  // CPython keeps an int as digits of 30 bits, the lowest first, 4 bytes each (longintrepr.h): the
-  // two of an address are one word of 8 bytes.
+  // CPython keeps an int as digits of 30 bits, the lowest first, 4 bytes each, behind 8 bytes with
+  // their number (longintrepr.h): the two of an address are one word of 8 bytes. Of an address
+  // below 2^30 there is one digit, which is no word: it is looked for behind two bytes of that
+  // number, which are zero; the bytes behind it may be anything.
   bool python_digits = false;
   // Ruby keeps an Integer n of up to 62 bits as 2n + 1 (special_consts.h).
   bool ruby_fixnum = false;

@@ -54,7 +54,7 @@ LedgerTotals ReadLedgerTotals(const std::filesystem::path& directory) {
       totals.faults.push_back(entry.path().string() + " is no ledger");
       continue;
     }
-    if (lstat(entry.path().c_str(), &status) != 0 || (status.st_mode & 07777u) != 0600u) {
+    if (lstat(entry.path().c_str(), &status) != 0 || (status.st_mode & 07777u) != 0400u) {
       totals.faults.push_back(entry.path().string() + " has mode " + Octal(status.st_mode));
     }
     ReadLedger(entry.path(), &totals);
