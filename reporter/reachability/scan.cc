@@ -319,6 +319,7 @@ class ProcessScan {
   struct Owner {
     size_t candidate = 0;
     bool is_object = false;  // such a block, not the PGconn
+    bool is_digit = false;   // of a Python int, see IsPythonDigit
   };
   struct Target {
     AddressRange range;
@@ -342,7 +343,7 @@ class ProcessScan {
       }
       const uint64_t handle = snapshot_.connections[candidates_[i].connection].handle;
       for (const uint64_t form : EncodedForms(handle, encodings_)) {
-        all.push_back({{form, form + 1}, {{i, false}}});
+        all.push_back({{form, form + 1}, {{i, false, form == handle << 16}}});
       }
     }
     std::sort(all.begin(), all.end(),
@@ -425,8 +426,19 @@ class ProcessScan {
            ranges.size();
   }
 
+  // Two bytes in front of the digit are the end of the number of digits: 1, or 8 since 3.12. A
+  // pointer behind any other word looks the same, but is a word with zeroes above, which is found
+  // as such.
+  bool IsPythonDigit(uint64_t address) {
+    const uint64_t digit = address + 2;
+    if (digit % 8 != 0) return false;
+    const uint64_t count = memory_.WordOrZero(digit - 8);
+    return (count == 1 || count == 8) && memory_.WordOrZero(digit) >> 32 != 0;
+  }
+
   // A word at `address` leads to the target of `owner`.
   void Note(const Owner& owner, uint64_t address) {
+    if (owner.is_digit && !IsPythonDigit(address)) return;
     Candidate& candidate = candidates_[owner.candidate];
     if (candidate.block.Contains(address)) return;
     if (owner.is_object && Contains(candidate.leading, address)) return;
