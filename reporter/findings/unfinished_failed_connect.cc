@@ -5,6 +5,22 @@
 #include "reporter/findings/detector.h"
 
 namespace pqleash::reporter {
+namespace {
+
+// Failed handles of the place that the program can still get at.
+uint64_t HeldOf(const Observation& observation, const CallSiteGroup& group) {
+  uint64_t held = 0;
+  for (const GroupedConnection& place : group.connections) {
+    const Connection& connection =
+        observation.snapshots[place.snapshot].connections[place.connection];
+    const bool failed = connection.state == ConnectionState::kRefused ||
+                        connection.state == ConnectionState::kFailed;
+    held += failed && ReachAt(observation, place).reach == Reach::kHeld;
+  }
+  return held;
+}
+
+}  // namespace
 
 // A connect that fails returns a PGconn all the same, which must be finished: it holds memory, and
 // a socket at times, though no slot of the server.
@@ -23,8 +39,10 @@ std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation
           return unfinished;
         });
     if (picked.count == 0) continue;
+    // A program that waits before it tries the same handle again (PQreset) still has it.
+    const uint64_t held = HeldOf(observation, group);
     Finding finding;
-    finding.confidence = Confidence::kProven;
+    finding.confidence = held == 0 ? Confidence::kProven : Confidence::kLikely;
     finding.summary =
         fmt::format("{} {} never passed to PQfinish", Count(picked.count, "failed connection"),
                     OpenedBy(observation, group));
@@ -33,6 +51,7 @@ std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation
                         InConnections("of_these_refused_by_a_cap", refused),
                         InConnections("failed", group.failed),
                         InSeconds("oldest", picked.oldest_age_ns)};
+    if (held != 0) finding.evidence.push_back(InConnections("held_by_the_program", held));
     finding.advice =
         "call PQfinish on the handle on the error path, too: a failed connect returns one that is "
         "not null";
