@@ -32,13 +32,20 @@ uint64_t SizeOf(uint64_t head) { return head & ~kFlags; }
 MallocBlocks::MallocBlocks(WordAt word_at, std::vector<AddressRange> regions,
                            std::vector<uint64_t> libc_words, std::vector<uint64_t> thread_words)
     : word_at_(std::move(word_at)),
-      regions_(std::move(regions)),
+      mappings_(std::move(regions)),
+      regions_(Merged(mappings_)),
       libc_words_(std::move(libc_words)),
       thread_words_(std::move(thread_words)) {}
 
 const AddressRange* MallocBlocks::RegionOf(uint64_t address) const {
   const size_t index = IndexAt(regions_, address, [](const AddressRange& range) { return range; });
   return index < regions_.size() ? &regions_[index] : nullptr;
+}
+
+bool MallocBlocks::IsEndOfMapping(uint64_t address) const {
+  const size_t index =
+      IndexAt(mappings_, address - 1, [](const AddressRange& range) { return range; });
+  return index < mappings_.size() && mappings_[index].end == address;
 }
 
 bool MallocBlocks::IsLibcWord(uint64_t word) const {
@@ -89,9 +96,9 @@ bool MallocBlocks::InThreadCache(uint64_t address) const {
 void MallocBlocks::FindThreadCaches() const {
   cached_.emplace();
   for (const uint64_t word : thread_words_) AddThreadCache(word);
-  for (const AddressRange& region : regions_) {
-    const uint64_t end = std::min(region.end, region.begin + kArenaSize + kHeader);
-    for (uint64_t pointer = region.begin + kHeader; pointer < end; pointer += kAlignment) {
+  for (const AddressRange& mapping : mappings_) {
+    const uint64_t end = std::min(mapping.end, mapping.begin + kArenaSize + kHeader);
+    for (uint64_t pointer = mapping.begin + kHeader; pointer < end; pointer += kAlignment) {
       AddThreadCache(pointer);
     }
   }
@@ -170,25 +177,34 @@ bool MallocBlocks::InLargeBin(const AddressRange& region, uint64_t address) cons
 
 bool MallocBlocks::AnyArenaWord(const AddressRange& region,
                                 const std::function<bool(uint64_t)>& look) const {
-  const auto begin = std::lower_bound(libc_words_.begin(), libc_words_.end(), region.begin);
-  const auto end = std::lower_bound(begin, libc_words_.end(), region.end);
-  if (std::any_of(begin, end, look)) return true;
-  // The arena of a thread is at the begin of its own heap.
-  const uint64_t arena_end = std::min(region.end, region.begin + kArenaSize);
-  for (uint64_t address = region.begin; address + 8 <= arena_end; address += 8) {
-    const uint64_t word = Word(address);
-    if (region.Contains(word) && look(word)) return true;
-  }
-  return false;
+  if (!arena_words_) FindArenaWords();
+  const auto begin = std::lower_bound(arena_words_->begin(), arena_words_->end(), region.begin);
+  const auto end = std::lower_bound(begin, arena_words_->end(), region.end);
+  return std::any_of(begin, end, look);
 }
 
-// The arena's last chunk goes to the end of the heap, and what is in it is nobody's.
+// The main arena is among libc's data, that of a thread at the begin of its own heap.
+void MallocBlocks::FindArenaWords() const {
+  arena_words_ = libc_words_;
+  for (const AddressRange& mapping : mappings_) {
+    const uint64_t end = std::min(mapping.end, mapping.begin + kArenaSize);
+    for (uint64_t address = mapping.begin; address + 8 <= end; address += 8) {
+      const uint64_t word = Word(address);
+      if (RegionOf(word) != nullptr) arena_words_->push_back(word);
+    }
+  }
+  std::sort(arena_words_->begin(), arena_words_->end());
+  arena_words_->erase(std::unique(arena_words_->begin(), arena_words_->end()), arena_words_->end());
+}
+
+// The arena's last chunk goes to the end of the heap, which is the end of a mapping, and what is in
+// it is nobody's.
 bool MallocBlocks::AboveTop(const AddressRange& region, uint64_t address) const {
   return AnyArenaWord(region, [&](uint64_t chunk) {
     if (chunk % kAlignment != 0 || chunk + kHeader > address) return false;
     const uint64_t head = Word(chunk + 8);
     return (head & kFlags & ~uint64_t{4}) == kPreviousInUse && SizeOf(head) >= kMinChunk &&
-           chunk + SizeOf(head) == region.end;
+           address < chunk + SizeOf(head) && IsEndOfMapping(chunk + SizeOf(head));
   });
 }
 

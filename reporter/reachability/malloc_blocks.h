@@ -24,7 +24,9 @@ class MallocBlocks {
  public:
   using WordAt = std::function<std::optional<uint64_t>(uint64_t address)>;
 
-  // `regions`: where blocks may lie. `libc_words`: the words of the data of libc.so, where the
+  // `regions`: where blocks may lie, as the kernel lists them, in order. Those that touch are one:
+  // a process that was forked has two mappings for its heap as soon as that grows, and blocks lie
+  // across the border. `libc_words`: the words of the data of libc.so, where the
   // allocator keeps its own; in order. `thread_words`: those of the threads' own storage, where
   // each has the address of its cache.
   MallocBlocks(WordAt word_at, std::vector<AddressRange> regions, std::vector<uint64_t> libc_words,
@@ -43,6 +45,7 @@ class MallocBlocks {
  private:
   uint64_t Word(uint64_t address) const { return word_at_(address).value_or(0); }
   const AddressRange* RegionOf(uint64_t address) const;
+  bool IsEndOfMapping(uint64_t address) const;
   bool IsLibcWord(uint64_t word) const;
   bool InThreadCache(uint64_t address) const;
   void FindThreadCaches() const;
@@ -55,13 +58,17 @@ class MallocBlocks {
   // Calls `look` with each word that may be the allocator's own pointer into `region`, until it
   // returns true.
   bool AnyArenaWord(const AddressRange& region, const std::function<bool(uint64_t)>& look) const;
+  void FindArenaWords() const;
 
   WordAt word_at_;
+  std::vector<AddressRange> mappings_;
   std::vector<AddressRange> regions_;
   std::vector<uint64_t> libc_words_;
   std::vector<uint64_t> thread_words_;
-  // Chunks in the threads' caches, in order; found when it is first asked for them.
+  // Found when it is first asked for them, in order: chunks in the threads' caches, and what may be
+  // the arenas' pointers.
   mutable std::optional<std::vector<AddressRange>> cached_;
+  mutable std::optional<std::vector<uint64_t>> arena_words_;
 };
 
 }  // namespace pqleash::reporter

@@ -156,6 +156,37 @@ TEST_F(OwnHeap, KnowsMoreThanAThreadKeeps) {
   }
 }
 
+// The kernel lists what a forked process adds to its heap as a mapping of its own.
+TEST_F(OwnHeap, IsOneInAForkedProcessAlthoughTheKernelListsTwo) {
+  constexpr size_t kAround = 15;
+  constexpr size_t kSize = 40;
+  const Copy copy([] {
+    const uint64_t border = AddressOf(sbrk(0));
+    std::vector<void*> blocks;
+    blocks.reserve(20'000);
+    const auto add = [&] { blocks.push_back(malloc(kSize)); };
+    while (blocks.empty() || AddressOf(blocks.back()) < border) add();
+    for (size_t i = 0; i < kAround; ++i) add();
+    std::vector<uint64_t> addresses;
+    for (size_t i = blocks.size() - 2 * kAround; i < blocks.size(); ++i) {
+      addresses.push_back(AddressOf(blocks[i]));
+      if (i % 2 == 0) free(blocks[i]);
+    }
+    return addresses;
+  });
+  ASSERT_EQ(copy.addresses().size(), 2 * kAround);
+  Heap heap(copy.pid());
+  const MallocBlocks blocks = heap.Look();
+  size_t free_ones = 0;
+  for (const uint64_t address : copy.addresses()) {
+    const auto found = blocks.BlockAt(address);
+    ASSERT_TRUE(found) << address;
+    EXPECT_EQ(found->size(), kSize) << address;
+    if (blocks.IsFree(address + 16)) ++free_ones;
+  }
+  EXPECT_EQ(free_ones, kAround);
+}
+
 struct Object {
   Object* next = nullptr;
   Object* conn = nullptr;
