@@ -49,6 +49,7 @@ void RecordedBlocks::Follow(const std::vector<Root>& roots, const MallocBlocks& 
   struct Reached {
     AddressRange block;
     size_t root = 0;
+    bool is_own = false;
   };
   std::unordered_map<uint64_t, Reached> seen;
   std::vector<Reached> level;
@@ -56,14 +57,15 @@ void RecordedBlocks::Follow(const std::vector<Root>& roots, const MallocBlocks& 
   for (size_t depth = 0; depth < kMaxTableDepth && !level.empty(); ++depth) {
     std::vector<Reached> next;
     for (const Reached& reached : level) {
-      if (depth >= roots[reached.root].depth) continue;
+      if (depth >= roots[reached.root].depth()) continue;
       ForEachWord(reached.block, word_at, [&](uint64_t address, uint64_t word) {
         if (seen.size() >= kMaxBlocks || seen.contains(word)) return;
         if (depth == 0 && !OwnerOfWord(address)) return;
         const auto found = blocks.BlockAt(word);
         if (!found || IndexOf(roots_, word) < roots_.size()) return;
-        seen.emplace(word, Reached{*found, reached.root});
-        next.push_back({*found, reached.root});
+        const Reached here{*found, reached.root, depth == 0 && roots[reached.root].is_conn};
+        seen.emplace(word, here);
+        next.push_back(here);
       });
     }
     level = std::move(next);
@@ -72,7 +74,7 @@ void RecordedBlocks::Follow(const std::vector<Root>& roots, const MallocBlocks& 
   for (const auto& [begin, reached] : in_order) {
     // A word inside of another block may look like the begin of one.
     if (!nodes_.empty() && begin < nodes_.back().block.end) continue;
-    nodes_.push_back({reached.block, reached.root, {}});
+    nodes_.push_back({reached.block, reached.root, reached.is_own, {}});
   }
 }
 
@@ -92,6 +94,12 @@ size_t RecordedBlocks::NodeAt(uint64_t address) const {
 }
 
 bool RecordedBlocks::Contains(uint64_t address) const { return NodeAt(address) < nodes_.size(); }
+
+std::optional<size_t> RecordedBlocks::OwnerOfBlock(uint64_t address) const {
+  const size_t node = NodeAt(address);
+  if (node == nodes_.size() || !nodes_[node].is_own) return std::nullopt;
+  return nodes_[node].root;
+}
 
 std::optional<size_t> RecordedBlocks::OwnerOfWord(uint64_t address) const {
   const size_t root = IndexOf(roots_, address);

@@ -10,6 +10,11 @@
 // PQregisterEventProc of libpq's manual), and a callback may well use another connection. libpq
 // keeps them right behind the address of the function, and they are not followed.
 //
+// What the PGconn itself leads to is libpq's for certain: the PGconn is cleared when it is made
+// (makeEmptyPGconn of fe-connect.c), and libpq clears its pointers to what it frees. Words in there
+// are never the program's, even if the program still has an address from when the memory was its
+// own.
+//
 // The same holds of what OpenSSL has for the whole process, behind its variables: its tables of
 // names and errors are made at the first connect, and lie among what that has freed.
 
@@ -33,14 +38,15 @@ class RecordedBlocks {
   // Of all connections together. More are not followed, and so are no connection's.
   static constexpr size_t kMaxBlocks = 262'144;
 
-  // Where ways begin, and how many blocks they go through at most.
-  struct Root {
-    AddressRange range;
-    size_t depth = kMaxDepth;
-  };
   // From a variable of OpenSSL by a table and its array to a node, and along its chain.
   static constexpr size_t kMaxTableDepth = 8;
 
+  // Where ways begin, and how many blocks they go through at most.
+  struct Root {
+    AddressRange range;
+    bool is_conn = true;  // the block of a PGconn; otherwise variables of OpenSSL
+    size_t depth() const { return is_conn ? kMaxDepth : kMaxTableDepth; }
+  };
   using IsCode = std::function<bool(uint64_t address)>;
 
   // Follows pointers from `roots`, the blocks of PGconns and the variables of OpenSSL, in order and
@@ -56,6 +62,10 @@ class RecordedBlocks {
   // for itself; nullopt: in none, or it is the argument of a callback.
   std::optional<size_t> OwnerOfWord(uint64_t address) const;
 
+  // The PGconn, as an index into `roots`, that leads by a word of its own to the block with
+  // `address`; nullopt: none does.
+  std::optional<size_t> OwnerOfBlock(uint64_t address) const;
+
   struct Leading {
     std::vector<AddressRange> blocks;  // in order
     std::vector<size_t> roots;         // indexes of those on which the blocks hang; in order
@@ -67,6 +77,7 @@ class RecordedBlocks {
   struct Node {
     AddressRange block;
     size_t root = 0;
+    bool is_own = false;       // a word of the root, which is a PGconn, leads to it
     std::vector<size_t> from;  // nodes with pointers to this one
   };
   void Follow(const std::vector<Root>& roots, const MallocBlocks& blocks,

@@ -506,6 +506,11 @@ class ProcessScan {
     // What was freed first: a stale pointer in the PGconn may lead there, too, and then the
     // allocator's own pointer to the free block would count as the program's.
     if (blocks_->IsFree(pending.address)) return;
+    // libpq's own memory may have been the program's before, which may still have its address.
+    if (const auto conn = Recorded().OwnerOfBlock(pending.address)) {
+      candidate->relies_on.insert(recorded_connections_[*conn]);
+      return;
+    }
     if (!pending.to_object && IsOwn(candidate, pending.address)) {
       own->push_back(pending.address);
       return;
@@ -594,8 +599,7 @@ class ProcessScan {
     recorded_connections_.clear();
     for (const auto& [block, connection] : conns) {
       if (!roots.empty() && block.begin < roots.back().range.end) continue;
-      const bool is_conn = connection != kNoConnection;
-      roots.push_back({block, is_conn ? kMaxDepth : RecordedBlocks::kMaxTableDepth});
+      roots.push_back({block, connection != kNoConnection});
       recorded_connections_.push_back(connection);
     }
     return recorded_.emplace(roots, *blocks_, WordAt(), [this](uint64_t address) {

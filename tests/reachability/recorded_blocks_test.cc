@@ -34,7 +34,7 @@ class RecordedBlocksTest : public ::testing::Test {
     const MallocBlocks blocks = heap_.Look();
     std::sort(conns.begin(), conns.end());
     std::vector<RecordedBlocks::Root> roots;
-    for (const Conn* conn : conns) roots.push_back({*blocks.BlockAt(AddressOf(conn)), kMaxDepth});
+    for (const Conn* conn : conns) roots.push_back({*blocks.BlockAt(AddressOf(conn)), true});
     return {roots, blocks, heap_.WordAt(),
             [](uint64_t address) { return address == reinterpret_cast<uint64_t>(&Function); }};
   }
@@ -96,6 +96,19 @@ TEST_F(RecordedBlocksTest, AnArgumentOfACallbackIsTheProgramsOwn) {
 
 // What the program has hung onto a connection with another one's address is reached by way of that
 // connection alone: a PGconn is where a way begins, and none leads through it.
+TEST_F(RecordedBlocksTest, WhatAConnectionItselfLeadsToIsLibpqs) {
+  (*next_)[3] = reinterpret_cast<const void*>(&Function);
+  (*next_)[4] = small_.get();
+  (*next_)[6] = next_ssl_.get();
+  (*next_ssl_)[0] = unrelated_.get();
+  const RecordedBlocks recorded = Record({first_.get(), next_.get()});
+  const size_t next = first_ < next_ ? 1 : 0;
+  EXPECT_EQ(recorded.OwnerOfBlock(AddressOf(&(*next_ssl_)[1])), next);
+  EXPECT_FALSE(recorded.OwnerOfBlock(AddressOf(unrelated_.get())));
+  EXPECT_FALSE(recorded.OwnerOfBlock(AddressOf(small_.get())));
+  EXPECT_FALSE(recorded.OwnerOfBlock(AddressOf(next_.get())));
+}
+
 TEST_F(RecordedBlocksTest, NoWayLeadsThroughAConnection) {
   (*first_)[5] = next_.get();
   (*next_)[6] = small_.get();
