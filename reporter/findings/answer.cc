@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "reporter/duration.h"
+#include "reporter/findings/exhaustion.h"
 #include "reporter/findings/service.h"
 #include "reporter/snapshot/connection_times.h"
 
@@ -18,6 +19,10 @@ namespace {
 // much as it asks for (Thresholds::left_for_good_ns, two whole periods of the history).
 constexpr uint64_t kEarlyNs = 30 * kSecond;
 constexpr size_t kGrowthPeriods = 6;
+
+double PerSecond(uint64_t per_period) {
+  return static_cast<double>(per_period) * 1e9 / static_cast<double>(kHistoryPeriodNs);
+}
 
 // The youngest process with connections, if it is too young for a verdict.
 std::optional<Answer> TooYoung(const Observation& observation) {
@@ -57,6 +62,73 @@ std::optional<Answer> Undecided(const Observation& observation) {
   return std::nullopt;
 }
 
+// Connects that fail, for less than it takes to know that they go on to.
+std::optional<Answer> Failing(const Observation& observation) {
+  constexpr size_t kPeriods = 2;
+  for (const Service& service : ServicesOf(observation)) {
+    const Activity recent = Recent(service, kPeriods);
+    if (recent.failed < observation.thresholds.failing_connects || recent.failed < recent.opened)
+      continue;
+    return Answer{Answer::Verdict::kEarly,
+                  fmt::format("Too early to judge: {} of {} failed in the last {}, and {} "
+                              "succeeded; whether that goes on shows in {}",
+                              Count(recent.failed, "connect"), Named(service),
+                              HumanDuration(RecentNs(service, kPeriods)), recent.opened,
+                              HumanDuration(2 * kHistoryPeriodNs))};
+  }
+  return std::nullopt;
+}
+
+// Handles whose end libpq has seen, put down by the program a short while ago.
+std::optional<Answer> Broken(const Observation& observation) {
+  const uint64_t patience = observation.thresholds.min_age_ns;
+  for (const Snapshot& snapshot : observation.snapshots) {
+    if (!MayLive(snapshot.process.life)) continue;
+    const auto broken = static_cast<uint64_t>(std::count_if(
+        snapshot.connections.begin(), snapshot.connections.end(), [&](const Connection& one) {
+          return one.state == ConnectionState::kBroken && one.in_call.empty() &&
+                 IdleNs(one, snapshot.as_of_ns) < patience;
+        }));
+    if (broken == 0) continue;
+    return Answer{Answer::Verdict::kEarly,
+                  fmt::format("Too early to judge: the server has closed {} of {}; whether the "
+                              "program lets go of {} shows within {}",
+                              Count(broken, "connection"), snapshot.process.service,
+                              broken == 1 ? "it" : "them", HumanDuration(patience))};
+  }
+  return std::nullopt;
+}
+
+// More work than a minute ago, and hardly a connection free for it: whether there are enough is not
+// known yet.
+std::optional<Answer> Rising(const Observation& observation) {
+  const Thresholds& thresholds = observation.thresholds;
+  for (const Service& service : ServicesOf(observation)) {
+    const Level uses = LevelOf(service, &Activity::uses);
+    const Activity recent = Recent(service, 2);
+    if (!uses.known || service.open < thresholds.saturated_connections ||
+        5 * recent.in_use_peak < 4 * service.open || recent.uses < thresholds.spike_uses) {
+      continue;
+    }
+    const auto raised =
+        static_cast<uint64_t>(static_cast<double>(uses.usual) * thresholds.spike_times_full);
+    const size_t lately = std::min(kGrowthPeriods, service.periods.size());
+    const bool risen = uses.largest >= raised &&
+                       std::any_of(service.periods.end() - static_cast<ptrdiff_t>(lately),
+                                   service.periods.end() - 1,
+                                   [&](const Activity& period) { return period.uses < raised; });
+    if (!risen) continue;
+    return Answer{Answer::Verdict::kEarly,
+                  fmt::format("Too early to judge: {} has more to do since less than a minute ago "
+                              "({:.1f} commands a second, and {:.1f} before), and had {} of its {} "
+                              "in use at once; ask again in {}",
+                              Named(service), PerSecond(uses.largest), PerSecond(uses.usual),
+                              recent.in_use_peak, Count(service.open, "connection"),
+                              HumanDuration(2 * kHistoryPeriodNs))};
+  }
+  return std::nullopt;
+}
+
 Answer NothingSpeaksForIt(const Observation& observation) {
   uint64_t open = 0;
   uint64_t in_use = 0;
@@ -91,7 +163,9 @@ Answer AnswerOf(const Observation& observation, const std::vector<Finding>& find
             fmt::format("No leak and no limit, but {}: {}", first.kind, first.summary)};
   }
   if (const auto early = TooYoung(observation)) return *early;
-  if (const auto early = Undecided(observation)) return *early;
+  for (const auto& judge : {Undecided, Failing, Broken, Rising}) {
+    if (const auto early = judge(observation)) return *early;
+  }
   return NothingSpeaksForIt(observation);
 }
 

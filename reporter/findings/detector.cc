@@ -39,10 +39,13 @@ constexpr DetectorEntry kDetectors[] = {
 };
 
 // See FindAll.
-enum Tier { kBreaksOthers, kTakes, kFollows, kCosts };
+enum Tier { kBreaksOthers, kTakes, kFollows, kBeside, kCosts };
 
 // A victim of a full server may connect for each request, too: with a few at once it fills none.
 constexpr uint64_t kChurnThatFills = 16;
+
+// A full server is no consequence of what holds less than this part of the slots that are known.
+constexpr uint64_t kSmallPart = 4;
 
 Tier TierOf(const Finding& finding, bool server_is_full) {
   const std::string_view kind = finding.kind;
@@ -82,8 +85,13 @@ std::vector<Finding> FindAll(const Observation& observed) {
     std::move(found.begin(), found.end(), std::back_inserter(findings));
   }
   FoldLeaks(&findings);
+  uint64_t open = 0;
+  for (const Snapshot& snapshot : observation.snapshots) {
+    if (MayLive(snapshot.process.life)) open += snapshot.totals.open;
+  }
   const auto rank = [&](const Finding& finding) {
-    const Tier tier = TierOf(finding, server_is_full);
+    Tier tier = TierOf(finding, server_is_full);
+    if (tier == kTakes && server_is_full && kSmallPart * finding.connections < open) tier = kBeside;
     return std::pair(tier, tier == kTakes ? -Magnitude(finding.connections) : 0);
   };
   std::stable_sort(findings.begin(), findings.end(),
@@ -127,6 +135,17 @@ void FoldLeaks(std::vector<Finding>* findings) {
     folded.insert(&finding);
   }
   std::erase_if(*findings, [&](const Finding& finding) { return folded.contains(&finding); });
+}
+
+std::set<const Connection*> LostOnes(const Observation& observation) {
+  std::set<const Connection*> lost;
+  for (const CallSiteGroup& group : observation.call_sites) {
+    for (const GroupedConnection& place : group.connections) {
+      if (!IsLost(ReachAt(observation, place))) continue;
+      lost.insert(&observation.snapshots[place.snapshot].connections[place.connection]);
+    }
+  }
+  return lost;
 }
 
 Picked Pick(const Observation& observation, const CallSiteGroup& group,

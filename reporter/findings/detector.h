@@ -53,8 +53,12 @@ struct Thresholds {
   // a rule; 30 s: what has not grown since then has stopped.
   uint64_t left_behind_idle_ns = 10 * kSecond;
   uint64_t growth_recent_ns = 30 * kSecond;
-  uint64_t growth_span_ns = 10 * kSecond;  // a pool that warms up is done in less
-  uint64_t growth_moments = 4;             // a second apart each: again and again
+  uint64_t growth_span_ns = 10 * kSecond;  // a pool that fills itself is done in less
+  // The same where it was opened with pauses of at least this: who fills a pool opens the next as
+  // soon as it has one.
+  uint64_t growth_span_with_pauses_ns = 5 * kSecond;
+  uint64_t pause_ns = 100 * kMillisecond;
+  uint64_t growth_moments = 4;            // a second apart each: again and again
   uint64_t left_behind = 4;
   // Each opened by another thread: they may belong to their threads, of which there are a few.
   uint64_t left_behind_of_threads = 16;
@@ -74,6 +78,9 @@ struct Thresholds {
   double saturated_share = 0.9;
   // Where connections go from thread to thread: what part of their turns had been waited for.
   double handed_over_share = 0.5;
+  // The same where all are taken nearly all the time: who has waited for something else inside of a
+  // use (a lock) does not take over at once. Well above what chance does (0.15).
+  double handed_over_share_taken = 0.25;
   uint64_t saturated_connections = 2;  // one alone is a worker with its own connection
   uint64_t uses_per_connection = 2;    // in the window: fewer are long transactions
   uint64_t at_cap_ns = 20 * kSecond;   // a cap's queue that has not been empty for so long
@@ -101,6 +108,11 @@ struct Thresholds {
 
   // Connects that fail: in each of two whole periods, as many as this and as those that succeed.
   uint64_t failing_connects = 3;
+
+  // So many broken ones of a place are a pool's that takes them back; it has put them down for so
+  // long.
+  uint64_t broken_pool = 3;
+  uint64_t broken_pool_ns = 20 * kSecond;
 
   uint64_t young_ns = 10 * kMinute;  // a process that a deploy has started
 };
@@ -143,6 +155,8 @@ std::span<const DetectorEntry> Detectors();
 //     full over-provisioned, and connection-churn with 16 or more at once): by the order of
 //     magnitude of the number of connections (1 to 3, 4 to 15, 16 to 63, …), so that ninety that
 //     leak come before one that is stuck; then by kind;
+//     While the server is full, those of 2 that are about less than a quarter of the connections
+//     that are known come after server-full: they have not filled it;
 //  3. what these lead to (server-full), then whatever costs without hurting yet, by kind.
 // Of one kind proven before likely, then by the number of connections.
 std::vector<Finding> FindAll(const Observation& observation);
@@ -185,6 +199,9 @@ struct Picked {
 };
 using Predicate = std::function<bool(const Snapshot&, const Connection&)>;
 Picked Pick(const Observation& observation, const CallSiteGroup& group, const Predicate& predicate);
+
+// Connections, of whatever state, that nothing in their processes leads to any more.
+std::set<const Connection*> LostOnes(const Observation& observation);
 
 // 'function (file:line)', or a description in words where there is no stack.
 std::string PlaceName(const Observation& observation, const CallSiteGroup& group);

@@ -69,10 +69,12 @@ bool IsExhausted(const Service& service, const Thresholds& thresholds) {
   const Activity recent = Recent(service, kRaised);
   if (service.open < thresholds.saturated_connections || recent.opened > recent.uses / 10)
     return false;
-  if (const std::optional<double> share = HandoverShare(service, kRecent))
-    return *share >= thresholds.handed_over_share;
-  return recent.in_use_peak >= service.open &&
-         BusyShare(service, kRaised) >= thresholds.saturated_share;
+  const bool all_taken = recent.in_use_peak >= service.open &&
+                         BusyShare(service, kRaised) >= thresholds.saturated_share;
+  const std::optional<double> share = HandoverShare(service, kRecent);
+  if (!share) return all_taken;
+  return *share >= thresholds.handed_over_share ||
+         (all_taken && *share >= thresholds.handed_over_share_taken);
 }
 
 bool HasMoreToDo(const Service& service, const Thresholds& thresholds) {

@@ -14,10 +14,11 @@ namespace {
 // Of one call site.
 struct Inside {
   uint64_t open = 0;
-  uint64_t idle = 0;      // free to be used
-  uint64_t stuck = 0;     // for all_stuck_idle_ns
-  uint64_t thinking = 0;  // for most_stuck_idle_ns
-  uint64_t lasting = 0;   // in a transaction that is old, and paused in it now
+  uint64_t idle = 0;       // free to be used
+  uint64_t stuck = 0;      // for all_stuck_idle_ns
+  uint64_t thinking = 0;   // for most_stuck_idle_ns
+  uint64_t lasting = 0;    // in a transaction that is old, and paused in it now
+  uint64_t paused_ns = 0;  // sum over those that are paused in one
 };
 
 // Paused in a transaction that began long ago, however often it is touched: it holds its locks and
@@ -41,6 +42,7 @@ Inside InsideOf(const Observation& observation, const CallSiteGroup& group) {
     inside.stuck += IsStuck(snapshot, connection, thresholds.all_stuck_idle_ns);
     inside.thinking += IsStuck(snapshot, connection, thresholds.most_stuck_idle_ns);
     inside.lasting += IsLasting(snapshot, connection, thresholds);
+    if (IsStuck(snapshot, connection, 0)) inside.paused_ns += IdleNs(connection, snapshot.as_of_ns);
   }
   return inside;
 }
@@ -52,6 +54,9 @@ uint64_t AllowedNs(const Inside& inside, const Thresholds& thresholds) {
   if (inside.open < thresholds.all_stuck) return thresholds.transaction_idle_ns;
   if (inside.idle == 0 && 2 * inside.thinking > inside.open)
     return std::min(thresholds.most_stuck_idle_ns, thresholds.transaction_idle_ns);
+  // The same by how long they are paused on average: at any moment some have just gone on.
+  if (inside.idle == 0 && inside.paused_ns >= inside.open * thresholds.most_stuck_idle_ns)
+    return std::min(kSecond, thresholds.transaction_idle_ns);
   if (inside.stuck == inside.open)
     return std::min(thresholds.all_stuck_idle_ns, thresholds.transaction_idle_ns);
   return thresholds.transaction_idle_ns;

@@ -327,18 +327,6 @@ Suspicion SuspectPlace(const Observation& observation, const CallSiteGroup& grou
   return suspicion;
 }
 
-// Those that have a finding of their own: nothing leads to them any more.
-std::set<const Connection*> LostOnes(const Observation& observation) {
-  std::set<const Connection*> lost;
-  for (const CallSiteGroup& group : observation.call_sites) {
-    for (const GroupedConnection& place : group.connections) {
-      if (!IsLost(ReachAt(observation, place))) continue;
-      lost.insert(&observation.snapshots[place.snapshot].connections[place.connection]);
-    }
-  }
-  return lost;
-}
-
 }  // namespace
 
 // Judged by pools that grew beside what was left, never by age alone: a pool's connections are old,

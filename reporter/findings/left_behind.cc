@@ -131,12 +131,24 @@ bool HasGrownBy(const Pool& pool, const std::vector<Pooled>& left) {
   return GrownSince(pool, *oldest->connection) >= std::max(left.size() / 2, pool.open.size() / 4);
 }
 
+// Whether there was a pause before most of these connects, after the one before had succeeded.
+bool WithPauses(const std::vector<Pooled>& left, const Thresholds& thresholds) {
+  size_t pauses = 0;
+  for (size_t i = 1; i < left.size(); ++i) {
+    pauses += Since(left[i].connection->opened_ns, left[i - 1].connection->established_ns) >=
+              thresholds.pause_ns;
+  }
+  return 4 * pauses >= 3 * (left.size() - 1);
+}
+
 // Whether the pool grows at this time, and has for a while.
 bool Grows(const Pool& pool, const std::vector<Pooled>& left, const Thresholds& thresholds) {
   uint64_t oldest = pool.newest_ns;
   for (const Pooled& pooled : left) oldest = std::min(oldest, pooled.connection->opened_ns);
+  const uint64_t span = WithPauses(left, thresholds) ? thresholds.growth_span_with_pauses_ns
+                                                     : thresholds.growth_span_ns;
   return Since(pool.snapshot->as_of_ns, pool.newest_ns) <= thresholds.growth_recent_ns &&
-         pool.newest_ns - oldest >= thresholds.growth_span_ns;
+         pool.newest_ns - oldest >= span;
 }
 
 }  // namespace
@@ -157,13 +169,15 @@ void Add(const Pool& pool, std::vector<Pooled> left, LeftBehind* sum) {
   ++sum->processes;
 }
 
-// The whole periods of the last minute; empty: the process is younger, or rested in one of them.
-std::vector<HistoryPeriod> LastMinute(const Snapshot& snapshot) {
+// Whole periods, one after the other, the last of which was over `ago` periods ago; empty: the
+// process is younger, or rested in one of them.
+std::vector<HistoryPeriod> FourPeriods(const Snapshot& snapshot, uint64_t ago) {
   constexpr uint64_t kPeriods = 4;
   const uint64_t now = snapshot.as_of_ns / kHistoryPeriodNs;
   std::vector<HistoryPeriod> periods;
   for (const HistoryPeriod& happened : snapshot.history) {
-    if (happened.period < now && happened.period + kPeriods >= now) periods.push_back(happened);
+    if (happened.period + ago < now && happened.period + ago + kPeriods >= now)
+      periods.push_back(happened);
   }
   return periods.size() == kPeriods ? periods : std::vector<HistoryPeriod>();
 }
@@ -181,6 +195,8 @@ bool ClosesInHeaps(const std::vector<HistoryPeriod>& periods, const Thresholds& 
   return 4 * fewest->closed <= least->opened && 2 * heap->closed >= 3 * least->opened;
 }
 
+constexpr uint64_t kPeriodsBack = 6;
+
 // Worked with once, soon after it was opened.
 bool WasUsedOnce(const Connection& connection) {
   constexpr uint64_t kOnceNs = 2 * kSecond;
@@ -191,11 +207,12 @@ bool WasUsedOnce(const Connection& connection) {
 }  // namespace
 
 void AddDropped(const Pool& pool, const Thresholds& thresholds, LeftBehind* sum) {
-  const std::vector<HistoryPeriod> periods = LastMinute(*pool.snapshot);
-  if (pool.closed < thresholds.closed_to_know || TakesUpAgain(pool, thresholds) ||
-      !ClosesInHeaps(periods, thresholds)) {
-    return;
-  }
+  if (pool.closed < thresholds.closed_to_know || TakesUpAgain(pool, thresholds)) return;
+  // A collector comes when it likes: what it did a minute ago is what the program still does.
+  std::vector<HistoryPeriod> periods;
+  for (uint64_t ago = 0; ago <= kPeriodsBack && !ClosesInHeaps(periods, thresholds); ++ago)
+    periods = FourPeriods(*pool.snapshot, ago);
+  if (!ClosesInHeaps(periods, thresholds)) return;
   uint32_t open_peak = 0;
   for (const HistoryPeriod& happened : periods) open_peak = std::max(open_peak, happened.open_peak);
   if (open_peak < thresholds.dropped_times * pool.worked_with_peak) return;

@@ -20,6 +20,24 @@ const char* Hold(const Service& service) {
   return service.processes.size() == 1 ? "holds" : "hold";
 }
 
+// Whether the program comes back to the place's connections after long rests: it keeps them on
+// purpose, and may open more. Judged by those that are old enough to have been come back to.
+bool ComesBack(const Service& service, const Place& place, const Thresholds& thresholds) {
+  std::vector<uint64_t> rests;
+  for (const Held& open : place.open) {
+    if (open.connection->longest_rest_ns >= thresholds.settled_ns)
+      rests.push_back(open.connection->longest_rest_ns);
+  }
+  if (rests.size() < thresholds.left_behind) return false;
+  const auto middle = rests.begin() + static_cast<ptrdiff_t>(rests.size() / 2);
+  std::nth_element(rests.begin(), middle, rests.end());
+  const auto old_enough = static_cast<uint64_t>(
+      std::count_if(place.open.begin(), place.open.end(), [&](const Held& open) {
+        return Since(service.as_of_ns, open.connection->established_ns) >= *middle + *middle / 2;
+      }));
+  return 2 * rests.size() >= old_enough;
+}
+
 // Holds many, has been at rest for a while, was worked with since, and never needed but a few.
 bool HoldsTooMany(const Service& service, const Place& place, const Thresholds& thresholds,
                   bool fills_the_server) {
@@ -29,11 +47,7 @@ bool HoldsTooMany(const Service& service, const Place& place, const Thresholds& 
       fills_the_server ? thresholds.full_surplus_times : thresholds.surplus_times;
   const uint64_t surplus = fills_the_server ? thresholds.full_surplus : thresholds.surplus;
   if (held < times * peak || held < peak + surplus) return false;
-  // It comes back to them, after long rests: they are kept on purpose, and it may open more.
-  const auto returned = static_cast<uint64_t>(std::count_if(
-      place.open.begin(), place.open.end(),
-      [&](const Held& open) { return open.connection->longest_rest_ns >= thresholds.settled_ns; }));
-  if (2 * returned >= held) return true;
+  if (ComesBack(service, place, thresholds)) return true;
   uint64_t newest = 0;
   uint64_t last_use = 0;
   for (const Held& open : place.open) {

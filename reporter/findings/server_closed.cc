@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 
@@ -24,18 +27,36 @@ std::string Since(const Picked& picked) {
   return text;
 }
 
+bool IsKeptBroken(const Connection& connection) {
+  return connection.state == ConnectionState::kBroken && connection.in_call.empty();
+}
+
+// How long the program may keep a handle that libpq has seen the end of, until it tries again. One
+// may wait for its time to be reset; several are a pool's that takes broken ones back.
+uint64_t PatienceNs(const Observation& observation, const CallSiteGroup& group) {
+  const uint64_t broken =
+      Pick(observation, group, [](const Snapshot&, const Connection& connection) {
+        return IsKeptBroken(connection);
+      }).count;
+  const Thresholds& thresholds = observation.thresholds;
+  return broken < thresholds.broken_pool
+             ? thresholds.min_age_ns
+             : std::min(thresholds.broken_pool_ns, thresholds.min_age_ns);
+}
+
 }  // namespace
 
 // libpq has seen the end of the connection, and the program keeps the handle: it will fail at the
 // next use, and a pool that counts it as one of its own has one less than it thinks.
 std::vector<Finding> FindServerClosed(const Observation& observation) {
   std::vector<Finding> findings;
+  const std::set<const Connection*> lost = LostOnes(observation);
   for (const CallSiteGroup& group : observation.call_sites) {
+    const uint64_t patience = PatienceNs(observation, group);
     const Picked picked =
         Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
-          return connection.state == ConnectionState::kBroken && connection.in_call.empty() &&
-                 (HasEnded(snapshot) ||
-                  IdleNs(connection, snapshot.as_of_ns) >= observation.thresholds.min_age_ns);
+          return IsKeptBroken(connection) && (HasEnded(snapshot) || lost.contains(&connection) ||
+                                              IdleNs(connection, snapshot.as_of_ns) >= patience);
         });
     if (picked.count == 0) continue;
     Finding finding;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "reporter/findings/detector.h"
 
 namespace pqleash::reporter {
@@ -26,15 +28,18 @@ uint64_t HeldOf(const Observation& observation, const CallSiteGroup& group) {
 // a socket at times, though no slot of the server.
 std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation) {
   std::vector<Finding> findings;
+  // Nothing has to be waited for where nothing leads to the handle.
+  const std::set<const Connection*> lost = LostOnes(observation);
   for (const CallSiteGroup& group : observation.call_sites) {
     uint64_t refused = 0;
     const Picked picked =
         Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
           const bool is_refused = connection.state == ConnectionState::kRefused;
-          const bool unfinished = (is_refused || connection.state == ConnectionState::kFailed) &&
-                                  connection.in_call.empty() &&
-                                  (HasEnded(snapshot) || IdleNs(connection, snapshot.as_of_ns) >=
-                                                             observation.thresholds.min_age_ns);
+          const bool unfinished =
+              (is_refused || connection.state == ConnectionState::kFailed) &&
+              connection.in_call.empty() &&
+              (HasEnded(snapshot) || lost.contains(&connection) ||
+               IdleNs(connection, snapshot.as_of_ns) >= observation.thresholds.min_age_ns);
           refused += unfinished && is_refused;
           return unfinished;
         });

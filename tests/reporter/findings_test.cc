@@ -12,7 +12,9 @@
 namespace pqleash::reporter {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr uint64_t kNow = 100'000 * kSecond;
@@ -275,6 +277,23 @@ TEST(FindingsTest, UnfinishedFailedConnect) {
          {"left behind at the end", {{{1, 1, 0, kFailed}}, 0, Life::kEnded}, 1},
          {"killed a moment later", {{{1, 1, 0, kFailed}}, 0, Life::kKilled}, 0},
          {"still trying", {{{900, 900, 0, ConnectionState::kConnecting}}}, 0}});
+}
+
+// A handle that is on its way somewhere is held; of one that nothing leads to nothing has to be
+// waited for.
+TEST(FindingsTest, ALostHandleThatFailedOrBrokeNeedsNoPatience) {
+  const auto kinds = [](ConnectionState state, const ConnectionReach& reach) {
+    std::vector<std::string> found;
+    for (const Finding& finding : FindWith({{{900, 5, 1, state}}}, {reach}))
+      found.emplace_back(finding.kind);
+    return found;
+  };
+  const ConnectionReach held = {Reach::kHeld, "a global", ""};
+  const ConnectionReach lost = {Reach::kLostProven, "", ""};
+  EXPECT_THAT(kinds(kFailed, lost), ElementsAre("unfinished-failed-connect"));
+  EXPECT_THAT(kinds(kFailed, held), IsEmpty());
+  EXPECT_THAT(kinds(kBroken, lost), ElementsAre("server-closed"));
+  EXPECT_THAT(kinds(kBroken, held), IsEmpty());
 }
 
 TEST(FindingsTest, NeverUsed) {

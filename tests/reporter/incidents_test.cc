@@ -32,6 +32,7 @@ uint64_t Ago(double seconds) {
 struct Conn {
   double opened_ago_s = 600;
   double used_ago_s = 0;
+  double took_s = 0;  // of the time since, to connect
   uint64_t commands = 100;
   int32_t tid = 1;
   double busy_s = 0;        // of uses that have ended
@@ -73,7 +74,8 @@ class Story {
       connection.call_site = static_cast<uint32_t>(snapshot_.call_sites.size() - 1);
       connection.target = conn.target;
       connection.tid = conn.tid;
-      connection.opened_ns = connection.established_ns = Ago(conn.opened_ago_s);
+      connection.opened_ns = Ago(conn.opened_ago_s);
+      connection.established_ns = Ago(conn.opened_ago_s - conn.took_s);
       connection.last_activity_ns = Ago(conn.used_ago_s);
       connection.commands = conn.commands;
       connection.use_counts[0] = static_cast<uint32_t>(conn.commands);
@@ -181,13 +183,16 @@ Story Leaking(double from_s, double to_s, double step_s, Conn conn = {}, uint64_
 TEST(LeakThatGrows, ShowsWithin30Seconds) {
   const Conn never_used = {.commands = 0};
   const Conn threads = {.tid = 2};
+  const Conn slow_connects = {.took_s = 0.95};
   const Conn in_transaction = {.busy_since_s = 12, .transaction = Transaction::kOpen};
   Check(
       "leak-suspect",
       {{"one a second", Leaking(28, 0, 1), true},
        {"four left behind for 10 s, and newer ones", Leaking(26, 0, 5), true},
        {"three", Leaking(21, 0, 5), false},
-       {"it has grown for less than 10 s before", Leaking(19, 10, 1), false},
+       {"it has grown for 9 s before, with pauses", Leaking(19, 10, 1), true},
+       {"one right after the other", Leaking(19, 10, 1, slow_connects), false},
+       {"it has grown for less than 5 s before", Leaking(14, 10, 1), false},
        {"the latest 30 s ago", Leaking(60, 30, 2), true},
        {"and more: that it has stopped changes nothing", Leaking(60, 31, 2), true},
        {"in two lumps", Story().At(1).Open({40, 39}, 10).Open({20, 19}, 10).Open({2, 1}, 1), false},

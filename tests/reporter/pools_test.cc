@@ -258,18 +258,28 @@ TEST(Pools, SessionsOfClientsThatEndEvenlyAreNoLeak) {
   EXPECT_EQ(Judge({host}).Kinds(), "");
 }
 
-// Used once, dropped, and closed when the collector of garbage comes by.
-TEST(Pools, WhatACollectorClosesWasDropped) {
+// Used once, dropped, and closed when the collector of garbage comes by; in the last `evenly_s` as
+// evenly as opened, by chance.
+Host Dropped(uint64_t evenly_s) {
   Host host;
   const uint32_t place = host.Place(1);
   for (uint64_t i = 0; i < 21; ++i) host.Open(place, i, i);
   for (uint64_t ago = 0; ago < 900; ago += 10) {
     host.Happened(ago).opened = 18;
-    host.Happened(ago).closed = ago / 10 % 2 == 0 ? 36 : 0;
+    host.Happened(ago).closed = ago < evenly_s ? 18 : ago / 10 % 2 == 0 ? 36 : 0;
     host.Happened(ago).open_peak = 36;
   }
   host.Closed(place, 1'600, 8);
-  const Verdict verdict = Judge({host});
+  return host;
+}
+
+TEST(Pools, WhatACollectorClosedAMinuteAgoItStillDoes) {
+  EXPECT_EQ(Judge({Dropped(60)}).answer.verdict, Answer::Verdict::kLeak);
+  EXPECT_NE(Judge({Dropped(300)}).answer.verdict, Answer::Verdict::kLeak);
+}
+
+TEST(Pools, WhatACollectorClosesWasDropped) {
+  const Verdict verdict = Judge({Dropped(0)});
   EXPECT_NE(verdict.Count("leak-suspect"), 0u) << verdict.Kinds();
   EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kLeak);
 }
@@ -307,6 +317,23 @@ TEST(Pools, WhatIsComeBackToIsHoardedNotLeaked) {
   EXPECT_EQ(verdict.Count("over-provisioned"), 30u) << verdict.Kinds();
 }
 
+// One more every three seconds, of which the first have been come back to.
+TEST(Pools, AHoardIsKnownWhileItGrows) {
+  const auto growing = [](uint64_t returned) {
+    Host host;
+    const uint32_t place = host.Place(1);
+    host.Open(place, 900, 0, 900);
+    for (uint64_t i = 0; i < 20; ++i) {
+      Connection& connection = host.Open(place, 60 - 3 * i, i < 7 ? 3 * i : 60 - 3 * i, 2);
+      if (i < returned) connection.longest_rest_ns = 40 * kSecond;
+    }
+    Works(&host, 30, 40, 5, 21, 1);
+    return Judge({host});
+  };
+  EXPECT_EQ(growing(6).answer.verdict, Answer::Verdict::kTooLarge) << growing(6).answer.sentence;
+  EXPECT_NE(growing(0).answer.verdict, Answer::Verdict::kTooLarge);
+}
+
 // ---------------------------------------------------------------------------------------------------
 // A full server.
 
@@ -332,6 +359,22 @@ TEST(Pools, WhoGrewWhenItBecameFullIs) {
   const Verdict verdict = Judge({victim, Holder("deployed", 12, 25)});
   ASSERT_NE(verdict.Of("over-provisioned"), nullptr) << verdict.Kinds();
   EXPECT_NE(verdict.Of("over-provisioned")->summary.find("deployed"), std::string::npos);
+}
+
+// What hurts is the full server, not a few that were left long ago by somebody else.
+TEST(Pools, AFullServerComesBeforeAFewThatLeak) {
+  const auto first = [](uint64_t leaked) {
+    Host big = Holder("big", 36, 25);
+    big.Happened(10).server_full = 80;
+    Host leaky = SharedPool(leaked);
+    const Verdict verdict = Judge({big, leaky});
+    EXPECT_NE(verdict.Of("leak-suspect"), nullptr) << verdict.Kinds();
+    EXPECT_NE(verdict.Of("server-full"), nullptr) << verdict.Kinds();
+    const auto position = [&](const std::string& kind) { return verdict.Kinds().find(kind); };
+    return position("leak-suspect") < position("server-full");
+  };
+  EXPECT_FALSE(first(7));
+  EXPECT_TRUE(first(24));
 }
 
 // ---------------------------------------------------------------------------------------------------
@@ -375,6 +418,28 @@ TEST(Pools, ProcessesWithAConnectionEachWaitForNone) {
 }
 
 // ---------------------------------------------------------------------------------------------------
+// Paused inside of transactions.
+
+// A pool whose users think for `paused_s` each, in seconds, inside of a transaction.
+Host Thinking(const std::vector<uint64_t>& paused_s) {
+  Host host;
+  const uint32_t place = host.Place(1, paused_s.size());
+  for (const uint64_t paused : paused_s) {
+    Connection& connection = host.Open(place, 900, paused, 50);
+    connection.transaction = Transaction::kOpen;
+    connection.busy_since_ns = kNow - (paused + 1) * kSecond;
+  }
+  const auto open = static_cast<uint32_t>(paused_s.size());
+  Works(&host, 30, 3, 15'000, open, open);
+  return host;
+}
+
+TEST(Pools, UsersThatThinkInsideOfTransactionsAreSeenAtAnyMoment) {
+  EXPECT_EQ(Judge({Thinking({12, 11, 4, 0, 0})}).Count("idle-in-transaction"), 3u);
+  EXPECT_EQ(Judge({Thinking({2, 1, 1, 0, 0})}).Kinds(), "");
+}
+
+// ---------------------------------------------------------------------------------------------------
 // More to do, or the same more slowly.
 
 // A pool of four whose last thirty seconds are others than before.
@@ -401,6 +466,19 @@ TEST(Pools, TheSameWorkTakingLongerIsNoSmallLimit) {
   EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kOther);
 }
 
+// Whoever goes on after it has waited for a lock inside of a use does not take over a connection at
+// once: fewer handovers tell the same where all are taken all the time.
+TEST(Pools, AllTakenWithFewerHandoversIsFullToo) {
+  const auto waiting = [](uint32_t handovers, uint64_t use_ms) {
+    Host host = Changed(120, 130, 20, use_ms);
+    for (uint64_t i = 0; i < 3; ++i) host.Happened(10 * i).handovers = handovers;
+    return Judge({host});
+  };
+  EXPECT_EQ(waiting(20, 2'000).Count("lock-wait"), 4u);
+  EXPECT_EQ(waiting(7, 2'000).Kinds(), "") << "by chance";
+  EXPECT_EQ(waiting(20, 600).Kinds(), "") << "some are free";
+}
+
 // ---------------------------------------------------------------------------------------------------
 // Failing connects.
 
@@ -423,6 +501,22 @@ TEST(Pools, AServerThatIsStartedAgainIsNoFailure) {
   host.Happened(20).failed = 12;
   host.Fail(FailureReason::kRefused, 12, 21, "Connection refused");
   EXPECT_EQ(Judge({host}).Count("connect-failures"), 0u);
+}
+
+// A pool that takes broken connections back, and one that waits before it tries again.
+TEST(Pools, SeveralBrokenOnesThatAreKeptAreAPools) {
+  const auto kept = [](uint64_t count, uint64_t for_s) {
+    Host host;
+    const uint32_t place = host.Place(1, 2);
+    for (uint64_t i = 0; i < count; ++i)
+      host.Open(place, 900, for_s, 50).state = ConnectionState::kBroken;
+    return Judge({host});
+  };
+  EXPECT_EQ(kept(3, 21).Count("server-closed"), 3u);
+  EXPECT_EQ(kept(2, 21).Kinds(), "");
+  EXPECT_EQ(kept(2, 31).Count("server-closed"), 2u);
+  EXPECT_EQ(kept(3, 5).Kinds(), "");
+  EXPECT_EQ(kept(3, 5).answer.verdict, Answer::Verdict::kEarly);
 }
 
 TEST(Pools, ALimitOfTheRoleIsNoFullServer) {
@@ -492,6 +586,32 @@ TEST(Pools, WhatGrowsIsNotCalledHealthy) {
   Host host = SharedPool(0);
   for (uint64_t i = 0; i < 2; ++i) host.Open(1, 8 + i, 7 + i);
   EXPECT_EQ(Judge({host}).answer.verdict, Answer::Verdict::kEarly);
+}
+
+TEST(Pools, ConnectsThatHaveBegunToFailAreNotCalledHealthy) {
+  Host host = SharedPool(0);
+  host.Happened(10).failed = 8;
+  EXPECT_EQ(Judge({host}).answer.verdict, Answer::Verdict::kEarly);
+  Host one = SharedPool(0);
+  one.Happened(10).failed = 1;
+  EXPECT_EQ(Judge({one}).answer.verdict, Answer::Verdict::kNone);
+}
+
+TEST(Pools, MoreToDoWithHardlyOneFreeIsNotCalledHealthy) {
+  const auto rise = [](uint32_t in_use_peak, uint64_t ago_s) {
+    Host host("shop", 300);
+    const uint32_t place = host.Place(1, in_use_peak);
+    for (int i = 0; i < 5; ++i) host.Open(place, 290, 0, 500);
+    Works(&host, 30, 60, 50, 5, 2);
+    for (uint64_t ago = 0; ago < ago_s; ago += 10) {
+      host.Happened(ago).uses = 120;
+      host.Happened(ago).in_use_peak = in_use_peak;
+    }
+    return Judge({host}).answer.verdict;
+  };
+  EXPECT_EQ(rise(5, 20), Answer::Verdict::kEarly);
+  EXPECT_EQ(rise(3, 20), Answer::Verdict::kNone) << "there is room";
+  EXPECT_EQ(rise(5, 100), Answer::Verdict::kNone) << "they have sufficed for a minute and more";
 }
 
 TEST(Pools, APoolInItsStrideIsHealthy) {
