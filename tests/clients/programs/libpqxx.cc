@@ -18,7 +18,9 @@ class ReportService {
   void LoadUser() {
     pqxx::connection connection(conninfo_);
     pqxx::work work(connection);
-    std::cout << "user " << work.exec1("SELECT current_user")[0].as<std::string>() << std::endl;
+    // exec1 is deprecated since libpqxx 7.9, and libpqxx 6 has no one_row.
+    const pqxx::result users = work.exec("SELECT current_user");
+    std::cout << "user " << users[0][0].as<std::string>() << std::endl;
   }
 
  private:
