@@ -58,7 +58,7 @@ struct Thresholds {
   // soon as it has one.
   uint64_t growth_span_with_pauses_ns = 5 * kSecond;
   uint64_t pause_ns = 100 * kMillisecond;
-  uint64_t growth_moments = 4;            // a second apart each: again and again
+  uint64_t growth_moments = 4;  // a second apart each: again and again
   uint64_t left_behind = 4;
   // Each opened by another thread: they may belong to their threads, of which there are a few.
   uint64_t left_behind_of_threads = 16;
