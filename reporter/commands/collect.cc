@@ -14,6 +14,7 @@
 #include <utility>
 #include <variant>
 
+#include "reporter/commands/nothing_selected.h"
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/process_churn.h"
@@ -132,6 +133,11 @@ class Collector {
     return selection_.all || selection_.run_id != 0 || (may_be_alive && entry.newest_image);
   }
 
+  std::string Whose() const {
+    if (ReadingUid() == 0 || !selection_.directory.empty()) return {};
+    return fmt::format(" of this user ({}; root sees all)", ReadingUid());
+  }
+
   bool IsSelected(const Snapshot& snapshot) const {
     const Process& process = snapshot.process;
     if (!selection_.services.empty() && !Contains(selection_.services, process.service))
@@ -147,6 +153,11 @@ class Collector {
       jobs[snapshot.process.service] += IsJobOfLate(snapshot, now_);
     for (const auto& [service, count] : jobs) {
       if (count >= Thresholds().jobs) many_jobs_.insert(service);
+    }
+    if (std::none_of(collected_.snapshots.begin(), collected_.snapshots.end(),
+                     [&](const Snapshot& snapshot) { return IsSelected(snapshot); })) {
+      collected_.why_nothing =
+          WhyNothingSelected(collected_.snapshots, selection_.services, Whose());
     }
     std::erase_if(collected_.snapshots,
                   [&](const Snapshot& snapshot) { return !IsSelected(snapshot); });

@@ -36,7 +36,8 @@ struct Selection {
 struct Collected {
   std::vector<Snapshot> snapshots;      // by pid; with their lives looked up
   std::vector<std::string> incomplete;  // a sentence each: what was asked for and could not be read
-  std::vector<CapsPolicy> caps;         // that hold for those processes; see CollectCapsOf
+  std::string why_nothing;  // why there are no snapshots, as WhyNothingSelected; empty: there are
+  std::vector<CapsPolicy> caps;  // that hold for those processes; see CollectCapsOf
   // As `snapshots`, after LookForLost; else empty.
   std::vector<Reachability> reachability;
 };

@@ -37,6 +37,8 @@ Report MakeReport(Collected collected, const Filter& filter, const ServerView* s
   Report report =
       BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
                   CurrentOccasion(), collected.reachability, collected.caps);
+  if (report.answer.verdict == Answer::Verdict::kUnobserved && !collected.why_nothing.empty())
+    report.answer.sentence = "Nothing was looked at: " + collected.why_nothing;
   for (ReportModule& module : report.modules) {
     module.code = symboliser.CodeOf(module.path, module.build_id);
   }

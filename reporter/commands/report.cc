@@ -216,6 +216,10 @@ int RunReport(const Arguments& arguments) {
   const Report report =
       MakeReport(std::move(collected), options.filter, server ? &*server : nullptr, some_processes);
   if (WriteReport(report, options.output) != kFine || !complete) return kFailed;
+  if (options.fail_on && report.answer.verdict == Answer::Verdict::kUnobserved) {
+    Diagnose(fmt::format("report: {}: --fail-on has nothing to judge", report.answer.sentence));
+    return kFailed;
+  }
   return options.fail_on && Fails(report, *options.fail_on) ? kFindings : kFine;
 }
 

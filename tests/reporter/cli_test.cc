@@ -258,6 +258,28 @@ TEST_F(CliLedgerTest, ReportOfAService) {
   EXPECT_EQ(Json({"report", "--service", "other"})["processes"].size(), 0u);
 }
 
+TEST_F(CliLedgerTest, AReportOfNothingSaysWhatThereIs) {
+  const auto sentence = [&](const std::vector<std::string>& arguments) {
+    return Json(arguments)["answer"]["sentence"].get<std::string>();
+  };
+  EXPECT_EQ(sentence({"report"}), "Nothing was looked at: no process has written a ledger here");
+  Write(OfThisProcess());
+  EXPECT_EQ(sentence({"report", "--service", "order"}),
+            "Nothing was looked at: no living process of order has a ledger here: there is orders "
+            "(1 process); did you mean orders?");
+  EXPECT_EQ(sentence({"report", "--service", "warehouse"}),
+            "Nothing was looked at: no living process of warehouse has a ledger here: there is "
+            "orders (1 process)");
+}
+
+// A check in a script must not pass because nothing was there.
+TEST_F(CliLedgerTest, AReportOfNothingFailsWhereItIsToFail) {
+  const Outcome judged = InDirectory({"report", "--service", "order", "--fail-on", "likely"});
+  EXPECT_EQ(judged.exit_code, 1);
+  EXPECT_THAT(judged.err, HasSubstr("Nothing was looked at"));
+  EXPECT_EQ(InDirectory({"report", "--service", "order"}).exit_code, 0);
+}
+
 TEST_F(CliLedgerTest, NamedLedgers) {
   const std::string path = Write(ExampleLedger());
   const nlohmann::json report = Json({"report", path});
