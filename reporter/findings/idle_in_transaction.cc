@@ -6,6 +6,7 @@
 
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/idiom.h"
 #include "reporter/findings/service.h"
 
 namespace pqleash::reporter {
@@ -98,10 +99,11 @@ std::vector<Finding> FindIdleInTransaction(const Observation& observation) {
         InConnections("idle_in_transaction", picked.count),
         InConnections("of_these_failed", failed), InSeconds("longest_idle", picked.longest_idle_ns),
         InSeconds("longest_transaction", longest_inside_ns), InSeconds("threshold", threshold)};
-    finding.advice =
+    finding.advice = fmt::format(
         "find the path after this connect that begins a transaction and neither commits nor rolls "
-        "back (an early return, an exception, a wait for something else); until it is fixed, "
-        "idle_in_transaction_session_timeout on the server ends such sessions";
+        "back (an early return, an exception, a wait for something else): {}; until it is fixed, "
+        "idle_in_transaction_session_timeout on the server ends such sessions",
+        IdiomOf(group).transaction);
     finding.connections = picked.count;
     if (all) {
       finding.answer = {

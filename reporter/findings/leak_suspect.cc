@@ -14,6 +14,7 @@
 
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/idiom.h"
 #include "reporter/findings/left_behind.h"
 #include "reporter/findings/pool.h"
 
@@ -210,10 +211,12 @@ Finding Describe(const Observation& observation, const Suspicion& suspicion) {
                       {"places", static_cast<double>(sites.size()), ""}};
   if (suspicion.closed > 0)
     finding.evidence.push_back(InSeconds("usual_life", suspicion.life_ns / suspicion.closed));
-  finding.advice =
-      "find the path on which a connection that was taken here is neither closed (PQfinish) nor "
-      "given back to its pool: an early return, an exception, an object that is overwritten or "
-      "kept in a container that only grows";
+  const Idiom idiom = IdiomOf(*sites.front().first);
+  finding.advice = fmt::format(
+      "find the path on which a connection that was taken here is neither closed ({}) nor given "
+      "back to its pool: an early return, an exception, an object that is overwritten or kept in a "
+      "container that only grows; {}",
+      idiom.close, idiom.scope);
   finding.connections = suspicion.connections.size();
   finding.answer = {Answer::Verdict::kLeak, Sentence(observation, suspicion)};
   return finding;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "reporter/findings/detector.h"
+#include "reporter/findings/idiom.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -65,10 +66,12 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group, Re
                       {"megabytes_searched", static_cast<double>(lost.bytes / 100'000) / 10, "MB"},
                       InSeconds("longest_idle", lost.picked.longest_idle_ns),
                       InSeconds("oldest", lost.picked.oldest_age_ns)};
-  finding.advice =
+  const Idiom idiom = IdiomOf(group);
+  finding.advice = fmt::format(
       "find the path on which the last variable that holds the connection opened here is "
-      "overwritten or goes out of scope before PQfinish: an early return, an exception, a second "
-      "connect into the same variable, a container that is emptied";
+      "overwritten or goes out of scope before it is closed ({}): an early return, an exception, a "
+      "second connect into the same variable, a container that is emptied; {}",
+      idiom.close, idiom.scope);
   finding.connections = count;
   finding.answer = {Answer::Verdict::kLeak,
                     fmt::format("Leak, not a small limit: nothing in {} leads to {} any more, {}",

@@ -7,6 +7,7 @@
 
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/idiom.h"
 
 namespace pqleash::reporter {
 
@@ -68,10 +69,10 @@ std::vector<Finding> FindServerClosed(const Observation& observation) {
     finding.evidence = {InConnections("closed_by_server", picked.count),
                         InSeconds("longest_kept", picked.longest_idle_ns)};
     if (picked.lost != 0) finding.evidence.push_back(InConnections("lost", picked.lost));
-    finding.advice =
-        "check PQstatus when a command fails, and close or reset the connection there; look in the "
-        "server's log for the reason (restart, idle_session_timeout, pg_terminate_backend, a "
-        "firewall)";
+    finding.advice = fmt::format(
+        "close or replace a connection when a command on it fails: {}; look in the server's log "
+        "for the reason (restart, idle_session_timeout, pg_terminate_backend, a firewall)",
+        IdiomOf(group).broken);
     finding.connections = picked.count;
     findings.push_back(std::move(finding));
   }

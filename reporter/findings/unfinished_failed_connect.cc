@@ -5,6 +5,7 @@
 #include <set>
 
 #include "reporter/findings/detector.h"
+#include "reporter/findings/idiom.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -57,9 +58,10 @@ std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation
                         InConnections("failed", group.failed),
                         InSeconds("oldest", picked.oldest_age_ns)};
     if (held != 0) finding.evidence.push_back(InConnections("held_by_the_program", held));
-    finding.advice =
-        "call PQfinish on the handle on the error path, too: a failed connect returns one that is "
-        "not null";
+    finding.advice = fmt::format(
+        "close the handle ({}) on the error path, too: libpq returns one that is not null for a "
+        "failed connect",
+        IdiomOf(group).close);
     finding.connections = picked.count;
     findings.push_back(std::move(finding));
   }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "reporter/findings/detector.h"
+#include "reporter/findings/idiom.h"
 #include "reporter/report/report_builder.h"
 
 namespace pqleash::reporter {
@@ -504,6 +505,36 @@ TEST(ThresholdsTest, FilterIsTheMeasure) {
   filter.min_idle_ns = kMinute;
   EXPECT_EQ(ThresholdsFor(filter).left_behind_idle_ns, kMinute);
   EXPECT_EQ(ThresholdsFor(filter).all_stuck_idle_ns, kMinute);
+}
+
+// The words of the library that connects, not those of its driver or of libpq.
+TEST(IdiomTest, IsThatOfThePool) {
+  const auto close_in = [](const std::vector<std::pair<Language, std::string>>& files) {
+    CallSiteGroup group;
+    for (const auto& [language, file] : files) {
+      SourceFrame frame;
+      frame.language = language;
+      frame.file = file;
+      group.frames.push_back(frame);
+    }
+    return std::string(IdiomOf(group).close);
+  };
+  const std::string packages = "/usr/lib/python3/dist-packages";
+  constexpr Language kPython = Language::kPython;
+  EXPECT_EQ(close_in({{kPython, packages + "/psycopg2/__init__.py"}, {kPython, "/srv/app.py"}}),
+            "conn.close()");
+  EXPECT_EQ(close_in({{kPython, packages + "/psycopg2/__init__.py"},
+                      {kPython, packages + "/psycopg2/pool.py"},
+                      {kPython, "/srv/app.py"}}),
+            "pool.putconn(conn)");
+  EXPECT_THAT(close_in({{kPython, packages + "/psycopg2/__init__.py"},
+                        {kPython, packages + "/sqlalchemy/pool/impl.py"},
+                        {kPython, "/srv/app.py"}}),
+              HasSubstr("Session"));
+  EXPECT_EQ(close_in({{Language::kRuby, "/srv/app.rb"}}), "conn.close");
+  EXPECT_EQ(close_in({{Language::kPerl, "/srv/app.pl"}}), "$dbh->disconnect");
+  EXPECT_EQ(close_in({{Language::kNative, "/srv/main.c"}}), "PQfinish");
+  EXPECT_EQ(close_in({}), "PQfinish");
 }
 
 }  // namespace
