@@ -131,4 +131,16 @@ uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* 
   return left_out;
 }
 
+bool CallersWereCut(const CallSiteGroup& group) {
+  if (!group.stack_truncated) return false;
+  // Either kind of frame is recorded to the same depth, and one of the two has reached it.
+  size_t script = 0;
+  size_t native = 0;
+  for (const SourceFrame& frame : group.frames) {
+    if (frame.language != Language::kNative) ++script;
+    if (frame.language == Language::kNative && !frame.inlined) ++native;
+  }
+  return script == 0 || script >= native;
+}
+
 }  // namespace pqleash::reporter

@@ -68,10 +68,11 @@ inline constexpr size_t kMaxReportFrames = 400'000;
 uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* symboliser,
                             std::vector<CallSiteGroup>* groups, const Progress& progress = {});
 
-// The frame to name a call site by. With frames of a script: the first of these that is the
-// application's (library_paths.h; `library_paths` are the user's globs), else the first of these.
-// Without: the first outside of the system's directories, since a driver or pool from a package
-// says little; else the first. nullptr: no frames. Pure.
+// Whether callers of its innermost frames were not recorded: of a script, of its frames. Pure.
+bool CallersWereCut(const CallSiteGroup& group);
+
+// The frame to name a call site by, see headline.h; `library_paths` are the user's globs. nullptr:
+// no frames. Pure.
 const SourceFrame* HeadlineFrame(const std::vector<SourceFrame>& frames,
                                  const std::vector<std::string>& library_paths = {});
 

@@ -10,8 +10,10 @@
 #include <map>
 #include <utility>
 
+#include "reporter/call_sites/headline.h"
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/service.h"
+#include "reporter/snapshot/target_name.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -60,6 +62,23 @@ Tier TierOf(const Finding& finding, bool server_is_full) {
     return server_is_full && finding.connections >= kChurnThatFills ? kTakes : kCosts;
   }
   return kind == "server-full" ? kFollows : kCosts;
+}
+
+// 'for shop@db1:5432/orders ', of the target that most of the group's connections have; empty: it
+// is not known. A pool's own thread has nothing of the application in its stack: what it connects
+// to tells which pool it is.
+std::string Towards(const Observation& observation, const CallSiteGroup& group) {
+  std::map<std::string, uint64_t> counts;
+  for (const GroupedConnection& place : group.connections) {
+    const Snapshot& snapshot = observation.snapshots[place.snapshot];
+    ++counts[TargetName(snapshot.targets[snapshot.connections[place.connection].target])];
+  }
+  counts.erase("");
+  const auto most =
+      std::max_element(counts.begin(), counts.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most == counts.end()) return {};
+  return fmt::format("for {}{} ", most->first, counts.size() > 1 ? " and others" : "");
 }
 
 // 1 to 3 are 0, 4 to 15 are 1, and so on.
@@ -165,15 +184,30 @@ Picked Pick(const Observation& observation, const CallSiteGroup& group,
 }
 
 std::string PlaceName(const Observation& observation, const CallSiteGroup& group) {
-  const SourceFrame* headline = HeadlineFrame(group.frames, observation.library_paths);
-  if (headline == nullptr) return "a place that was not recorded";
-  return DescribeSite(group.frames, static_cast<size_t>(headline - group.frames.data()),
-                      group.caller);
+  const std::optional<Headline> headline = HeadlineOf(group.frames, observation.library_paths);
+  if (!headline) return "a place that was not recorded";
+  return DescribeSite(group.frames, headline->frame, group.caller);
 }
 
 std::string OpenedBy(const Observation& observation, const CallSiteGroup& group) {
-  const bool known = HeadlineFrame(group.frames, observation.library_paths) != nullptr;
-  return (known ? "opened by " : "opened at ") + PlaceName(observation, group);
+  const std::optional<Headline> headline = HeadlineOf(group.frames, observation.library_paths);
+  if (!headline) return "opened at " + PlaceName(observation, group);
+  const std::string place = DescribeSite(group.frames, headline->frame, group.caller);
+  const std::string package = headline->package.empty() ? "a library" : headline->package;
+  switch (headline->of) {
+    case Headline::Of::kApplication:
+      return "opened by " + place;
+    case Headline::Of::kThread:
+      return fmt::format("opened {}by a thread of {}, {}", Towards(observation, group), package,
+                         place);
+    case Headline::Of::kTask:
+      return fmt::format("opened {}by a task in {}, {}", Towards(observation, group), package,
+                         place);
+    case Headline::Of::kLibrary:
+      return "opened by " + place +
+             (CallersWereCut(group) ? ", whose callers were not recorded" : "");
+  }
+  return {};
 }
 
 std::string Count(uint64_t count, std::string_view noun) {

@@ -17,6 +17,7 @@
 #include "reporter/render/names.h"
 #include "reporter/render/text.h"
 #include "reporter/render/text_stack.h"
+#include "reporter/snapshot/target_name.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -86,15 +87,8 @@ std::string Tally(const std::map<std::string, uint64_t>& counts, size_t shown) {
 }
 
 std::string ServerName(const Target& target) {
-  if (target.host.empty() && target.dbname.empty() && target.user.empty()) return "not known yet";
-  const std::string port = target.port == 0 ? "" : fmt::format(":{}", target.port);
-  const bool ipv6 = target.host.find(':') != std::string::npos;
-  const std::string host = ipv6 ? fmt::format("[{}]", target.host) : target.host;
-  std::string name = fmt::format("{}@{}{}/{}", target.user, host, port, target.dbname);
-  if (!target.application_name.empty()) {
-    name += fmt::format(" (application_name {})", target.application_name);
-  }
-  return CutEnd(Escape(name), 100);
+  const std::string name = TargetName(target);
+  return name.empty() ? "not known yet" : CutEnd(Escape(name), 100);
 }
 
 // What kind of place the connection is held by: places on the heap are too many to tell apart.

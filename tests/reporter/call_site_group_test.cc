@@ -178,6 +178,30 @@ TEST(TellApartTest, AScriptIsToldApartByItsOwnFrames) {
   EXPECT_EQ(NameOf(groups[1]), "connect (/srv/shop/db.py:7), called by order (/srv/shop/db.py:7)");
 }
 
+TEST(TellApartTest, ByTheApplicationsOwnCallersWhereTheseDiffer) {
+  const auto script = [](const std::string& function, const std::string& file) {
+    SourceFrame frame;
+    frame.language = Language::kPython;
+    frame.function = function;
+    frame.file = file;
+    return frame;
+  };
+  const std::string library = "/usr/lib/python3/dist-packages/flask/app.py";
+  const SourceFrame open = script("connect", "/srv/shop/db.py");
+  std::vector<CallSiteGroup> groups(4);
+  groups[0].frames = {open, script("retry", library), script("audit", "/srv/shop/app.py")};
+  groups[1].frames = {open, script("call", library), script("order", "/srv/shop/app.py")};
+  // No line of the application's differs: any is better than none.
+  groups[2].frames = {open, script("order", "/srv/shop/app.py"), script("get", library)};
+  groups[3].frames = {open, script("order", "/srv/shop/app.py"), script("put", library)};
+  TellApart({}, &groups);
+  EXPECT_EQ(NameOf(groups[0]), "connect (/srv/shop/db.py), called by audit (/srv/shop/app.py)");
+  groups.erase(groups.begin(), groups.begin() + 2);
+  TellApart({}, &groups);
+  EXPECT_EQ(NameOf(groups[0]), "connect (/srv/shop/db.py), called by get (" + library + ")");
+  EXPECT_EQ(NameOf(groups[1]), "connect (/srv/shop/db.py), called by put (" + library + ")");
+}
+
 TEST(HeadlineFrameTest, FirstOneOutsideOfTheSystem) {
   EXPECT_EQ(HeadlineFrame({}), nullptr);
   const std::vector<SourceFrame> frames = {At("/usr/lib/libdriver.so", "open"),
