@@ -15,6 +15,11 @@ namespace {
 // the array of the event procedures, each with two words of the program's (libpq-int.h).
 constexpr uint64_t kWordsBehindFunction = 2;
 
+// Bytes at the end of a block that may lie behind what was asked of malloc, and are never cleared:
+// a chunk is a multiple of 16 bytes, and takes along a rest that is too small for a chunk (less
+// than 32 bytes).
+constexpr uint64_t kMaxSlack = 24;
+
 size_t IndexOf(const std::vector<AddressRange>& ranges, uint64_t address) {
   return IndexAt(ranges, address, [](const AddressRange& range) { return range; });
 }
@@ -63,7 +68,9 @@ void RecordedBlocks::Follow(const std::vector<Root>& roots, const MallocBlocks& 
         if (depth == 0 && !OwnerOfWord(address)) return;
         const auto found = blocks.BlockAt(word);
         if (!found || IndexOf(roots_, word) < roots_.size()) return;
-        const Reached here{*found, reached.root, depth == 0 && roots[reached.root].is_conn};
+        const bool is_own = depth == 0 && roots[reached.root].is_conn &&
+                            address + 8 + kMaxSlack <= reached.block.end;
+        const Reached here{*found, reached.root, is_own};
         seen.emplace(word, here);
         next.push_back(here);
       });

@@ -13,7 +13,7 @@
 // What the PGconn itself leads to is libpq's for certain: the PGconn is cleared when it is made
 // (makeEmptyPGconn of fe-connect.c), and libpq clears its pointers to what it frees. Words in there
 // are never the program's, even if the program still has an address from when the memory was its
-// own.
+// own. The last words of the block may lie behind the PGconn, and say nothing for certain.
 //
 // The same holds of what OpenSSL has for the whole process, behind its variables: its tables of
 // names and errors are made at the first connect, and lie among what that has freed.

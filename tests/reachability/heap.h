@@ -5,10 +5,14 @@
 #ifndef PQLEASH_TESTS_REACHABILITY_HEAP_H_
 #define PQLEASH_TESTS_REACHABILITY_HEAP_H_
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
+#include <cstdlib>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -67,6 +71,46 @@ class Heap {
 };
 
 inline uint64_t AddressOf(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
+
+// A copy of this process that has done something with its heap, and does nothing more: to look at
+// one's own would change it.
+class Copy {
+ public:
+  // `act` returns the addresses to look at.
+  explicit Copy(const std::function<std::vector<uint64_t>()>& act = [] {
+    return std::vector<uint64_t>();
+  }) {
+    int channel[2];
+    if (pipe(channel) != 0) abort();
+    pid_ = fork();
+    if (pid_ == 0) {
+      const std::vector<uint64_t> addresses = act();
+      const size_t size = addresses.size() * sizeof(uint64_t);
+      if (write(channel[1], addresses.data(), size) != static_cast<ssize_t>(size)) _exit(1);
+      close(channel[1]);
+      for (;;) pause();
+    }
+    close(channel[1]);
+    uint64_t address = 0;
+    while (read(channel[0], &address, sizeof address) == sizeof address) {
+      addresses_.push_back(address);
+    }
+    close(channel[0]);
+  }
+  ~Copy() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  Copy(const Copy&) = delete;
+  Copy& operator=(const Copy&) = delete;
+
+  pid_t pid() const { return pid_; }
+  const std::vector<uint64_t>& addresses() const { return addresses_; }
+
+ private:
+  pid_t pid_ = -1;
+  std::vector<uint64_t> addresses_;
+};
 
 }  // namespace pqleash::reporter
 

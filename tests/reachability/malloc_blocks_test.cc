@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// On this process's own allocator, so that the answers are of the one that programs use.
+// On copies of this process, so that the answers are of the allocator that programs use.
 
 #include "reporter/reachability/malloc_blocks.h"
 
 #include <gtest/gtest.h>
 #include <malloc.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdlib>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,68 +25,29 @@ class OwnHeap : public ::testing::Test {
   void SetUp() override {
     if (PQLEASH_OTHER_ALLOCATOR != 0) GTEST_SKIP() << "a sanitizer has its own allocator";
   }
-  MallocBlocks Look() { return heap_.Look(); }
-
-  Heap heap_{getpid()};
 };
 
 constexpr size_t kSizes[] = {1, 24, 25, 40, 100, 1'000, 1'032, 1'033, 5'000, 100'000};
 
 TEST_F(OwnHeap, KnowsTheBlocksThatAreInUse) {
-  for (const size_t size : kSizes) {
-    void* block = malloc(size);
-    // Otherwise the block may be the last one, and a look takes memory itself: it would move the
-    // end of the heap.
-    void* behind = malloc(120'000);
-    const auto found = Look().BlockAt(AddressOf(block));
+  std::vector<void*> taken;
+  for (const size_t size : kSizes) taken.push_back(malloc(size));
+  const Copy copy;
+  Heap heap(copy.pid());
+  const MallocBlocks blocks = heap.Look();
+  for (size_t i = 0; i < taken.size(); ++i) {
+    const size_t size = kSizes[i];
+    const uint64_t begin = AddressOf(taken[i]);
+    const auto found = blocks.BlockAt(begin);
     ASSERT_TRUE(found) << size;
-    EXPECT_EQ(found->begin, AddressOf(block));
-    EXPECT_EQ(found->size(), malloc_usable_size(block)) << size;
-    EXPECT_FALSE(Look().BlockAt(AddressOf(block) + 8)) << size;
-    EXPECT_FALSE(Look().IsFree(AddressOf(block)));
-    EXPECT_FALSE(Look().IsFree(AddressOf(block) + (size - 1) / 8 * 8)) << size;
-    free(behind);
-    free(block);
+    EXPECT_EQ(found->begin, begin) << size;
+    EXPECT_EQ(found->size(), malloc_usable_size(taken[i])) << size;
+    EXPECT_FALSE(blocks.BlockAt(begin + 8)) << size;
+    EXPECT_FALSE(blocks.IsFree(begin)) << size;
+    EXPECT_FALSE(blocks.IsFree(begin + (size - 1) / 8 * 8)) << size;
   }
+  for (void* block : taken) free(block);
 }
-
-// A copy of this process that has done something with its heap, and does nothing more: to look at
-// one's own would change it.
-class Copy {
- public:
-  // `act` returns the addresses to look at.
-  explicit Copy(const std::function<std::vector<uint64_t>()>& act) {
-    int channel[2];
-    if (pipe(channel) != 0) abort();
-    pid_ = fork();
-    if (pid_ == 0) {
-      const std::vector<uint64_t> addresses = act();
-      const size_t size = addresses.size() * sizeof(uint64_t);
-      if (write(channel[1], addresses.data(), size) != static_cast<ssize_t>(size)) _exit(1);
-      close(channel[1]);
-      for (;;) pause();
-    }
-    close(channel[1]);
-    uint64_t address = 0;
-    while (read(channel[0], &address, sizeof address) == sizeof address) {
-      addresses_.push_back(address);
-    }
-    close(channel[0]);
-  }
-  ~Copy() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-  Copy(const Copy&) = delete;
-  Copy& operator=(const Copy&) = delete;
-
-  pid_t pid() const { return pid_; }
-  const std::vector<uint64_t>& addresses() const { return addresses_; }
-
- private:
-  pid_t pid_ = -1;
-  std::vector<uint64_t> addresses_;
-};
 
 // A cache leaves its marks in its chunks when its thread ends, and the allocator hands them out so.
 TEST_F(OwnHeap, MemoryThatWasHandedOutAgainIsNotFree) {
@@ -203,8 +161,10 @@ TEST_F(OwnHeap, FollowsAConnectionsOwnObjects) {
   first->next = second.get();
   second->conn = conn.get();
   other->conn = conn.get();
-  const MallocBlocks blocks = Look();
-  const auto word_at = heap_.WordAt();
+  const Copy copy;
+  Heap heap(copy.pid());
+  const MallocBlocks blocks = heap.Look();
+  const auto word_at = heap.WordAt();
   const auto block = blocks.BlockAt(AddressOf(conn.get()));
   ASSERT_TRUE(block);
   const OwnObjects objects = FollowPointers(*block, blocks, word_at);

@@ -4,9 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -31,11 +33,14 @@ class RecordedBlocksTest : public ::testing::Test {
   }
 
   RecordedBlocks Record(std::vector<const Conn*> conns) {
-    const MallocBlocks blocks = heap_.Look();
+    // To look at one's own heap would change it.
+    copy_ = std::make_unique<Copy>();
+    heap_ = std::make_unique<Heap>(copy_->pid());
+    const MallocBlocks blocks = heap_->Look();
     std::sort(conns.begin(), conns.end());
     std::vector<RecordedBlocks::Root> roots;
     for (const Conn* conn : conns) roots.push_back({*blocks.BlockAt(AddressOf(conn)), true});
-    return {roots, blocks, heap_.WordAt(),
+    return {roots, blocks, heap_->WordAt(),
             [](uint64_t address) { return address == reinterpret_cast<uint64_t>(&Function); }};
   }
 
@@ -52,7 +57,8 @@ class RecordedBlocksTest : public ::testing::Test {
   std::unique_ptr<Small> next_ssl_ = std::make_unique<Small>();
   std::unique_ptr<Small> small_ = std::make_unique<Small>();
   std::unique_ptr<Small> unrelated_ = std::make_unique<Small>();
-  Heap heap_{getpid()};
+  std::unique_ptr<Copy> copy_;
+  std::unique_ptr<Heap> heap_;
 };
 
 // next → next's SSL → small → first's SSL → first
@@ -107,6 +113,22 @@ TEST_F(RecordedBlocksTest, WhatAConnectionItselfLeadsToIsLibpqs) {
   EXPECT_FALSE(recorded.OwnerOfBlock(AddressOf(unrelated_.get())));
   EXPECT_FALSE(recorded.OwnerOfBlock(AddressOf(small_.get())));
   EXPECT_FALSE(recorded.OwnerOfBlock(AddressOf(next_.get())));
+}
+
+// malloc gives more than is asked for: what is behind the PGconn was left there by others.
+TEST_F(RecordedBlocksTest, WhatIsBehindAConnectionSaysNothingForCertain) {
+  const size_t words = malloc_usable_size(next_.get()) / sizeof(void*);
+  ASSERT_GT(words, next_->size());
+  for (size_t from_end = 1; from_end <= 4; ++from_end) {
+    const size_t word = words - from_end;
+    std::memcpy(reinterpret_cast<char*>(next_.get()) + word * sizeof(void*), &small_,
+                sizeof(void*));
+    const RecordedBlocks recorded = Record({first_.get(), next_.get()});
+    EXPECT_TRUE(recorded.Contains(AddressOf(small_.get()))) << from_end;
+    EXPECT_EQ(recorded.OwnerOfBlock(AddressOf(small_.get())).has_value(), from_end == 4)
+        << from_end;
+    std::memset(reinterpret_cast<char*>(next_.get()) + word * sizeof(void*), 0, sizeof(void*));
+  }
 }
 
 TEST_F(RecordedBlocksTest, NoWayLeadsThroughAConnection) {

@@ -165,20 +165,14 @@ static PGconn* NewConnection(void) {
   static int next_pid = 1000;
   PGconn* conn = malloc(sizeof(*conn));
   if (conn == NULL) return NULL;
+  memset(conn, 0, sizeof(*conn));  // as makeEmptyPGconn of libpq does
   conn->status = CONNECTION_NEEDED;
   conn->transaction = PQTRANS_IDLE;
   conn->backend_pid = __atomic_add_fetch(&next_pid, 1, __ATOMIC_RELAXED);
   conn->outcome = OUTCOME_OK;
-  conn->hang_ms = conn->work_us = 0;
   conn->polls = conn->polls_left = 2;
-  conn->blocking = conn->result_due = conn->nonblocking = conn->event_proc_count = 0;
   conn->options_valid = 1;
-  conn->current_host = 0;
-  conn->result = NULL;
   conn->notice_processor = NoticeToStderr;
-  conn->notice_argument = NULL;
-  conn->host[0] = conn->dbname[0] = conn->user[0] = conn->application_name[0] = conn->error[0] =
-      conn->fallback_application_name[0] = conn->connect_timeout[0] = '\0';
   memcpy(conn->port, "5432", 5);
   return conn;
 }
