@@ -19,7 +19,8 @@ namespace {
 
 using Moments = std::set<std::string>;
 
-// The moments of each symbol.
+// The moments of each symbol; with "varies" among them where it depends on the compiler whether the
+// library takes it.
 std::map<std::string, Moments> Stored() {
   std::ifstream file(PQLEASH_TEST_IMPORTS);
   EXPECT_TRUE(file.is_open()) << PQLEASH_TEST_IMPORTS << " is missing";
@@ -29,13 +30,15 @@ std::map<std::string, Moments> Stored() {
     if (line.empty() || line[0] == '#') continue;
     std::istringstream words(line);
     std::string name;
-    std::string moments;
-    words >> name >> moments;
+    std::string moments, varies;
+    words >> name >> moments >> varies;
+    EXPECT_TRUE(varies.empty() || varies == "varies") << line;
     EXPECT_LT(last, name) << "the list is not sorted, or has it twice";
     last = name;
     std::istringstream list(moments);
     for (std::string moment; std::getline(list, moment, ',');) stored[name].insert(moment);
     EXPECT_FALSE(stored[name].empty()) << name << " has no moment";
+    if (!varies.empty()) stored[name].insert(varies);
   }
   return stored;
 }
@@ -68,7 +71,8 @@ TEST(Imports, AreTheStoredListAndNothingElse) {
         << "Answer in shim/imports.txt";
   }
   for (const auto& [name, moments] : stored)
-    EXPECT_TRUE(undefined.contains(name)) << name << " is needed no more";
+    EXPECT_TRUE(undefined.contains(name) || moments.contains("varies"))
+        << name << " is needed no more";
 }
 
 // Whoever replaces one of these asks dlsym for the real one, so that a call of it out of a look-up
