@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <ostream>
 #include <regex>
-#include <system_error>
 
 #include "tests/caps/capped.h"
 #include "tests/e2e/observed.h"
@@ -99,12 +98,7 @@ std::vector<Driver> Drivers() {
 class AtTheLimit : public ::testing::TestWithParam<Driver> {
  protected:
   void SetUp() override {
-    bool installed = false;
-    try {
-      installed = RunToEnd({.arguments = GetParam().installed}).exit_code == 0;
-    } catch (const std::system_error&) {
-    }
-    if (!installed) GTEST_SKIP() << "not installed";
+    if (!Succeeds(GetParam().installed)) GTEST_SKIP() << "not installed";
     caps_.Set("PYTHONDONTWRITEBYTECODE", "1");
     caps_.Set("PQLEASH_SERVICE", "shop");
   }

@@ -14,7 +14,6 @@
 #include <regex>
 #include <set>
 #include <sstream>
-#include <system_error>
 
 #include "tests/clients/compatibility.h"
 #include "tests/clients/program_source.h"
@@ -102,15 +101,6 @@ std::vector<Counts> CountsOf(const Json& report) {
   }
   std::sort(all.begin(), all.end());
   return all;
-}
-
-// A program that is not there does not succeed.
-bool Succeeds(const Words& words) {
-  try {
-    return RunToEnd({.arguments = words}).exit_code == 0;
-  } catch (const std::system_error&) {
-    return false;
-  }
 }
 
 class Covered : public ::testing::TestWithParam<std::pair<int, Client>> {

@@ -6,12 +6,14 @@
 #include <cstdlib>
 #include <fstream>
 #include <stdexcept>
+#include <string_view>
 
 namespace pqleash::testing {
 
 namespace {
 
 constexpr size_t kColumns = 7;
+constexpr std::string_view kOr = " or ";  // between two ends
 
 // 0: none.
 int Number(const std::string& text) { return static_cast<int>(strtol(text.c_str(), nullptr, 10)); }
@@ -62,18 +64,25 @@ HostCatalogue::HostCatalogue(const std::string& path) {
   if (rows_.empty()) throw std::runtime_error(path + " has no rows");
 }
 
-std::string HostCatalogue::BareEnd(const std::string& name) const {
+std::vector<std::string> HostCatalogue::BareEnds(const std::string& name) const {
   std::string end;
   bool exact = false;
   for (const CatalogueRow& row : rows_) {
     if (!row.tried() || !row.Names(name)) continue;
     if (exact && row.program != name) continue;
     const bool first_exact = row.program == name && !exact;
-    if (!first_exact && !end.empty() && end != row.bare) return "";
+    if (!first_exact && !end.empty() && end != row.bare) return {};
     exact = exact || first_exact;
     end = row.bare;
   }
-  return end.starts_with("exit ") ? "exit code " + end.substr(5) : end;
+  std::vector<std::string> ends;
+  while (!end.empty()) {
+    const size_t length = end.find(kOr);
+    const std::string one = end.substr(0, length);
+    ends.push_back(one.starts_with("exit ") ? "exit code " + one.substr(5) : one);
+    end = length == std::string::npos ? "" : end.substr(length + kOr.size());
+  }
+  return ends;
 }
 
 bool HostCatalogue::KnownFault(const std::string& name) const {

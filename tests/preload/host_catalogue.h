@@ -18,7 +18,7 @@ struct CatalogueRow {
   std::string hazard;
   std::string seen;
   std::string program;  // "program mode", with a '*' at the end for all that begin so
-  std::string bare;     // "exit 0", "signal 11"
+  std::string bare;     // "exit 0", "signal 11", "signal 11 or exit 0"
   std::string preloaded;
   std::string disabled;
 
@@ -34,9 +34,9 @@ class HostCatalogue {
   explicit HostCatalogue(const std::string& path);
 
   const std::vector<CatalogueRow>& rows() const { return rows_; }
-  // How the program ends where nothing is preloaded, in the words of HowItEnded; "" where no row
-  // says so, or two rows say different things.
-  std::string BareEnd(const std::string& name) const;
+  // How the program may end where nothing is preloaded, in the words of HowItEnded; none where no
+  // row says so, or two rows say different things.
+  std::vector<std::string> BareEnds(const std::string& name) const;
   // A difference that stands in the table and is not mended.
   bool KnownFault(const std::string& name) const;
 

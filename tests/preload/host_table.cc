@@ -176,10 +176,13 @@ void AddPrivileges(HostList* hosts) {
   AddModes(hosts, "privileges", 1, "no_new_privileges not_dumpable");
   AddModes(hosts, "privileges", kAny,
            "user_namespace filter_not_permitted filter_no_such_call landlocked");
-  for (const char* mode :
-       {"read_only_everywhere", "no_proc", "set_user_bit", "set_group_bit", "file_capability"}) {
+  for (const char* mode : {"read_only_everywhere", "no_proc", "set_user_bit", "set_group_bit"}) {
     as_root(mode, kAny);
   }
+  hosts->push_back({.program = "privileges file_capability",
+                    .opened = kAny,
+                    .root = true,
+                    .needs = "/sbin/setcap"});
 }
 
 void AddIntegrity(HostList* hosts) {

@@ -28,6 +28,8 @@ struct Host {
   // skipped where one is not installed.
   std::vector<std::string> before = {};
   std::vector<std::string> after = {};
+  // A program that the host runs, by its whole path; skipped where it is not installed.
+  std::string needs = {};
 };
 
 std::ostream& operator<<(std::ostream& stream, const Host& host);

@@ -122,6 +122,7 @@ std::string Missing(const Host& host) {
   std::vector<std::string> files = host.before;
   files.insert(files.end(), host.after.begin(), host.after.end());
   if (!host.command.empty()) files.push_back(InPrograms(host.command[0]));
+  if (!host.needs.empty()) files.push_back(host.needs);
   for (const std::string& file : files) {
     if (file.starts_with('/') && !std::filesystem::exists(file)) return file + " is not installed";
   }
@@ -140,7 +141,10 @@ void HostCase::IsTheSameInEveryWay(const Host& host, Libpq libpq) {
   const Trial bare_trial(libpq);
   const Outcome bare = RunToEnd(CommandOf(host, bare_trial, Way::kBare));
   EXPECT_FALSE(bare.timed_out);
-  EXPECT_EQ(HowItEnded(bare), catalogue.BareEnd(host.program)) << bare.err << bare.out;
+  const std::vector<std::string> ends = catalogue.BareEnds(host.program);
+  EXPECT_NE(std::find(ends.begin(), ends.end(), HowItEnded(bare)), ends.end())
+      << HowItEnded(bare) << ", but HOSTS.md: " << ::testing::PrintToString(ends) << bare.err
+      << bare.out;
   RecordProperty("bare", HowItEnded(bare));
   const auto files = FilesBelow(bare_trial.path() / "work");
   for (const Preloading& preloading : Ways()) {

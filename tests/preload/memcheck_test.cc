@@ -42,7 +42,7 @@ bool IsOurs(const std::string& error) {
                    error.find("libpqleash.so") != std::string::npos);
 }
 
-bool ValgrindIsThere() { return RunToEnd({.arguments = {"valgrind", "--version"}}).exit_code == 0; }
+bool ValgrindIsThere() { return Succeeds({"valgrind", "--version"}); }
 
 // The program under valgrind, which writes what it has to say into files in `logs`.
 Command UnderValgrind(Command command, const std::string& logs,

@@ -140,7 +140,7 @@ class SanitizedHost : public ::testing::TestWithParam<Sanitizer> {
 
 TEST_P(SanitizedHost, IsTheSameInEveryWay) {
   const Sanitizer& sanitizer = GetParam();
-  if (RunToEnd({.arguments = {sanitizer.compiler, "--version"}}).exit_code != 0)
+  if (!Succeeds({sanitizer.compiler, "--version"}))
     GTEST_SKIP() << sanitizer.compiler << " is not installed";
   const Outcome plain = Compile(sanitizer, {}, program_);
   ASSERT_EQ(plain.exit_code, 0) << plain.err;

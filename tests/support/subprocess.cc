@@ -289,4 +289,12 @@ Outcome RunToEnd(const Command& command) {
   return process.Wait();
 }
 
+bool Succeeds(const std::vector<std::string>& arguments) {
+  try {
+    return RunToEnd({.arguments = arguments}).exit_code == 0;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
 }  // namespace pqleash::testing

@@ -83,8 +83,11 @@ class Subprocess {
   Outcome outcome_;
 };
 
-// Runs a program to its end.
+// Runs a program to its end. Throws std::system_error where there is no such program.
 Outcome RunToEnd(const Command& command);
+
+// Whether a program, with its arguments, ends with exit code 0. One that is not there does not.
+bool Succeeds(const std::vector<std::string>& arguments);
 
 }  // namespace pqleash::testing
 

@@ -28,7 +28,7 @@ const std::string kRequired = PQLEASH_SCRIPTS "/required.pl";
 class PerlFrames : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (RunToEnd({.arguments = {"perl", "-MDBD::Pg", "-e", "1"}}).exit_code != 0) {
+    if (!Succeeds({"perl", "-MDBD::Pg", "-e", "1"})) {
       GTEST_SKIP() << "perl with DBD::Pg is not installed";
     }
   }
@@ -168,7 +168,7 @@ TEST_F(PerlFrames, GlobalDestruction) {
 }
 
 TEST_F(PerlFrames, InterpreterThreads) {
-  if (RunToEnd({.arguments = {"perl", "-Mthreads", "-e", "1"}}).exit_code != 0) {
+  if (!Succeeds({"perl", "-Mthreads", "-e", "1"})) {
     GTEST_SKIP() << "this perl has no threads";
   }
   const ScriptRun run = Run({"threads"});

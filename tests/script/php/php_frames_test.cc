@@ -25,10 +25,9 @@ const std::string kScript = PQLEASH_SCRIPTS "/shop.php";
 const std::string kIncluded = PQLEASH_SCRIPTS "/included.php";
 
 bool HasExtensions(const std::string& names) {
-  return RunToEnd({.arguments = {"php", "-r",
-                                 "foreach (explode(',', '" + names +
-                                     "') as $name) if (!extension_loaded($name)) exit(1);"}})
-             .exit_code == 0;
+  return Succeeds(
+      {"php", "-r",
+       "foreach (explode(',', '" + names + "') as $name) if (!extension_loaded($name)) exit(1);"});
 }
 
 class PhpFrames : public ::testing::Test {
@@ -147,7 +146,7 @@ TEST_F(PhpFrames, Generators) {
 }
 
 TEST_F(PhpFrames, Fiber) {
-  if (RunToEnd({.arguments = {"php", "-r", "exit(class_exists('Fiber') ? 0 : 1);"}}).exit_code) {
+  if (!Succeeds({"php", "-r", "exit(class_exists('Fiber') ? 0 : 1);"})) {
     GTEST_SKIP() << "php has no fibers";
   }
   const std::vector<ScriptFrame> frames = Only(Run("fiber"));

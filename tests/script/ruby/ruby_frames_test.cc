@@ -28,7 +28,7 @@ const std::string kScript = PQLEASH_SCRIPTS "/shop.rb";
 class RubyFrames : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (RunToEnd({.arguments = {"ruby", "-rpg", "-e", "1"}}).exit_code != 0) {
+    if (!Succeeds({"ruby", "-rpg", "-e", "1"})) {
       GTEST_SKIP() << "ruby with ruby-pg is not installed";
     }
   }
