@@ -2,7 +2,7 @@
 # bash completion for pqleash. A test compares it with what `pqleash COMMAND --help` prints.
 
 _pqleash_options() {
-  local common='--help' change='--limit --rate --burst --on-server-full --on-limit --wait-timeout --max-waiting --dir'
+  local common='--help' change='--limit --rate --burst --on-server-full --on-limit --wait-timeout --max-waiting --force --dry-run --dir'
   case $1 in
     run) echo "$common --report-at-exit --dir --service --library" ;;
     audit)

@@ -99,6 +99,8 @@ complete -c pqleash -n '__pqleash_in caps set' -l on-server-full -x -a 'backoff 
 complete -c pqleash -n '__pqleash_in caps set' -l on-limit -x -a 'warn wait reject'
 complete -c pqleash -n '__pqleash_in caps set' -l wait-timeout -x
 complete -c pqleash -n '__pqleash_in caps set' -l max-waiting -x
+complete -c pqleash -n '__pqleash_in caps set' -l force
+complete -c pqleash -n '__pqleash_in caps set' -l dry-run
 complete -c pqleash -n '__pqleash_in caps set' -l dir -r -a '(__fish_complete_directories)'
 
 complete -c pqleash -n '__pqleash_in caps add' -l service -x
@@ -117,6 +119,8 @@ complete -c pqleash -n '__pqleash_in caps add' -l on-server-full -x -a 'backoff 
 complete -c pqleash -n '__pqleash_in caps add' -l on-limit -x -a 'warn wait reject'
 complete -c pqleash -n '__pqleash_in caps add' -l wait-timeout -x
 complete -c pqleash -n '__pqleash_in caps add' -l max-waiting -x
+complete -c pqleash -n '__pqleash_in caps add' -l force
+complete -c pqleash -n '__pqleash_in caps add' -l dry-run
 complete -c pqleash -n '__pqleash_in caps add' -l dir -r -a '(__fish_complete_directories)'
 
 complete -c pqleash -n '__pqleash_in caps reset' -l service -x

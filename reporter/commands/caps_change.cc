@@ -22,6 +22,7 @@
 #include "reporter/commands/output.h"
 #include "reporter/commands/policy_change.h"
 #include "reporter/render/caps_names.h"
+#include "reporter/report/caps_use.h"
 #include "reporter/snapshot/ledger_directory.h"
 #include "shim/ledger/layout.h"
 #include "shim/support/clock.h"
@@ -67,24 +68,62 @@ void AddServiceOption(CommandLine* line, std::string* service, const std::string
   line->AddTaken("--service", "NAME", take, help);
 }
 
-// The living processes of a service, or of all: their pids, and the directories of their ledgers.
-struct ServiceProcesses {
-  std::vector<int32_t> pids;
-  std::set<std::string> directories;
-};
+std::string DirectoryOf(const Snapshot& snapshot) {
+  return snapshot.process.ledger.substr(0, snapshot.process.ledger.rfind('/'));
+}
 
-ServiceProcesses ProcessesOf(const std::string& service, const std::string& directory) {
+// The living processes of a service, or of all.
+std::vector<Snapshot> ProcessesOf(const std::string& service, const std::string& directory) {
   Selection selection;
   selection.directory = directory;
   if (!service.empty()) selection.services = {service};
-  ServiceProcesses processes;
   // What cannot be read is of no interest here: the cap is made all the same.
-  for (const Snapshot& snapshot : Collect(selection).snapshots) {
-    const Process& process = snapshot.process;
-    processes.pids.push_back(process.visible_pid != 0 ? process.visible_pid : process.pid);
-    processes.directories.insert(process.ledger.substr(0, process.ledger.rfind('/')));
-  }
+  return std::move(Collect(selection).snapshots);
+}
+
+// Those that the board in `directory` counts.
+std::vector<Snapshot> In(const std::string& directory, std::vector<Snapshot> processes) {
+  std::erase_if(processes,
+                [&](const Snapshot& snapshot) { return DirectoryOf(snapshot) != directory; });
   return processes;
+}
+
+// How far a change goes.
+struct Caution {
+  bool force = false;    // though every next connect would wait or be refused
+  bool dry_run = false;  // nothing is changed
+};
+
+void AddCautionOptions(CommandLine* line, Caution* caution) {
+  line->AddFlag(
+      "--force", &caution->force,
+      "Do so, too, where as many are open already, so that every next connect waits or is "
+      "refused");
+  line->AddFlag("--dry-run", &caution->dry_run,
+                "Change nothing, and say what it would have held back lately, by the ledgers of "
+                "the processes that it holds for");
+}
+
+Said Refused(std::string_view command, const std::string& name, const std::string& service,
+             const caps::Policy& policy, const CapsUse& use) {
+  return Failed(fmt::format("{}: {}{}: {}; nothing was changed: give a limit above {}, or --force",
+                            command, name,
+                            service.empty() ? std::string() : " of service " + service,
+                            WhyItHoldsAll(policy, use), use.open));
+}
+
+// What a dry run says of a policy.
+Said Foretell(const std::string& title, const caps::Policy& policy, const CapsUse& use,
+              const std::vector<Snapshot>& processes, bool held_all_before) {
+  std::string text = fmt::format("{}: {} (dry run: nothing is changed)\n", title,
+                                 RuleText(policy.kind, policy.rule));
+  if (use.processes == 0) {
+    return Done(text + "  no process that it holds for has a ledger here\n");
+  }
+  text += fmt::format("  {}\n", Consequence(policy, policy.rule, use.open, 0));
+  text += fmt::format("  {}\n", DescribeWouldHold(WouldHaveHeld(policy, processes)));
+  if (HoldsAll(policy, use) && !held_all_before) text += "  refused without --force\n";
+  return Done(std::move(text));
 }
 
 struct NewPolicy {
@@ -93,8 +132,7 @@ struct NewPolicy {
   caps::Policy policy;
 };
 
-Said InstallOne(const NewPolicy& wanted, const ServiceProcesses& processes,
-                const std::string& directory) {
+Said InstallOne(const NewPolicy& wanted, const CapsUse& use, const std::string& directory) {
   return WithBoard(directory, true, [&](caps::Board* board) -> Said {
     if (FindPolicy(*board, wanted.name, wanted.service)) {
       return Failed(fmt::format(
@@ -116,29 +154,69 @@ Said InstallOne(const NewPolicy& wanted, const ServiceProcesses& processes,
     }
     std::string result = fmt::format("{}: {}\n", PolicyTitle(wanted.name, wanted.service),
                                      RuleText(wanted.policy.kind, wanted.policy.rule));
-    if (processes.pids.empty()) {
+    if (use.processes == 0) {
       result += "  no process that it holds for has a ledger here; it holds for those that start\n";
     } else {
-      result += fmt::format("  holds for {} {} from the next connect on\n", processes.pids.size(),
-                            processes.pids.size() == 1 ? "process" : "processes");
+      result += fmt::format("  holds for {} {} from the next connect on\n  {}\n", use.processes,
+                            use.processes == 1 ? "process" : "processes",
+                            Consequence(wanted.policy, wanted.policy.rule, use.open, 0));
     }
     return Done(std::move(result));
   });
 }
 
 // Where a new policy goes; no value: it cannot be told, and that was said.
-std::optional<std::string> DirectoryFor(const NewPolicy& wanted, const ServiceProcesses& processes,
+std::optional<std::string> DirectoryFor(const NewPolicy& wanted,
+                                        const std::vector<Snapshot>& processes,
                                         const std::vector<std::string>& directories) {
   if (directories.size() == 1) return directories.front();
-  if (!wanted.service.empty() && processes.directories.size() == 1) {
-    return *processes.directories.begin();
-  }
+  std::set<std::string> used;
+  for (const Snapshot& snapshot : processes) used.insert(DirectoryOf(snapshot));
+  if (!wanted.service.empty() && used.size() == 1) return *used.begin();
   Diagnose(fmt::format(
       "caps add: {} directories have ledgers{}: say which one with --dir", directories.size(),
-      wanted.service.empty() ? std::string()
-                             : fmt::format(", and service {} runs in {} of them", wanted.service,
-                                           processes.directories.size())));
+      wanted.service.empty()
+          ? std::string()
+          : fmt::format(", and service {} runs in {} of them", wanted.service, used.size())));
   return std::nullopt;
+}
+
+// What is known of the connections of a policy that is in force: the board knows of processes that
+// have no ledger, the ledgers of connections that no board has counted yet.
+CapsUse UseAt(const ChangeTarget& target, const caps::Policy& policy,
+              const std::vector<Snapshot>& processes) {
+  CapsUse use = CapsUseOf(policy, processes);
+  const uint64_t on_board = target.policy->counters.use;
+  if (on_board <= use.open) return use;
+  use.open = on_board;
+  use.processes = std::max<uint64_t>(use.processes, 1);
+  use.processes_at_limit = use.processes;
+  return use;
+}
+
+// One change of `caps set`, or what would come of it.
+struct PlannedChange {
+  const ChangeTarget* target = nullptr;
+  caps::Policy policy;  // with the rule that it is to have
+  std::vector<Snapshot> processes;
+  CapsUse use;
+  bool milder = false;  // than what is in force: it holds back no more than that did
+};
+
+PlannedChange Plan(const ChangeTarget& target, const caps::Policy& policy,
+                   const std::vector<Snapshot>& all) {
+  PlannedChange change{.target = &target, .policy = policy, .processes = {}, .use = {}};
+  change.processes = In(target.board->directory, all);
+  const std::string& service = target.policy->service;
+  std::erase_if(change.processes, [&](const Snapshot& snapshot) {
+    return !service.empty() && snapshot.process.service != service;
+  });
+  change.use = UseAt(target, policy, change.processes);
+  const caps::Rule& before = target.policy->rule;
+  change.milder =
+      before.on_limit != caps::kWarn && policy.rule.limit >= before.limit &&
+      (policy.rule.on_limit == before.on_limit || policy.rule.on_limit != caps::kReject);
+  return change;
 }
 
 }  // namespace
@@ -151,10 +229,12 @@ int RunCapsSet(const Arguments& arguments) {
   std::string service;
   std::string directory;
   PolicyOptions given;
+  Caution caution;
   line.AddOperand("NAME", &name, "Name of the cap or pace");
   line.Require("NAME");
   AddServiceOption(&line, &service, "Only that of this service (default: of all that have it)");
   AddRuleOptions(&line, &given);
+  AddCautionOptions(&line, &caution);
   AddDirectoryOption(&line, &directory);
   if (const auto exit_code = line.Parse("caps set", arguments)) return *exit_code;
   if (given.empty()) return UsageError("caps set", "nothing to change given, such as --limit 20");
@@ -166,12 +246,27 @@ int RunCapsSet(const Arguments& arguments) {
     Diagnose(NotFound(name, service, Names(collected)));
     return kFailed;
   }
-  // All or nothing, where usage is wrong.
+  const std::vector<Snapshot> processes = ProcessesOf(service, directory);
+  std::vector<PlannedChange> changes;
+  // All or nothing, where usage is wrong or something is refused.
   for (const ChangeTarget& target : targets) {
     caps::Policy policy = target.policy->filed;
     policy.rule = target.policy->rule;
     if (const auto problem = ApplyOptions(given, &policy)) return UsageError("caps set", *problem);
+    changes.push_back(Plan(target, policy, processes));
   }
+  int exit_code = complete;
+  for (const PlannedChange& change : changes) {
+    const std::string title = PolicyTitle(name, change.target->policy->service);
+    if (caution.dry_run) {
+      exit_code = std::max(exit_code, Say(Foretell(title, change.policy, change.use,
+                                                   change.processes, change.milder)));
+    } else if (!caution.force && !change.milder && HoldsAll(change.policy, change.use)) {
+      return Say(
+          Refused("caps set", name, change.target->policy->service, change.policy, change.use));
+    }
+  }
+  if (caution.dry_run) return std::max(exit_code, FinishOutput());
   const int32_t pid = getpid();
   return ForEachTarget(targets, complete,
                        [&](const ChangeTarget& target) { return SetOne(target, given, pid); });
@@ -218,12 +313,14 @@ int RunCapsAdd(const Arguments& arguments) {
   NewPolicy wanted;
   std::string directory;
   PolicyOptions given;
+  Caution caution;
   line.AddOperand("NAME", &wanted.name, "Name of the new cap or pace");
   line.Require("NAME");
   AddServiceOption(&line, &wanted.service,
                    "Name of the service, as in `pqleash ps` (of scope process and service)");
   AddScopeOptions(&line, &given);
   AddRuleOptions(&line, &given);
+  AddCautionOptions(&line, &caution);
   AddDirectoryOption(&line, &directory);
   if (const auto exit_code = line.Parse("caps add", arguments)) return *exit_code;
   if (const auto problem = MakePolicy(wanted.name, given, &wanted.policy)) {
@@ -238,12 +335,23 @@ int RunCapsAdd(const Arguments& arguments) {
                                               ScopeName(wanted.policy.scope)));
   }
 
-  const ServiceProcesses processes = ProcessesOf(wanted.service, directory);
+  std::vector<Snapshot> processes = ProcessesOf(wanted.service, directory);
   const std::optional<std::string> place =
       DirectoryFor(wanted, processes, LedgerDirectories(directory, geteuid()));
   if (!place) return kFailed;
-  const int made = Say(InstallOne(wanted, processes, *place));
-  return std::max(made, FinishOutput());
+  processes = In(*place, std::move(processes));
+  const CapsUse use = CapsUseOf(wanted.policy, processes);
+  const std::string title = PolicyTitle(wanted.name, wanted.service);
+  Said said;
+  if (caution.dry_run) {
+    said = Foretell(title, wanted.policy, use, processes, /*held_all_before=*/false);
+  } else if (!caution.force && HoldsAll(wanted.policy, use)) {
+    said = Refused("caps add", wanted.name, wanted.service, wanted.policy, use);
+  } else {
+    said = InstallOne(wanted, use, *place);
+  }
+  const int exit_code = Say(said);
+  return std::max(exit_code, FinishOutput());
 }
 
 }  // namespace pqleash::reporter

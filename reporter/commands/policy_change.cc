@@ -42,28 +42,6 @@ std::string WhatHappens(const caps::Rule& rule) {
   }
 }
 
-// What a rule means from now on.
-std::string Consequence(const caps::Policy& policy, const caps::Rule& rule, uint64_t use,
-                        uint64_t waiting) {
-  std::string text;
-  if (policy.kind == caps::kPace) {
-    text = rule.interval_ns == 0
-               ? std::string("connects are held back while the server is full")
-               : fmt::format("beyond {} {}", RateText(rule.interval_ns), WhatHappens(rule));
-  } else if (policy.scope == caps::kScopeProcess) {
-    text = fmt::format("in each process: where {} or more are open nothing is closed, and {}",
-                       rule.limit, WhatHappens(rule));
-  } else if (use < rule.limit) {
-    text = fmt::format("in use {} of {}: {} more may connect, then {}", use, rule.limit,
-                       rule.limit - use, WhatHappens(rule));
-  } else {
-    text = fmt::format("in use {} of {}: nothing is closed; {} until fewer than {} are open", use,
-                       rule.limit, WhatHappens(rule), rule.limit);
-  }
-  if (waiting != 0) text += fmt::format("; {} wait now", waiting);
-  return text;
-}
-
 // Calls `change` with the board of `target`, mapped, and the number that the policy has there.
 Said Change(const ChangeTarget& target, const std::function<Said(caps::Board*, uint32_t)>& change) {
   const caps::BoardPlace& place = target.board->name.place;
@@ -141,6 +119,29 @@ std::optional<uint32_t> FindPolicy(const caps::Board& board, const std::string& 
 std::string PolicyTitle(const std::string& name, const std::string& service) {
   return service.empty() ? Escape(name)
                          : fmt::format("{} (service {})", Escape(name), Escape(service));
+}
+
+std::string Consequence(const caps::Policy& policy, const caps::Rule& rule, uint64_t use,
+                        uint64_t waiting) {
+  std::string text;
+  if (policy.kind == caps::kPace) {
+    text = rule.interval_ns == 0
+               ? std::string("connects are held back while the server is full")
+               : fmt::format("beyond {} {}", RateText(rule.interval_ns), WhatHappens(rule));
+  } else if (policy.scope == caps::kScopeProcess) {
+    text = fmt::format(
+        "{}in each process: where {} or more are open nothing is closed, and {}",
+        use == 0 ? std::string() : fmt::format("in use {} of {} where most are; ", use, rule.limit),
+        rule.limit, WhatHappens(rule));
+  } else if (use < rule.limit) {
+    text = fmt::format("in use {} of {}: {} more may connect, then {}", use, rule.limit,
+                       rule.limit - use, WhatHappens(rule));
+  } else {
+    text = fmt::format("in use {} of {}: nothing is closed; {} until fewer than {} are open", use,
+                       rule.limit, WhatHappens(rule), rule.limit);
+  }
+  if (waiting != 0) text += fmt::format("; {} wait now", waiting);
+  return text;
 }
 
 std::string ConsequenceLine(const caps::Board& board, uint32_t number) {

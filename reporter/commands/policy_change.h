@@ -55,6 +55,11 @@ std::optional<uint32_t> FindPolicy(const caps::Board& board, const std::string& 
 // 'billing (service shop)'. Escaped.
 std::string PolicyTitle(const std::string& name, const std::string& service);
 
+// What a policy means once `rule` holds, with `use` connections of its (of scope process: of the
+// process that has most; 0: not known) and `waiting` connects.
+std::string Consequence(const caps::Policy& policy, const caps::Rule& rule, uint64_t use,
+                        uint64_t waiting);
+
 // Indented, one line: what the policy means from now on.
 std::string ConsequenceLine(const caps::Board& board, uint32_t number);
 

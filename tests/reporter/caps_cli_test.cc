@@ -19,6 +19,7 @@
 #include "shim/support/liveness.h"
 #include "tests/reporter/example_board.h"
 #include "tests/reporter/ledger_builder.h"
+#include "tests/reporter/living_ledger.h"
 #include "tests/reporter/scratch_directory.h"
 #include "tests/reporter/subprocess.h"
 
@@ -192,7 +193,17 @@ TEST_F(CapsCliTest, SetBelowTheUseClosesNothing) {
   const uint32_t cap = Install(WaitingCap("billing", caps::kScopeService, 50), "shop");
   const uint32_t member = Join("shop");
   for (int i = 0; i < 34; ++i) Connect(member, cap);
-  const Outcome set = Caps({"set", "billing", "--limit", "20"});
+  const Outcome refused = Caps({"set", "billing", "--limit", "34"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_EQ(refused.err,
+            "pqleash: caps set: billing of service shop: 34 are open and the limit is 34, so that "
+            "every next connect would wait; nothing was changed: give a limit above 34, or "
+            "--force\n");
+  EXPECT_EQ(Board().record(cap).rule.limit, 50u);
+  EXPECT_EQ(Caps({"set", "billing", "--limit", "35"}).exit_code, 0) << "one more may come";
+  EXPECT_EQ(Caps({"set", "billing", "--limit", "50"}).exit_code, 0);
+  const Outcome set = Caps({"set", "billing", "--limit", "20", "--force"});
   EXPECT_EQ(set.out,
             "billing (service shop): 50, wait 5s -> 20, wait 5s\n"
             "  in use 34 of 20: nothing is closed; new connects wait until fewer than 20 are "
@@ -200,6 +211,46 @@ TEST_F(CapsCliTest, SetBelowTheUseClosesNothing) {
   EXPECT_EQ(Board().use(cap), 34u);
   EXPECT_EQ(Caps({"set", "billing", "--limit", "20"}).out,
             "billing (service shop): 20, wait 5s already\n");
+  EXPECT_EQ(Caps({"set", "billing", "--limit", "25"}).exit_code, 0) << "that holds fewer back";
+  EXPECT_EQ(Caps({"set", "billing", "--on-limit", "reject"}).exit_code, 1);
+}
+
+// Of a process with 10 open.
+TEST_F(CapsCliTest, AddSaysHowThingsStandAndRefusesWhatHoldsAll) {
+  LedgerBuilder ledger = ExampleLedger();
+  MakeOfThisProcess(&ledger);
+  ledger.WriteTo(directory_.Path(LedgerName(ledger)));
+  const auto add = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"add",    "emergency", "--service",
+                                          "orders", "--scope",   "service"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Caps(arguments);
+  };
+  const Outcome refused = add({"--limit", "10", "--on-limit", "wait"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_EQ(refused.err,
+            "pqleash: caps add: emergency of service orders: 10 are open and the limit is 10, so "
+            "that every next connect would wait; nothing was changed: give a limit above 10, or "
+            "--force\n");
+  const Outcome dry = add({"--limit", "9", "--on-limit", "reject", "--dry-run"});
+  EXPECT_EQ(dry.exit_code, 0) << dry.err;
+  EXPECT_THAT(dry.out, StartsWith("emergency (service orders): 9, reject (dry run: nothing is "
+                                  "changed)\n  in use 10 of 9: nothing is closed; new connects are "
+                                  "refused until fewer than 9 are open\n"));
+  EXPECT_THAT(dry.out, HasSubstr("  refused without --force\n"));
+  EXPECT_EQ(Json()["policies"].size(), 0u);
+  const Outcome room = add({"--limit", "11", "--on-limit", "wait"});
+  EXPECT_EQ(room.exit_code, 0) << room.err;
+  EXPECT_EQ(room.out,
+            "emergency (service orders): 11, wait 5s\n"
+            "  holds for 1 process from the next connect on\n"
+            "  in use 10 of 11: 1 more may connect, then new connects wait\n");
+  EXPECT_EQ(Caps({"reset", "emergency"}).exit_code, 0);
+  EXPECT_EQ(add({"--limit", "2"}).exit_code, 0) << "warn holds nobody back";
+  EXPECT_EQ(Caps({"set", "emergency", "--on-limit", "wait"}).exit_code, 1);
+  EXPECT_EQ(Caps({"set", "emergency", "--on-limit", "wait", "--dry-run"}).exit_code, 0);
+  EXPECT_EQ(Caps({"set", "emergency", "--on-limit", "wait", "--force"}).exit_code, 0);
 }
 
 TEST_F(CapsCliTest, SetOfAllServicesThatHaveTheName) {

@@ -9,8 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "reporter/snapshot/proc_files.h"
 #include "tests/reporter/ledger_builder.h"
+#include "tests/reporter/living_ledger.h"
 #include "tests/reporter/scratch_directory.h"
 #include "tests/reporter/subprocess.h"
 
@@ -149,11 +149,7 @@ class CliLedgerTest : public ::testing::Test {
   // A ledger of this very process, so that it is of a living one.
   static LedgerBuilder OfThisProcess() {
     LedgerBuilder builder = ExampleLedger();
-    builder.header.pid = getpid();
-    builder.header.start_ticks = StartTicks(ReadProcFile("/proc/self/stat").value()).value();
-    builder.header.pid_namespace = NamespaceInode(ReadLink("/proc/self/ns/pid").value()).value();
-    const std::string boot_id = ReadProcFile("/proc/sys/kernel/random/boot_id").value();
-    boot_id.copy(builder.header.boot_id, 36);
+    MakeOfThisProcess(&builder);
     return builder;
   }
 
