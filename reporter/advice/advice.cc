@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "reporter/advice/shares.h"
+#include "reporter/advice/verdict.h"
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
@@ -23,17 +24,10 @@ namespace {
 
 constexpr uint64_t kEnoughObservedNs = 30 * kSecond;
 constexpr uint64_t kEnoughUses = 20;
-constexpr uint64_t kBindingTimes = 2;       // a limit that binds: so many times what there is
-constexpr uint64_t kFullPercent = 80;       // of what was held when the server was full
-constexpr uint64_t kLeastHeldWhenFull = 5;  // whoever holds fewer did not fill it
-constexpr uint64_t kWaits = 10;             // uses that a connect may wait for
+constexpr uint64_t kBindingTimes = 2;  // a limit that binds: so many times what there is
+constexpr uint64_t kFullPercent = 80;  // of what was held when the server was full
+constexpr uint64_t kWaits = 10;        // uses that a connect may wait for
 constexpr uint64_t kLongestWaitS = 30;
-constexpr uint64_t kLargestLimit = 1'000'000;  // that configurations take
-
-std::string Short(uint64_t ns) {
-  if (ns >= kSecond) return HumanDuration(ns);
-  return ns < kMillisecond ? "less than 1 ms" : fmt::format("{} ms", ns / kMillisecond);
-}
 
 std::string Connections(uint64_t count) {
   return fmt::format("{} connection{}", count, count == 1 ? "" : "s");
@@ -55,60 +49,64 @@ Derived Above(uint64_t connections, const std::string& what, uint32_t headroom_p
           fmt::format("{} {} + {} % headroom, rounded up", connections, what, headroom_percent)};
 }
 
-// For one service or one process of it, whose largest number in use at once was `peak`.
+// The words for what is needed at once.
 class Deriver {
  public:
-  Deriver(const Demand& demand, uint64_t waiting, const AdviceOptions& options)
-      : demand_(demand), waiting_(waiting), options_(options) {}
+  Deriver(const Demand& demand, const Need& need, const AdviceOptions& options)
+      : demand_(demand), need_(need), options_(options) {}
 
   Derived OfService() const {
-    if (demand_.limit_binds) return Binding(demand_.open);
-    const uint64_t peak = demand_.in_use_peak.connections;
-    if (waiting_ != 0 && peak + waiting_ > demand_.little) return Waiting(peak);
-    if (demand_.little > peak) return Little();
-    return Above(peak, "in use at once at the peak" + At(demand_.in_use_peak),
+    switch (need_.basis) {
+      case Need::Basis::kWaiting:
+        return Waiting();
+      case Need::Basis::kLittle:
+        return Little();
+      case Need::Basis::kInUse:
+        break;
+    }
+    return Above(need_.connections, "in use at once at the peak" + At(demand_.in_use_peak),
                  options_.headroom_percent);
   }
 
   // Of each process, where processes keep connections of their own.
   Derived OfProcess() const {
-    const uint64_t peak = demand_.process_peak.connections;
-    if (demand_.limit_binds) return Binding(peak);
-    return Above(peak, "in use at once in one process at the peak" + At(demand_.process_peak),
+    return Above(demand_.process_peak.connections,
+                 "in use at once in one process at the peak" + At(demand_.process_peak),
                  options_.headroom_percent);
   }
 
  private:
-  // How many more are missing cannot be seen: who waits inside of the program has no connect yet.
-  static Derived Binding(uint64_t open) {
-    const uint64_t limit = std::clamp<uint64_t>(open, 1, kLargestLimit / 2) * kBindingTimes;
-    return {limit, fmt::format("{} × the {} that are in use all the time: at least these are "
-                               "needed, and how many more cannot be seen from outside; measure "
-                               "again with it",
-                               kBindingTimes, open)};
-  }
-
-  Derived Waiting(uint64_t peak) const {
-    return Above(
-        peak + waiting_,
-        fmt::format("at once ({} in use at the peak and {} that wait at a cap)", peak, waiting_),
-        options_.headroom_percent);
+  Derived Waiting() const {
+    const uint64_t peak = demand_.in_use_peak.connections;
+    return Above(need_.connections,
+                 fmt::format("at once ({} in use at the peak and {} that wait at a cap)", peak,
+                             need_.connections - peak),
+                 options_.headroom_percent);
   }
 
   Derived Little() const {
-    return Above(demand_.little,
+    return Above(need_.connections,
                  fmt::format("at once ({:.1f} connects a second at the peak{} × {} that each is "
                              "kept: Little's law)",
                              demand_.little_arrivals_per_s,
                              demand_.held_back == 0 ? "" : ", those that a cap held back included,",
-                             Short(demand_.usual_life_ns)),
+                             BriefDuration(demand_.usual_life_ns)),
                  options_.headroom_percent);
   }
 
   const Demand& demand_;
-  uint64_t waiting_;
+  const Need& need_;
   const AdviceOptions& options_;
 };
+
+// Of a pool that has no more to give. How many more are missing cannot be seen: who waits inside of
+// the program has no connect yet.
+Derived Binding(uint64_t open) {
+  const uint64_t limit = std::clamp<uint64_t>(open, 1, kLargestLimit / 2) * kBindingTimes;
+  return {limit, fmt::format("{} × the {} that are in use all the time: at least these are needed, "
+                             "and how many more cannot be seen from outside; measure again with it",
+                             kBindingTimes, open)};
+}
 
 // A cap in force of a service, by scope.
 const CapsPolicy* ExistingCap(const std::vector<CapsPolicy>& caps, const std::string& service,
@@ -144,38 +142,44 @@ std::string CapName(const std::string& service, const std::string& more) {
   return name;
 }
 
+// Of one service: see Advise().
 class ServiceAdviser {
  public:
-  ServiceAdviser(const std::vector<Snapshot>& snapshots, std::vector<size_t> processes,
-                 const std::vector<CallSiteGroup>& groups, const std::vector<CapsPolicy>& caps,
-                 const AdviceOptions& options)
-      : snapshots_(snapshots),
-        processes_(std::move(processes)),
-        current_(CurrentOf(snapshots, processes_)),
-        groups_(groups),
-        caps_(caps),
-        options_(options) {}
+  ServiceAdviser(const Observation& observation, const std::vector<size_t>& processes,
+                 const Demand& demand, const Neighbourhood& around, const AdviceOptions& options)
+      : observation_(observation),
+        processes_(processes),
+        current_(CurrentOf(observation.snapshots, processes)),
+        around_(around),
+        options_(options) {
+    advice_.service = observation.snapshots[processes.front()].process.service;
+    advice_.demand = demand;
+    waiting_ = WaitingAt(observation.caps, advice_.service);
+    advice_.situation = SituationOf(observation, processes, demand, waiting_, around);
+    need_ = NeedOf(demand, waiting_, advice_.situation.left_behind != 0);
+  }
 
   ServiceAdvice Advise() {
-    advice_.service = snapshots_[processes_.front()].process.service;
-    advice_.demand = DemandOf(snapshots_, processes_);
-    const Demand& demand = advice_.demand;
     AddCallSites();
-    if (demand.use.count == 0 && demand.in_use_peak.connections == 0) {
+    const bool unused =
+        advice_.demand.use.count == 0 && advice_.demand.in_use_peak.connections == 0;
+    if (unused && !Filled(advice_.situation.it)) {
       advice_.little_data = "no connection was used yet: there is nothing to propose from";
       return std::move(advice_);
     }
     SayHowLittle();
     SetCallSiteLimits();
-    AddServiceCaps();
-    AddCallSiteCaps();
+    // How many a victim would have opened is not known: any limit might be too small for it.
+    if (advice_.situation.it != Case::kVictim || options_.max) {
+      AddServiceCaps();
+      AddCallSiteCaps();
+    }
     AddNotes();
     return std::move(advice_);
   }
 
  private:
-  // Connections that a pool keeps cannot be lent to another process.
-  bool EachHasItsOwn() const { return advice_.demand.processes > 1 && !advice_.demand.short_lived; }
+  bool EachHasItsOwn() const { return reporter::EachHasItsOwn(advice_.demand); }
 
   void SayHowLittle() {
     const Demand& demand = advice_.demand;
@@ -191,38 +195,35 @@ class ServiceAdviser {
   }
 
   void AddCallSites() {
-    for (const CallSiteGroup& group : groups_) {
+    const std::vector<Snapshot>& snapshots = observation_.snapshots;
+    for (const CallSiteGroup& group : observation_.call_sites) {
       CallSiteAdvice site;
       site.id = group.id;
-      std::map<size_t, uint64_t> forgotten;  // by snapshot
       uint64_t busy_ns = 0;
       uint64_t held_ns = 0;
       for (const GroupedConnection& place : group.connections) {
-        const Snapshot& snapshot = snapshots_[place.snapshot];
+        const Snapshot& snapshot = snapshots[place.snapshot];
         const Connection& connection = snapshot.connections[place.connection];
         if (!IsIn(current_, place.snapshot) || !IsOpen(connection)) continue;
         busy_ns += InUseNs(connection, snapshot.as_of_ns);
         held_ns += Since(snapshot.as_of_ns, connection.established_ns);
-        forgotten[place.snapshot] += IsStuck(snapshot, connection, kForgottenInTransactionNs);
       }
       uint64_t since_ns = 0;
       for (const CallSiteMember& member : group.members) {
         if (!IsIn(processes_, member.snapshot)) continue;
-        const Snapshot& snapshot = snapshots_[member.snapshot];
+        const Snapshot& snapshot = snapshots[member.snapshot];
         const CallSite& recorded = snapshot.call_sites[member.call_site];
-        const uint64_t least = std::min<uint64_t>(recorded.in_use_peak, 1);
-        const uint64_t needed =
-            std::max(least, Since(recorded.in_use_peak, forgotten[member.snapshot]));
         if (IsIn(current_, member.snapshot)) site.open += recorded.open;
         site.peak += recorded.peak;
         site.opened += recorded.opened;
-        site.in_use_peak += needed;
-        site.process_peak = std::max(site.process_peak, needed);
         busy_ns += recorded.busy_ns;
         held_ns += recorded.closed_life_ns;
         since_ns = std::max(since_ns, Since(snapshot.as_of_ns, recorded.first_ns));
       }
       if (site.opened == 0) continue;
+      const PlaceNeed need = NeedOfPlace(snapshots, group, processes_);
+      site.in_use_peak = need.connections;
+      site.process_peak = need.of_process;
       if (held_ns != 0) {
         site.busy_share =
             std::min(1.0, static_cast<double>(busy_ns) / static_cast<double>(held_ns));
@@ -243,21 +244,22 @@ class ServiceAdviser {
                      });
   }
 
-  // What each place needs, in all processes or, where these have connections of their own, in one.
+  // What each place needs, in all processes.
   void SetCallSiteLimits() {
     const uint64_t processes = EachHasItsOwn() ? advice_.demand.processes : 1;
     for (CallSiteAdvice& site : advice_.call_sites) {
-      const uint64_t needed = EachHasItsOwn() ? site.process_peak : site.in_use_peak;
-      site.limit = processes * (advice_.demand.limit_binds && site.open != 0
-                                    ? kBindingTimes * needed
-                                    : WithHeadroom(needed, options_.headroom_percent));
+      const PlaceNeed need = {site.in_use_peak, site.process_peak};
+      site.limit =
+          advice_.situation.it == Case::kTooSmall && site.open != 0
+              ? processes * kBindingTimes * (EachHasItsOwn() ? site.process_peak : site.in_use_peak)
+              : EnoughFor(need, advice_.demand, options_.headroom_percent);
     }
   }
 
   // Whether a place keeps so many more than it needs that the service's others would wait for them
-  // under a limit for all.
+  // under a limit for all that leaves room.
   bool Hoards(const CallSiteAdvice& site) const {
-    return site.id != 0 && site.open > site.limit && !advice_.demand.short_lived &&
+    return advice_.situation.it == Case::kHoard && site.id != 0 && site.open > site.limit &&
            std::count_if(advice_.call_sites.begin(), advice_.call_sites.end(),
                          [](const CallSiteAdvice& each) { return each.open != 0; }) > 1;
   }
@@ -286,26 +288,22 @@ class ServiceAdviser {
   }
 
   static bool IsIn(const std::vector<size_t>& processes, size_t snapshot) {
-    return std::find(processes.begin(), processes.end(), snapshot) != processes.end();
+    return std::binary_search(processes.begin(), processes.end(), snapshot);
   }
 
   void AddServiceCaps() {
-    const Demand& demand = advice_.demand;
-    const Deriver deriver(demand, WaitingAt(caps_, advice_.service), options_);
     ProposedCap service = NewCap("service", caps::kScopeService, "");
     ProposedCap process = NewCap("process", caps::kScopeProcess, "-process");
     if (EachHasItsOwn()) {
-      const Derived each = OfPlaces().value_or(deriver.OfProcess());
-      process.limit = each.limit;
-      process.arithmetic.push_back(fmt::format("limit {} = {}", each.limit, each.words));
-      service.limit = std::min(demand.processes * each.limit, kLargestLimit);
-      service.arithmetic.push_back(
-          fmt::format("limit {} = {} processes × {} each, since what one keeps no other can have",
-                      service.limit, demand.processes, each.limit));
+      SetEach(&process, &service);
     } else {
-      const Derived all = OfPlaces().value_or(deriver.OfService());
-      service.limit = all.limit;
-      service.arithmetic.push_back(fmt::format("limit {} = {}", all.limit, all.words));
+      const Deriver deriver(advice_.demand, need_, options_);
+      if (advice_.situation.it == Case::kTooSmall) {
+        Take(Binding(advice_.demand.open), &service);
+      } else {
+        Take(OfPlaces().value_or(deriver.OfService()), &service);
+      }
+      if (!Filled(advice_.situation.it)) NeverReached(advice_.demand.open_peak, "", &service);
     }
     LeaveRoomOnFullServer(&service, &process);
     SetTimeouts(&service);
@@ -314,26 +312,75 @@ class ServiceAdviser {
     if (EachHasItsOwn()) advice_.caps.push_back(std::move(process));
   }
 
+  // Of processes that keep connections of their own.
+  void SetEach(ProposedCap* process, ProposedCap* service) const {
+    const Demand& demand = advice_.demand;
+    const Deriver deriver(demand, need_, options_);
+    if (advice_.situation.it == Case::kTooSmall) {
+      Take(Binding(demand.process_peak.connections), process);
+    } else {
+      Take(OfPlaces().value_or(deriver.OfProcess()), process);
+    }
+    if (!Filled(advice_.situation.it))
+      NeverReached(demand.process_open_peak, " in one process", process);
+    service->limit = std::min(demand.processes * process->limit, kLargestLimit);
+    service->enough = std::min(demand.processes * process->enough, kLargestLimit);
+    service->arithmetic.push_back(
+        fmt::format("limit {} = {} processes × {} each, since what one keeps no other can have",
+                    service->limit, demand.processes, process->limit));
+  }
+
+  static void Take(const Derived& derived, ProposedCap* cap) {
+    cap->limit = cap->enough = derived.limit;
+    cap->arithmetic.push_back(fmt::format("limit {} = {}", derived.limit, derived.words));
+  }
+
+  // Nobody else asks for room: a limit is there for what has not happened yet, and no connect of
+  // the program as it is meets it. That includes what fills its pools at its start.
+  void NeverReached(uint64_t open_peak, const std::string& where, ProposedCap* cap) const {
+    const Derived above =
+        Above(open_peak, "open at once" + where + " at the peak", options_.headroom_percent);
+    if (above.limit <= cap->limit) return;
+    std::string& needed = cap->arithmetic.back();
+    needed = fmt::format("{} would do: {}", cap->limit, needed.substr(needed.find("= ") + 2));
+    cap->limit = above.limit;
+    cap->arithmetic.insert(
+        cap->arithmetic.begin(),
+        fmt::format("limit {} = {}, so that it is never reached", above.limit, above.words));
+  }
+
   ProposedCap NewCap(const std::string& scope, uint32_t policy_scope, const std::string& more) {
     ProposedCap cap;
     cap.scope = scope;
     cap.name = CapName(advice_.service, more);
-    if (const CapsPolicy* existing = ExistingCap(caps_, advice_.service, policy_scope)) {
+    if (const CapsPolicy* existing =
+            ExistingCap(observation_.caps, advice_.service, policy_scope)) {
       cap.existing = existing->policy.filed.name;
+      cap.existing_limit = existing->policy.rule.limit;
     }
     return cap;
   }
 
-  // What filled the server once must not do so again under its cap.
-  void LeaveRoomOnFullServer(ProposedCap* service, ProposedCap* process) {
+  // What filled the server once must not do so again under its cap. What comes and goes, or leaks,
+  // has no other bound: the more a leak may have, the longer its service works.
+  void LeaveRoomOnFullServer(ProposedCap* service, ProposedCap* process) const {
+    const Case it = advice_.situation.it;
     const uint64_t held = advice_.demand.held_when_full;
-    const uint64_t room = held * kFullPercent / 100;
-    if (options_.max || held < kLeastHeldWhenFull || service->limit <= room) return;
+    const uint64_t room = std::max<uint64_t>(1, held * kFullPercent / 100);
+    if (options_.max || !Filled(it) || (it == Case::kHoard && service->limit <= room)) return;
+    const bool raised = service->limit < room;
+    if (raised && EachHasItsOwn()) {
+      process->limit = std::max(process->limit, room / advice_.demand.processes);
+      process->arithmetic.push_back(fmt::format("raised to {} = {} of the service / {} processes",
+                                                process->limit, room, advice_.demand.processes));
+    }
     LimitTo(room, advice_.demand.processes, service, process);
-    service->arithmetic.push_back(
-        fmt::format("lowered to {} = {} % of the {} that were open here when the server had no "
-                    "slot left, so that others find room; --max says how many there are to share",
-                    service->limit, kFullPercent, held));
+    service->enough = service->limit;
+    process->enough = process->limit;
+    service->arithmetic.push_back(fmt::format(
+        "{} to {} = {} % of the {} that were open here when the server had no slot left, so that "
+        "others find room; --max says how many there are to share",
+        raised ? "raised" : "lowered", service->limit, kFullPercent, held));
   }
 
   void SetTimeouts(ProposedCap* service) {
@@ -343,7 +390,7 @@ class ServiceAdviser {
     service->wait_timeout_s = std::clamp<uint64_t>(seconds(kWaits * held_ns), 1, kLongestWaitS);
     service->arithmetic.push_back(fmt::format(
         "wait_timeout {}s = {} times the {} that {}, in whole seconds from 1 to {}",
-        service->wait_timeout_s, kWaits, Short(held_ns),
+        service->wait_timeout_s, kWaits, BriefDuration(held_ns),
         demand.short_lived ? "a connection lives for on average" : "95 in 100 uses take at most",
         kLongestWaitS));
   }
@@ -357,7 +404,8 @@ class ServiceAdviser {
       cap.existing.clear();
       cap.call_site = site.id;
       cap.name = fmt::format("advised-{:016x}", site.id);
-      cap.limit = std::min(site.limit / processes, base.limit);
+      cap.existing_limit = 0;
+      cap.limit = cap.enough = std::min(site.limit / processes, base.limit);
       cap.arithmetic = {fmt::format(
           "limit {} = {} in use at once{} at the peak + {} % headroom, rounded up: {} are open "
           "there, and the service's other places must not wait for these",
@@ -370,27 +418,27 @@ class ServiceAdviser {
   void AddNotes() {
     const Demand& demand = advice_.demand;
     std::vector<std::string>& notes = advice_.notes;
-    if (demand.limit_binds) {
+    if (advice_.situation.it == Case::kTooSmall) {
       notes.push_back(fmt::format(
-          "the present limit binds: all {} open were in use, {:.1f} uses a second × {} each = "
-          "{:.1f} "
-          "at once (Little's law); raise the limit of the program's own pool, too: a cap alone "
-          "gives it no more connections",
-          demand.open, demand.uses_per_s, Short(demand.use.mean_ns),
+          "{:.1f} uses a second × {} each = {:.1f} at once (Little's law); raise the limit of the "
+          "program's own pool: a cap alone gives it no more connections",
+          demand.uses_per_s, BriefDuration(demand.use.mean_ns),
           demand.uses_per_s * static_cast<double>(demand.use.mean_ns) / 1e9));
     }
     if (demand.forgotten != 0) {
       notes.push_back(fmt::format(
-          "{} of the {} in use now {} idle in a transaction for {} or longer: left out of what is "
-          "needed, though the server keeps their locks",
+          "{} of the {} in use now {} idle in a transaction for {} or longer, or in the middle of "
+          "an answer that nobody has read for {}: left out of what is needed, though the server "
+          "keeps their locks",
           demand.forgotten, demand.in_use, demand.forgotten == 1 ? "is" : "are",
-          HumanDuration(kForgottenInTransactionNs)));
+          HumanDuration(kForgottenInTransactionNs), HumanDuration(kForgottenInAnswerNs)));
     }
     AddLeaks();
     if (demand.short_lived && demand.connects_per_s >= 1) {
       notes.push_back(fmt::format(
           "{:.1f} connects a second live for {} each: a pool of {} would do in their place",
-          demand.connects_per_s, Short(demand.usual_life_ns), advice_.caps.front().limit));
+          demand.connects_per_s, BriefDuration(demand.usual_life_ns),
+          WithHeadroom(need_.connections, options_.headroom_percent)));
     }
     if (EachHasItsOwn() && demand.in_use_peak.connections < demand.processes) {
       notes.push_back(fmt::format(
@@ -399,42 +447,70 @@ class ServiceAdviser {
           demand.in_use_peak.connections,
           WithHeadroom(demand.in_use_peak.connections, options_.headroom_percent)));
     }
-    if (demand.one_each_thread && demand.open > advice_.caps.front().limit) {
+    if (demand.one_each_thread && !demand.short_lived && !advice_.caps.empty() &&
+        demand.open > advice_.caps.front().limit) {
       notes.push_back(fmt::format(
           "each of the {} open was opened by another thread: where every thread keeps one for "
           "itself, some would have none; let them share a pool first",
           demand.open));
     }
+    if (Filled(advice_.situation.it) && !advice_.caps.empty()) {
+      advice_.idle_backends =
+          advice_.situation.it == Case::kFlood
+              ? std::vector<int32_t>()
+              : IdleBackends(processes_, advice_.situation, advice_.caps.front().limit, around_);
+    }
   }
 
   // Under a limit a leak hurts nobody else, and ends with the service's own standstill.
   void AddLeaks() {
-    const Observation observation{.snapshots = snapshots_,
-                                  .call_sites = groups_,
-                                  .thresholds = {},
-                                  .library_paths = options_.library_paths,
-                                  .caps = caps_};
-    for (const Finding& finding : FindLeakSuspects(observation)) {
-      for (const CallSiteAdvice& site : advice_.call_sites) {
-        if (!finding.call_site || site.id != *finding.call_site) continue;
-        advice_.notes.push_back(fmt::format(
-            "{} left behind at {} {} not counted as needed; a limit keeps a leak from others, and "
-            "the service itself stands still when it has leaked so many: mend it (`pqleash "
-            "report`)",
-            Connections(finding.connections), site.place.empty() ? "one place" : site.place,
-            finding.connections == 1 ? "is" : "are"));
-      }
+    for (const CallSiteAdvice& site : advice_.call_sites) {
+      const auto left = around_.left_behind.find(site.id);
+      if (left == around_.left_behind.end() || left->second == 0) continue;
+      advice_.notes.push_back(fmt::format(
+          "{} left behind at {} {} not counted as needed; a limit keeps a leak from others, and "
+          "the "
+          "service itself stands still when it has leaked so many: mend it (`pqleash report`)",
+          Connections(left->second), site.place.empty() ? "one place" : site.place,
+          left->second == 1 ? "is" : "are"));
     }
   }
 
-  const std::vector<Snapshot>& snapshots_;
-  const std::vector<size_t> processes_;
+  const Observation& observation_;
+  const std::vector<size_t>& processes_;
   const std::vector<size_t> current_;  // of these
-  const std::vector<CallSiteGroup>& groups_;
-  const std::vector<CapsPolicy>& caps_;
+  const Neighbourhood& around_;
   const AdviceOptions& options_;
+  uint64_t waiting_ = 0;  // connects at caps
+  Need need_;
   ServiceAdvice advice_;
 };
+
+// The most that there has been of what a cap counts, and headroom: with fewer allowed, a pool that
+// keeps what it has waits for itself.
+uint64_t LeastLive(const ServiceAdvice& service, const ProposedCap& cap,
+                   uint32_t headroom_percent) {
+  uint64_t open =
+      cap.scope == "process" ? service.demand.process_open_peak : service.demand.open_peak;
+  for (const CallSiteAdvice& site : service.call_sites) {
+    if (cap.call_site != 0 && site.id == cap.call_site) open = std::max(site.peak, site.open);
+  }
+  return WithHeadroom(open, headroom_percent);
+}
+
+// A cap that is made while the service runs does good where slots become free under it by
+// themselves, or where somebody waits at a lower one.
+bool DoesGoodAtOnce(const ServiceAdvice& service, const ProposedCap& cap,
+                    const AdviceOptions& options) {
+  const Case it = service.situation.it;
+  if (!cap.existing.empty() && cap.limit == cap.existing_limit) return false;
+  if (it == Case::kQueue) return !cap.existing.empty() && cap.limit > cap.existing_limit;
+  if (it == Case::kFlood) return true;
+  if (!options.max) return false;
+  const bool comes_and_goes = service.demand.short_lived && it != Case::kHoard;
+  return (comes_and_goes && service.situation.left_behind == 0) ||
+         cap.limit >= LeastLive(service, cap, options.headroom_percent);
+}
 
 // After all limits are what they are going to be.
 void SayWhatItSaves(ServiceAdvice* service) {
@@ -448,13 +524,6 @@ void SayWhatItSaves(ServiceAdvice* service) {
 
 }  // namespace
 
-uint64_t WithHeadroom(uint64_t connections, uint32_t headroom_percent) {
-  // A hostile ledger may claim any number.
-  const uint64_t bounded = std::min(connections, kLargestLimit);
-  const uint64_t hundredths = bounded * (100 + uint64_t{headroom_percent});
-  return std::clamp<uint64_t>((hundredths + 99) / 100, 1, kLargestLimit);
-}
-
 Advice Advise(const std::vector<Snapshot>& snapshots, const std::vector<CallSiteGroup>& call_sites,
               const std::vector<CapsPolicy>& caps, const AdviceOptions& options,
               const Occasion& occasion) {
@@ -466,12 +535,27 @@ Advice Advise(const std::vector<Snapshot>& snapshots, const std::vector<CallSite
   for (size_t i = 0; i < snapshots.size(); ++i) {
     services[snapshots[i].process.service].push_back(i);
   }
-  for (auto& [name, processes] : services) {
+  Observation observation{.snapshots = snapshots,
+                          .call_sites = call_sites,
+                          .thresholds = {},
+                          .library_paths = options.library_paths,
+                          .caps = caps,
+                          .realtime_ns = occasion.realtime_ns};
+  observation.leak_sites = LeakSites(observation);
+  std::vector<Demand> demands;
+  for (const auto& [name, processes] : services) demands.push_back(DemandOf(snapshots, processes));
+  const Neighbourhood around = LookAround(observation, demands);
+  auto demand = demands.begin();
+  for (const auto& [name, processes] : services) {
     advice.services.push_back(
-        ServiceAdviser(snapshots, std::move(processes), call_sites, caps, options).Advise());
+        ServiceAdviser(observation, processes, *demand++, around, options).Advise());
   }
   ShareOut(&advice);
-  for (ServiceAdvice& service : advice.services) SayWhatItSaves(&service);
+  for (ServiceAdvice& service : advice.services) {
+    for (ProposedCap& cap : service.caps) cap.live = DoesGoodAtOnce(service, cap, options);
+    SayWhatItSaves(&service);
+    Pronounce(options, &service);
+  }
   return advice;
 }
 

@@ -11,8 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "reporter/advice/demand.h"
+#include "reporter/advice/situation.h"
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/findings/demand.h"
+#include "reporter/findings/need.h"
 #include "reporter/report/caps_report.h"
 #include "reporter/report/occasion.h"
 #include "reporter/snapshot/snapshot.h"
@@ -20,7 +22,7 @@
 namespace pqleash::reporter {
 
 struct AdviceOptions {
-  uint32_t headroom_percent = 25;
+  uint32_t headroom_percent = kHeadroomPercent;
   std::optional<uint64_t> max = {};             // slots of the server that are to be shared out
   std::vector<std::string> library_paths = {};  // see HeadlineFrame
 };
@@ -30,9 +32,14 @@ struct ProposedCap {
   std::string name;   // as configurations allow it
   std::string scope;  // 'service' or 'process'
   uint64_t limit = 1;
-  uint64_t call_site = 0;       // id; 0: of the whole service
+  uint64_t enough = 1;     // what would do for the need; below `limit` where nothing asks for less
+  uint64_t call_site = 0;  // id; 0: of the whole service
   uint64_t wait_timeout_s = 1;  // on_limit is wait
-  std::string existing;         // the cap of that scope that is in force already; empty: none
+  // Whether it does good at once, while the service runs. Otherwise it is for the file alone: from
+  // the next start on.
+  bool live = false;
+  std::string existing;                 // the cap of that scope that is in force; empty: none
+  uint64_t existing_limit = 0;          // its limit
   std::vector<std::string> arithmetic;  // sentences without a full stop
 };
 
@@ -46,12 +53,19 @@ struct CallSiteAdvice {
   uint64_t opened = 0;
   std::optional<double> busy_share;  // of the time that its connections were held
   double connects_per_s = 0;         // since its first
-  uint64_t limit = 0;                // 0: nothing to propose from
+  uint64_t limit = 0;                // what would do for its need; 0: nothing to propose from
 };
 
 struct ServiceAdvice {
   std::string service;
   Demand demand;
+  Situation situation;
+  bool needed = false;  // a limit is
+  std::string summary;  // whether, with the numbers: one sentence without a full stop
+  // Where a limit is needed and none would do at once: why, and what does. Sentences without a full
+  // stop.
+  std::vector<std::string> at_once;
+  std::vector<int32_t> idle_backends;      // see IdleBackends; empty: none are to be ended
   std::vector<CallSiteAdvice> call_sites;  // most open connections first
   // Why there is no proposal, or why it rests on too little; empty: there is enough.
   std::string little_data;
@@ -73,9 +87,6 @@ struct Advice {
 Advice Advise(const std::vector<Snapshot>& snapshots, const std::vector<CallSiteGroup>& call_sites,
               const std::vector<CapsPolicy>& caps, const AdviceOptions& options,
               const Occasion& occasion);
-
-// `connections` and as much more, rounded up; at least 1.
-uint64_t WithHeadroom(uint64_t connections, uint32_t headroom_percent);
 
 }  // namespace pqleash::reporter
 

@@ -15,7 +15,8 @@ namespace pqleash::reporter {
 // for each process.
 void LimitTo(uint64_t limit, uint64_t processes, ProposedCap* service, ProposedCap* process);
 
-// Adds the limits up; where they are more than options.max, lowers each by the same factor.
+// Adds the limits up. Where they are more than options.max, each service gets what would do for it
+// and a part of the rest; where even that is too much, each is lowered by the same factor.
 void ShareOut(Advice* advice);
 
 }  // namespace pqleash::reporter

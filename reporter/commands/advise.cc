@@ -79,7 +79,7 @@ void AddOptions(CommandLine* line, Options* options) {
       "--max", "N", {1, 1'000'000},
       [options](int32_t max) { options->advice.max = static_cast<uint64_t>(max); },
       "Slots of the server that these services share: says whether the limits fit, and lowers "
-      "them in proportion where they do not");
+      "them where they do not; then each service has a limit");
   line->AddTexts("--library-path", "GLOB", &options->advice.library_paths,
                  "As of `pqleash report`: scripts that are a library's. May be repeated");
   AddAdviceFormatOption(line, &options->format);
@@ -102,11 +102,13 @@ std::string WhyNoConfiguration(const Advice& advice) {
 }  // namespace
 
 int RunAdvise(const Arguments& arguments) {
-  CommandLine line("Propose limits from what was measured, with the arithmetic.");
+  CommandLine line(
+      "Say whether limits are needed, and propose them from what was measured, with the "
+      "arithmetic.");
   line.SetFooter(
-      "A limit is what was in use at once at the peak, and --headroom. Ask after the busiest time "
-      "of "
-      "the day.\n"
+      "Who never met a full server needs none; who has filled it gets what was in use at once at "
+      "the "
+      "peak, and --headroom. Ask after the busiest time of the day.\n"
       "--format toml writes a configuration for PQLEASH_CONFIG; `pqleash check` accepts it.");
   Options options;
   AddOptions(&line, &options);

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "reporter/duration.h"
+#include "reporter/findings/demand.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/need.h"
 #include "reporter/findings/process_churn.h"
 #include "reporter/findings/service.h"
 
@@ -43,6 +46,16 @@ std::string LifeText(uint64_t ns) {
   return ns < kSecond ? fmt::format("{} ms", ns / kMillisecond) : HumanDuration(ns);
 }
 
+// The pool that would take the connects away, as `pqleash advise` has it.
+uint64_t PoolFor(const Observation& observation, const Service& service) {
+  const std::set<uint64_t> leaks = LeakSites(observation);
+  const bool leaking =
+      std::any_of(service.places.begin(), service.places.end(),
+                  [&](const Place& place) { return leaks.contains(place.group->id); });
+  const Demand demand = DemandOf(observation.snapshots, service.processes);
+  return WithHeadroom(NeedOf(demand, 0, leaking).connections);
+}
+
 }  // namespace
 
 // A connect costs the server a process and the program several round trips; a pool pays once.
@@ -63,10 +76,11 @@ std::vector<Finding> FindConnectionChurn(const Observation& observation) {
         fmt::format("{} opened {} in the last {}, {:.1f} a second, {}, which live for {} as a rule",
                     Named(service), Count(recent.opened, "connection"), HumanDuration(window), rate,
                     OpenedBy(observation, *place->group), LifeText(place->UsualLifeNs()));
+    const uint64_t pool = PoolFor(observation, service);
     Finding finding;
     finding.confidence = Confidence::kLikely;
-    finding.summary = fmt::format("{}: at most {} {} open at once, so that a pool of {} would do",
-                                  said, at_once, at_once == 1 ? "was" : "were", at_once);
+    finding.summary = fmt::format("{}: at most {} {} open at once, and a pool of {} would do", said,
+                                  at_once, at_once == 1 ? "was" : "were", pool);
     finding.call_site = place->group->id;
     finding.evidence = {InConnections("opened", recent.opened),
                         InConnections("closed", recent.closed),
@@ -76,7 +90,7 @@ std::vector<Finding> FindConnectionChurn(const Observation& observation) {
     finding.advice = fmt::format(
         "keep the connections: a pool of {} in the program, or a pooler beside the server, takes "
         "the connects away",
-        at_once);
+        pool);
     finding.connections = at_once;
     finding.answer = {Answer::Verdict::kChurn, "Neither a leak nor a limit: " + said};
     findings.push_back(std::move(finding));

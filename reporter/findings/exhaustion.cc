@@ -86,4 +86,18 @@ bool HasMoreToDo(const Service& service, const Thresholds& thresholds) {
          UsedBefore(service) <= thresholds.spike_used_before;
 }
 
+std::optional<Slowness> SlowerUses(const Service& service, const Thresholds& thresholds) {
+  constexpr size_t kFirst = 1;     // the period before it is that in which the process started
+  constexpr size_t kCompared = 1;  // periods at least that the uses are compared with
+  if (service.periods.size() < kFirst + kCompared + kRecent) return std::nullopt;
+  const Activity recent = Recent(service, kRecent);
+  const Slowness slow = {recent.uses == 0 ? 0 : recent.busy_ns / recent.uses,
+                         QuickUseNs(service, kFirst, service.periods.size() - kRecent)};
+  if (slow.before_ns == 0 || slow.now_ns < thresholds.slow_use_ns ||
+      slow.now_ns < thresholds.slow_use_times * slow.before_ns) {
+    return std::nullopt;
+  }
+  return slow;
+}
+
 }  // namespace pqleash::reporter

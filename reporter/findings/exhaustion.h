@@ -7,6 +7,7 @@
 #define PQLEASH_REPORTER_FINDINGS_EXHAUSTION_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "reporter/findings/detector.h"
 #include "reporter/findings/service.h"
@@ -32,6 +33,17 @@ bool IsExhausted(const Service& service, const Thresholds& thresholds);
 // Whether it does more than it did: three times as much; half as much again where the pool is full
 // and was not before, since it can show no more than its size.
 bool HasMoreToDo(const Service& service, const Thresholds& thresholds);
+
+// How long a use of a connection takes now, and took when nothing was wrong.
+struct Slowness {
+  uint64_t now_ns = 0;
+  uint64_t before_ns = 0;
+};
+
+// Where the same work takes so much longer than in the program's quickest periods that a larger
+// pool would only send the server more of what it is slow with. nullopt: it does not, or is not
+// known to.
+std::optional<Slowness> SlowerUses(const Service& service, const Thresholds& thresholds);
 
 }  // namespace pqleash::reporter
 

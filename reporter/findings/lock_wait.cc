@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,22 +15,7 @@
 namespace pqleash::reporter {
 namespace {
 
-constexpr size_t kRecent = 3;      // periods; the last is not over yet
-constexpr size_t kMinEarlier = 1;  // periods that the uses are compared with
-
-// How long a use takes now, and took when nothing was wrong.
-struct Slowness {
-  uint64_t now_ns = 0;
-  uint64_t before_ns = 0;
-};
-
-// The first period is that in which the process started.
-Slowness SlownessOf(const Service& service) {
-  if (service.periods.size() < 1 + kMinEarlier + kRecent) return {};
-  const Activity recent = Recent(service, kRecent);
-  const uint64_t before = QuickUseNs(service, 1, service.periods.size() - kRecent);
-  return {recent.uses == 0 ? 0 : recent.busy_ns / recent.uses, before};
-}
+constexpr size_t kRecent = 3;  // periods; the last is not over yet
 
 std::string Milliseconds(uint64_t ns) {
   return ns < 10 * kSecond ? fmt::format("{} ms", ns / kMillisecond) : HumanDuration(ns);
@@ -50,12 +36,8 @@ std::vector<Finding> FindLockWaits(const Observation& observation) {
         !IsExhausted(service, thresholds) || !HandoverShare(service, kRecent)) {
       continue;  // tasks of one thread: long work of some looks like slow work of all
     }
-    const Slowness slow = SlownessOf(service);
-    if (slow.before_ns == 0 || slow.now_ns < thresholds.slow_use_ns ||
-        slow.now_ns < thresholds.slow_use_times * slow.before_ns ||
-        HasMoreToDo(service, thresholds)) {
-      continue;
-    }
+    const std::optional<Slowness> slow = SlowerUses(service, thresholds);
+    if (!slow || HasMoreToDo(service, thresholds)) continue;
     const CallSiteGroup& group = *service.places.front().group;
     const Activity recent = Recent(service, kRecent);
     Finding finding;
@@ -63,11 +45,11 @@ std::vector<Finding> FindLockWaits(const Observation& observation) {
     finding.summary = fmt::format(
         "a use of a connection of {} takes {}, and took {}: all {} are taken, and a larger pool "
         "would not help",
-        Named(service), Milliseconds(slow.now_ns), Milliseconds(slow.before_ns),
+        Named(service), Milliseconds(slow->now_ns), Milliseconds(slow->before_ns),
         Count(service.open, "connection"));
     finding.call_site = group.id;
-    finding.evidence = {{"usual_use_now", static_cast<double>(slow.now_ns) / 1e9, "s"},
-                        {"usual_use_before", static_cast<double>(slow.before_ns) / 1e9, "s"},
+    finding.evidence = {{"usual_use_now", static_cast<double>(slow->now_ns) / 1e9, "s"},
+                        {"usual_use_before", static_cast<double>(slow->before_ns) / 1e9, "s"},
                         InConnections("open", service.open),
                         InConnections("in_use_at_once_at_most", recent.in_use_peak)};
     finding.advice =

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "reporter/duration.h"
+#include "reporter/findings/demand.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/need.h"
 #include "reporter/findings/service.h"
 
 namespace pqleash::reporter {
@@ -95,10 +97,12 @@ Finding Describe(const Observation& observation, const Service& service, const P
                       InSeconds("observed", observed),
                       {"processes", static_cast<double>(service.processes.size()), "processes"}};
   finding.advice = fmt::format(
-      "lower the number that is opened here: {} are enough for what was in use, with as many in "
-      "reserve as the load may grow by; look at what the latest deploy set for the pool's size, "
-      "and multiply it by the number of processes and pools",
-      place.in_use_peak);
+      "lower the number that is opened here: {} would do for what was in use, with {} % in "
+      "reserve; look at what the latest deploy set for the pool's size, and multiply it by the "
+      "number of processes and pools",
+      EnoughFor(NeedOfPlace(observation.snapshots, group, service.processes),
+                DemandOf(observation.snapshots, service.processes)),
+      kHeadroomPercent);
   finding.connections = held;
   finding.answer = {
       Answer::Verdict::kTooLarge,

@@ -28,7 +28,7 @@ Json ToJson(const TimeSummary& times) {
           {"p95_at_most_s", static_cast<double>(times.p95_ns / 1'000) / 1e6}};
 }
 
-Json ToJson(const Demand& demand) {
+Json ToJson(const Demand& demand, bool limit_binds) {
   return {
       {"processes", demand.processes},
       {"observed_s", Seconds(demand.observed_ns)},
@@ -48,7 +48,7 @@ Json ToJson(const Demand& demand) {
       {"short_lived", demand.short_lived},
       {"needed_by_littles_law", Known(demand.little)},
       {"held_back", demand.held_back},
-      {"limit_binds", demand.limit_binds},
+      {"limit_binds", limit_binds},
       {"server_full", demand.server_full},
       {"held_when_full", Known(demand.held_when_full)}};
 }
@@ -65,37 +65,71 @@ Json ToJson(const CallSiteAdvice& site) {
           {"limit", Known(site.limit)}};
 }
 
-Json ToJson(const ProposedCap& cap) {
+Json ToJson(const ProposedCap& cap, bool needed) {
   return {{"name", cap.name},
           {"scope", cap.scope},
           {"call_site", cap.call_site == 0 ? Json(nullptr) : Json(CallSiteName(cap.call_site))},
           {"limit", cap.limit},
+          {"enough", cap.enough},
+          {"needed", needed},
+          {"live", cap.live},
           {"on_limit", "wait"},
           {"wait_timeout_s", cap.wait_timeout_s},
           {"in_force", cap.existing.empty() ? Json(nullptr) : Json(cap.existing)},
           {"arithmetic", cap.arithmetic}};
 }
 
-template <typename Item>
-Json ToArray(const std::vector<Item>& items) {
-  Json array = Json::array();
-  for (const Item& item : items) array.push_back(ToJson(item));
-  return array;
+// Stable, as the schema's other words.
+const char* NameOf(Case it) {
+  switch (it) {
+    case Case::kVictim:
+      return "victim";
+    case Case::kFlood:
+      return "flood";
+    case Case::kHoard:
+      return "hoard";
+    case Case::kFullLeak:
+      return "leak-fills-server";
+    case Case::kLeak:
+      return "leak";
+    case Case::kQueue:
+      return "cap-too-small";
+    case Case::kTooSmall:
+      return "too-small";
+    case Case::kSlower:
+      return "slower";
+    case Case::kSurplus:
+      return "too-many";
+    case Case::kFine:
+      break;
+  }
+  return "fine";
+}
+
+Json ToJson(const ServiceAdvice& service) {
+  Json call_sites = Json::array();
+  for (const CallSiteAdvice& site : service.call_sites) call_sites.push_back(ToJson(site));
+  Json caps = Json::array();
+  for (const ProposedCap& cap : service.caps) caps.push_back(ToJson(cap, service.needed));
+  const auto& little = service.little_data;
+  return {{"service", service.service},
+          {"measured", ToJson(service.demand, service.situation.it == Case::kTooSmall)},
+          {"situation", NameOf(service.situation.it)},
+          {"needed", service.needed},
+          {"summary", service.summary},
+          {"at_once", service.at_once},
+          {"idle_backends", service.idle_backends},
+          {"call_sites", std::move(call_sites)},
+          {"little_data", little.empty() ? Json(nullptr) : Json(little)},
+          {"caps", std::move(caps)},
+          {"notes", service.notes}};
 }
 
 }  // namespace
 
 void RenderAdviceJson(const Advice& advice, std::ostream& out) {
   Json services = Json::array();
-  for (const ServiceAdvice& service : advice.services) {
-    services.push_back(
-        {{"service", service.service},
-         {"measured", ToJson(service.demand)},
-         {"call_sites", ToArray(service.call_sites)},
-         {"little_data", service.little_data.empty() ? Json(nullptr) : Json(service.little_data)},
-         {"caps", ToArray(service.caps)},
-         {"notes", service.notes}});
-  }
+  for (const ServiceAdvice& service : advice.services) services.push_back(ToJson(service));
   WriteJson({{"schema", "pqleash.advice/1"},
              {"generated", Timestamp(advice.generated_realtime_ns)},
              {"host", advice.host},

@@ -102,7 +102,7 @@ void WriteCallSites(const ServiceAdvice& service, std::ostream& out) {
                     fmt::format("{:.1f}/s", site.connects_per_s), CallSiteName(site.id),
                     CutEnd(Escape(ShortPlace(site.place)), 48)});
   }
-  WriteTable({{"limit", true},
+  WriteTable({{"enough", true},
               {"open", true},
               {"peak", true},
               {"in use", true},
@@ -133,47 +133,99 @@ void WriteCap(const ProposedCap& cap, const Style& style, std::ostream& out) {
   }
 }
 
-std::string Command(const ProposedCap& cap, const std::string& service_word) {
+// `pqleash caps` asks for it where as many are open as the limit allows. Those come free by
+// themselves: a cap is not live otherwise.
+const char* Force(const ProposedCap& cap, const Demand& demand) {
+  return cap.limit <= demand.open_peak ? " --force" : "";
+}
+
+std::string Command(const ProposedCap& cap, const Demand& demand, const std::string& service_word) {
   if (!cap.existing.empty()) {
     const auto name = ShellWord(cap.existing);
     if (!name) return "";
-    return fmt::format("pqleash caps set {} --service {} --limit {}", *name, service_word,
-                       cap.limit);
+    return fmt::format("pqleash caps set {} --service {} --limit {}{}", *name, service_word,
+                       cap.limit, Force(cap, demand));
   }
   const std::string site =
       cap.call_site == 0 ? "" : fmt::format(" --call-site {}", CallSiteName(cap.call_site));
   return fmt::format(
-      "pqleash caps add {} --service {} --scope {}{} --limit {} --on-limit wait --wait-timeout {}s",
-      cap.name, service_word, cap.scope, site, cap.limit, cap.wait_timeout_s);
+      "pqleash caps add {} --service {} --scope {}{} --limit {} --on-limit wait --wait-timeout "
+      "{}s{}",
+      cap.name, service_word, cap.scope, site, cap.limit, cap.wait_timeout_s, Force(cap, demand));
 }
 
-void WriteCommands(const ServiceAdvice& service, std::ostream& out) {
+// What a limit would not do. Ends what nobody misses, unless it has been used meanwhile.
+std::string EndBackends(const std::vector<int32_t>& backends) {
+  return fmt::format(
+      "psql -c \"select pg_terminate_backend(pid) from pg_stat_activity where pid in ({}) and "
+      "state "
+      "like 'idle%' and state_change < now() - interval '{} s'\"",
+      fmt::join(backends, ","), kIdleNs / kSecond);
+}
+
+void WriteAtOnce(const ServiceAdvice& service, std::ostream& out) {
+  const char* first = "  at once: ";
+  for (const std::string& sentence : service.at_once) {
+    WriteWrapped(first, Escape(sentence), out);
+    first = "           ";
+  }
+  if (service.idle_backends.empty()) return;
+  const bool leaks = service.situation.left_behind != 0;
+  WriteWrapped(first,
+               fmt::format("or end {} on the server, as a superuser, for whom slots are reserved{}",
+                           leaks ? fmt::format("{} that nobody has used for a while",
+                                               service.idle_backends.size())
+                                 : fmt::format("the {} that have been idle for longest",
+                                               service.idle_backends.size()),
+                           leaks ? ":"
+                                 : "; a pool that does not open others in their place fails at its "
+                                   "next use of each:"),
+               out);
+  out << "    " << EndBackends(service.idle_backends) << '\n';
+}
+
+void WriteCommands(const ServiceAdvice& service, bool shown, std::ostream& out) {
   const auto word = ShellWord(service.service);
   if (!word || service.caps.empty()) return;
-  out << "  at once, while it runs (`pqleash caps reset` takes it back):\n";
+  const bool live = std::any_of(service.caps.begin(), service.caps.end(),
+                                [](const ProposedCap& cap) { return cap.live; });
+  if (live) out << "  at once, while it runs (`pqleash caps reset` takes it back):\n";
   for (const ProposedCap& cap : service.caps) {
     // Not wrapped: to be pasted.
-    out << "    " << Command(cap, *word) << '\n';
+    if (cap.live) out << "    " << Command(cap, service.demand, *word) << '\n';
   }
-  out << fmt::format(
-      "  for good: `pqleash advise --service {} --format toml`, in the file of PQLEASH_CONFIG\n",
-      *word);
+  const std::string file = fmt::format("`pqleash advise --service {} --format toml`", *word);
+  out << (shown ? fmt::format("  for good: {}, in the file of PQLEASH_CONFIG\n", file)
+                : fmt::format("  for a file: {} has limit {}, which it has never reached\n", file,
+                              service.caps.front().limit));
 }
 
-void WriteService(const ServiceAdvice& service, const Style& style, std::ostream& out) {
+// Whether the limits are worth a line where no file is asked for.
+bool ShowsCaps(const ServiceAdvice& service, const AdviceOptions& options) {
+  return service.needed || service.situation.it == Case::kTooSmall || options.max;
+}
+
+void WriteService(const ServiceAdvice& service, const AdviceOptions& options, const Style& style,
+                  std::ostream& out) {
   const Demand& demand = service.demand;
   out << style.Bold(Escape(service.service))
       << fmt::format(": {} {}, measured for {}\n", demand.processes,
                      demand.processes == 1 ? "process" : "processes",
                      HumanDuration(demand.observed_ns));
+  // First what it comes to.
+  if (!service.summary.empty()) WriteWrapped("  ", Escape(service.summary), out);
   WriteMeasured(demand, out);
   WriteCallSites(service, out);
   if (!service.little_data.empty()) {
     out << style.Warning(fmt::format("  little data: {}\n", service.little_data));
   }
-  for (const ProposedCap& cap : service.caps) WriteCap(cap, style, out);
+  const bool shown = ShowsCaps(service, options);
+  if (shown) {
+    for (const ProposedCap& cap : service.caps) WriteCap(cap, style, out);
+  }
   for (const std::string& note : service.notes) WriteWrapped("  note: ", Escape(note), out);
-  WriteCommands(service, out);
+  WriteAtOnce(service, out);
+  WriteCommands(service, shown, out);
 }
 
 }  // namespace
@@ -184,7 +236,11 @@ void RenderAdviceText(const Advice& advice, bool colour, std::ostream& out) {
     out << "No process has a ledger here: there is nothing to measure.\n";
   for (size_t i = 0; i < advice.services.size(); ++i) {
     if (i != 0) out << '\n';
-    WriteService(advice.services[i], style, out);
+    WriteService(advice.services[i], advice.options, style, out);
+  }
+  if (!advice.options.max && !advice.services.empty()) {
+    out << "\n--max N shares the N slots of a server out among these services: then each has a "
+           "limit.\n";
   }
   if (!advice.shares.empty()) out << '\n';
   for (const std::string& sentence : advice.shares) WriteWrapped("slots: ", sentence, out);

@@ -48,6 +48,7 @@ void RenderAdviceToml(const Advice& advice, const ServiceAdvice& service, std::o
                            HumanDuration(demand.observed_ns), demand.processes,
                            demand.processes == 1 ? "process" : "processes"),
                out);
+  if (!service.summary.empty()) WriteComment(Escape(service.summary), out);
   if (!service.little_data.empty()) WriteComment("little data: " + service.little_data, out);
   for (const std::string& note : service.notes) WriteComment(Escape(note), out);
   for (const std::string& sentence : advice.shares) WriteComment(sentence, out);

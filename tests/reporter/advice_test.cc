@@ -10,6 +10,7 @@
 
 #include <sstream>
 
+#include "reporter/findings/detector.h"
 #include "reporter/render/advice_text.h"
 #include "reporter/render/advice_toml.h"
 #include "tests/reporter/ledger_builder.h"
@@ -35,6 +36,11 @@ struct Site {
   uint64_t forgotten = 0;  // of `open`: idle in a transaction since `forgotten_ago_s`
   uint64_t forgotten_ago_s = 60;
   uint64_t running = 0;  // of `open`: in use for the last minute
+  uint64_t unread = 0;   // of `open`: in the middle of an answer, left for `forgotten_ago_s`
+  uint64_t age_s = 0;    // of those that are open; 0: as the process
+  uint64_t apart_s = 0;  // each opened so much later than the one before
+  uint64_t idle_s = 0;
+  uint32_t uses = 0;  // of each that is open, of 8 ms
 };
 
 // Ten seconds, by how long ago they began (0: those that last).
@@ -47,6 +53,7 @@ struct Period {
   uint32_t opened = 0;
   uint32_t server_full = 0;
   uint32_t refused = 0;
+  uint32_t closed = 0;
 };
 
 struct Proc {
@@ -83,12 +90,22 @@ Snapshot Make(const Proc& proc) {
       Connection connection;
       connection.call_site = static_cast<uint32_t>(snapshot.call_sites.size());
       connection.tid = proc.sites.size() == 1 ? 1 : ++tid;
-      connection.opened_ns = connection.established_ns = kNow - proc.age_s * kSecond;
-      connection.last_activity_ns = kNow;
+      const uint64_t age_s = site.age_s == 0 ? proc.age_s : site.age_s;
+      connection.opened_ns = connection.established_ns =
+          kNow - age_s * kSecond + i * site.apart_s * kSecond;
+      connection.last_activity_ns = std::max(connection.opened_ns, kNow - site.idle_s * kSecond);
+      connection.use_counts[0] = site.uses;
+      connection.busy_ns = site.uses * 8 * kMillisecond;
+      connection.backend_pid = static_cast<int32_t>(1'000 * snapshot.call_sites.size() + i);
       connection.commands = 1;
       connection.transaction = Transaction::kIdle;
       if (i < site.forgotten) {
         connection.transaction = Transaction::kOpen;
+        connection.last_activity_ns = kNow - site.forgotten_ago_s * kSecond;
+        connection.busy_since_ns = connection.last_activity_ns;
+        ++snapshot.totals.in_use;
+      } else if (i < site.unread) {
+        connection.transaction = Transaction::kActive;
         connection.last_activity_ns = kNow - site.forgotten_ago_s * kSecond;
         connection.busy_since_ns = connection.last_activity_ns;
         ++snapshot.totals.in_use;
@@ -117,6 +134,7 @@ Snapshot Make(const Proc& proc) {
     happened.opened = period.opened;
     happened.server_full = period.server_full;
     happened.refused = period.refused;
+    happened.closed = period.closed;
     snapshot.history.push_back(happened);
   }
   return snapshot;
@@ -148,6 +166,23 @@ uint64_t Limit(const ServiceAdvice& service) {
   return service.caps.empty() ? 0 : service.caps.front().limit;
 }
 
+// What would do for it.
+uint64_t Enough(const ServiceAdvice& service) {
+  return service.caps.empty() ? 0 : service.caps.front().enough;
+}
+
+// Whether anything is to be done while it runs.
+bool IsLive(const ServiceAdvice& service) {
+  return std::any_of(service.caps.begin(), service.caps.end(),
+                     [](const ProposedCap& cap) { return cap.live; });
+}
+
+std::string TextOf(const Advice& advice) {
+  std::ostringstream text;
+  RenderAdviceText(advice, false, text);
+  return text.str();
+}
+
 TEST(AdviceTest, HeadroomIsRoundedUp) {
   struct Case {
     uint64_t connections;
@@ -166,20 +201,22 @@ TEST(AdviceTest, ThePeakInUseAndHeadroom) {
   const ServiceAdvice service =
       Of({{.sites = {{.open = 38, .in_use_peak = 4}},
            .periods = {{.ago = 3, .open = 38, .in_use = 4}, {.ago = 0, .open = 38, .in_use = 2}}}});
-  EXPECT_EQ(Limit(service), 5u);
+  EXPECT_EQ(Enough(service), 5u);
+  EXPECT_EQ(Limit(service), 48u);
   EXPECT_EQ(service.caps.size(), 1u);
   EXPECT_EQ(service.little_data, "");
-  EXPECT_THAT(Arithmetic(service),
-              HasSubstr("limit 5 = 4 in use at once at the peak (22:12:45 UTC) + 25 % headroom, "
-                        "rounded up\n"));
-  EXPECT_THAT(Arithmetic(service),
-              HasSubstr("now 38 are open: 33 connections fewer on the server\n"));
+  EXPECT_THAT(
+      Arithmetic(service),
+      HasSubstr("limit 48 = 38 open at once at the peak + 25 % headroom, rounded up, so that "
+                "it is never reached\n"
+                "5 would do: 4 in use at once at the peak (22:12:45 UTC) + 25 % headroom, "
+                "rounded up\n"));
   EXPECT_EQ(service.caps.front().wait_timeout_s, 1u);
 }
 
 TEST(AdviceTest, APeakFromBeforeTheHistoryCounts) {
-  EXPECT_EQ(Limit(Of({{.sites = {{.open = 10, .in_use_peak = 8}},
-                       .periods = {{.ago = 0, .open = 10, .in_use = 2}}}})),
+  EXPECT_EQ(Enough(Of({{.sites = {{.open = 10, .in_use_peak = 8}},
+                        .periods = {{.ago = 0, .open = 10, .in_use = 2}}}})),
             10u);
 }
 
@@ -200,9 +237,11 @@ TEST(AdviceTest, PeaksAtDifferentTimesDoNotAddUp) {
   // What a worker's pool keeps no other worker can have.
   ASSERT_EQ(service.caps.size(), 2u);
   EXPECT_EQ(service.caps[1].scope, "process");
-  EXPECT_EQ(service.caps[1].limit, 3u);
-  EXPECT_EQ(Limit(service), 12u);
-  EXPECT_THAT(Arithmetic(service), HasSubstr("limit 12 = 4 processes × 3 each"));
+  EXPECT_EQ(service.caps[1].enough, 3u);
+  EXPECT_EQ(Enough(service), 12u);
+  EXPECT_EQ(service.caps[1].limit, 13u);
+  EXPECT_EQ(Limit(service), 52u);
+  EXPECT_THAT(Arithmetic(service), HasSubstr("limit 52 = 4 processes × 13 each"));
   EXPECT_THAT(service.notes, Contains(HasSubstr("a pooler that they share would do with 3")));
 }
 
@@ -220,9 +259,22 @@ TEST(AdviceTest, ForgottenInATransactionIsNotNeeded) {
         .periods = {{.ago = 2, .open = 12, .in_use = 12}, {.ago = 0, .open = 12, .in_use = 12}}}});
   EXPECT_EQ(service.demand.forgotten, 10u);
   EXPECT_EQ(service.demand.in_use_peak.connections, 2u);
-  EXPECT_EQ(Limit(service), 3u);
+  EXPECT_EQ(Enough(service), 3u);
   EXPECT_THAT(service.notes,
               Contains(HasSubstr("10 of the 10 in use now are idle in a transaction")));
+}
+
+// An answer of which nothing more is read; one that is being read is use for a minute.
+TEST(AdviceTest, AbandonedInAnAnswerIsNotNeeded) {
+  const auto left_for = [](uint64_t seconds) {
+    return Of(
+        {{.sites = {{.open = 12, .in_use_peak = 12, .forgotten_ago_s = seconds, .unread = 10}},
+          .periods = {{.ago = 0, .open = 12, .in_use = 12}}}});
+  };
+  EXPECT_EQ(left_for(60).demand.forgotten, 10u);
+  EXPECT_EQ(Enough(left_for(60)), 3u);
+  EXPECT_EQ(left_for(59).demand.forgotten, 0u);
+  EXPECT_EQ(Enough(left_for(59)), 15u);
 }
 
 // Nine seconds are a program that thinks between two statements.
@@ -231,7 +283,7 @@ TEST(AdviceTest, AShortPauseInATransactionIsUse) {
       Of({{.sites = {{.open = 12, .in_use_peak = 12, .forgotten = 10, .forgotten_ago_s = 9}},
            .periods = {{.ago = 0, .open = 12, .in_use = 12}}}});
   EXPECT_EQ(service.demand.forgotten, 0u);
-  EXPECT_EQ(Limit(service), 15u);
+  EXPECT_EQ(Enough(service), 15u);
 }
 
 std::vector<Period> Busy(uint32_t open, uint64_t busy_ms) {
@@ -243,9 +295,10 @@ std::vector<Period> Busy(uint32_t open, uint64_t busy_ms) {
 }
 
 TEST(AdviceTest, ALimitThatBindsIsDoubled) {
-  const Proc pool{.sites = {{.open = 2, .in_use_peak = 2}}, .periods = Busy(2, 19'500)};
+  const Proc pool{.sites = {{.open = 2, .in_use_peak = 2, .uses = 100}},
+                  .periods = Busy(2, 19'500)};
   const ServiceAdvice service = Of({pool});
-  EXPECT_TRUE(service.demand.limit_binds);
+  EXPECT_EQ(service.situation.it, Case::kTooSmall);
   EXPECT_EQ(Limit(service), 4u);
   EXPECT_THAT(Arithmetic(service), HasSubstr("limit 4 = 2 × the 2 that are in use all the time"));
   EXPECT_THAT(service.notes, Contains(HasSubstr("Little's law")));
@@ -253,9 +306,33 @@ TEST(AdviceTest, ALimitThatBindsIsDoubled) {
 
 TEST(AdviceTest, ABusyPoolThatKeepsUpDoesNotBind) {
   const ServiceAdvice service =
-      Of({{.sites = {{.open = 2, .in_use_peak = 2}}, .periods = Busy(2, 12'000)}});
-  EXPECT_FALSE(service.demand.limit_binds);
+      Of({{.sites = {{.open = 2, .in_use_peak = 2, .uses = 100}}, .periods = Busy(2, 12'000)}});
+  EXPECT_EQ(service.situation.it, Case::kFine);
   EXPECT_EQ(Limit(service), 3u);
+}
+
+// Who has one connection, and is busy, waits for none.
+TEST(AdviceTest, WorkersWithAConnectionEachAreNotDoubled) {
+  const Proc worker{.sites = {{.open = 1, .in_use_peak = 1, .uses = 100}},
+                    .periods = Busy(1, 9'900)};
+  const ServiceAdvice service = Of({worker, worker, worker, worker});
+  EXPECT_EQ(service.situation.it, Case::kFine);
+  EXPECT_EQ(service.caps[1].limit, 2u);
+  EXPECT_THAT(service.summary, HasSubstr("no limit needed"));
+}
+
+// The same pool, full since its uses take ten times as long: a larger one would not help.
+TEST(AdviceTest, WhereUsesBecameSlowerNothingIsDoubled) {
+  Proc pool{.sites = {{.open = 2, .in_use_peak = 2, .uses = 100}}, .periods = Busy(2, 2'000)};
+  for (uint64_t ago = 6; ago-- > 3;) pool.periods[5 - ago].busy_ms = 1'950;
+  for (uint64_t ago = 3; ago-- > 0;) pool.periods[5 - ago].busy_ms = 19'500;
+  const ServiceAdvice service = Of({pool});
+  EXPECT_EQ(service.situation.it, Case::kSlower);
+  EXPECT_EQ(Limit(service), 3u);
+  EXPECT_THAT(
+      service.summary,
+      HasSubstr("no limit helps: a use takes 97 ms, and took 9 ms, so that all 2 are taken"));
+  EXPECT_THAT(Arithmetic(service), Not(HasSubstr("2 ×")));
 }
 
 TEST(AdviceTest, ConnectForEachRequestIsCountedByLittlesLaw) {
@@ -265,10 +342,11 @@ TEST(AdviceTest, ConnectForEachRequestIsCountedByLittlesLaw) {
            .periods = {{.ago = 1, .open = 4, .in_use = 1, .opened = 60},
                        {.ago = 0, .open = 3, .in_use = 1, .opened = 30}}}});
   EXPECT_TRUE(service.demand.short_lived);
-  EXPECT_EQ(Limit(service), 4u);
-  EXPECT_THAT(Arithmetic(service),
-              HasSubstr("limit 4 = 3 at once (6.0 connects a second at the peak × 500 ms that each "
-                        "is kept: Little's law) + 25 % headroom"));
+  EXPECT_EQ(Enough(service), 4u);
+  EXPECT_THAT(
+      Arithmetic(service),
+      HasSubstr("4 would do: 3 at once (6.0 connects a second at the peak × 500 ms that each "
+                "is kept: Little's law) + 25 % headroom"));
 }
 
 // What a cap refused is demand, too.
@@ -278,36 +356,162 @@ TEST(AdviceTest, RefusedConnectsAreArrivals) {
            .periods = {{.ago = 1, .open = 2, .in_use = 2, .opened = 20, .refused = 40}}}});
   EXPECT_EQ(service.demand.little, 6u);
   EXPECT_EQ(Limit(service), 8u);
+  EXPECT_FALSE(IsLive(service));
+}
+
+// ------------------------------------------------------------------------------------------------
+// Whether a limit is needed, and whether it does good at once.
+
+// Works well, and no server was ever full for it: whatever it has open, nothing is to be done.
+TEST(AdviceTest, AHealthyServiceNeedsNoLimit) {
+  const Proc pool{.sites = {{.open = 10, .in_use_peak = 2}},
+                  .periods = {{.ago = 0, .open = 10, .in_use = 2}}};
+  const Advice advice = AdviceOn({pool});
+  const ServiceAdvice& service = advice.services[0];
+  EXPECT_EQ(service.situation.it, Case::kFine);
+  EXPECT_FALSE(service.needed);
+  EXPECT_FALSE(IsLive(service));
+  EXPECT_EQ(service.summary,
+            "no limit needed: at most 2 were in use at once, and 10 open at once; the server has "
+            "never been full for it");
+  EXPECT_EQ(Limit(service), 13u);
+  EXPECT_THAT(TextOf(advice), Not(HasSubstr("caps add")));
+  EXPECT_THAT(TextOf(advice), HasSubstr("--max N shares the N slots of a server out"));
+  EXPECT_THAT(TextOf(advice), HasSubstr("has limit 13, which it has never reached"));
+}
+
+// Connects for each request, 6 a second, one or two at once.
+TEST(AdviceTest, AHealthyConnectPerRequestNeedsNoLimit) {
+  const ServiceAdvice service =
+      Of({{.sites = {{.open = 1, .in_use_peak = 2, .closed = 300, .life_ms = 150, .age_s = 1}},
+           .periods = {{.ago = 1, .open = 2, .in_use = 2, .opened = 60}}}});
+  EXPECT_EQ(service.situation.it, Case::kFine);
+  EXPECT_FALSE(IsLive(service));
+  EXPECT_GE(Limit(service), 3u);
+}
+
+Proc Flood() {
+  return {.sites = {{.open = 17, .in_use_peak = 17, .closed = 500, .life_ms = 900, .age_s = 1}},
+          .periods = {{.ago = 0, .open = 17, .in_use = 17, .opened = 100, .server_full = 12}}};
 }
 
 TEST(AdviceTest, WhoFilledTheServerLeavesRoom) {
-  const Proc spike{
-      .sites = {{.open = 17, .in_use_peak = 17, .closed = 500, .life_ms = 900}},
-      .periods = {{.ago = 0, .open = 17, .in_use = 17, .opened = 100, .server_full = 12}}};
-  EXPECT_EQ(Limit(Of({spike})), 13u);
-  EXPECT_THAT(Arithmetic(Of({spike})), HasSubstr("lowered to 13 = 80 % of the 17"));
+  const ServiceAdvice service = Of({Flood()});
+  EXPECT_EQ(service.situation.it, Case::kFlood);
+  EXPECT_TRUE(service.needed);
+  EXPECT_EQ(Limit(service), 13u);
+  EXPECT_THAT(Arithmetic(service), HasSubstr("lowered to 13 = 80 % of the 17"));
+  // Slots come free under it by themselves.
+  EXPECT_TRUE(IsLive(service));
+  EXPECT_THAT(
+      TextOf(AdviceOn({Flood()})),
+      HasSubstr("    pqleash caps add advised-shop --service shop --scope service --limit 13 "
+                "--on-limit wait --wait-timeout 9s --force\n"));
   // --max says how many there are.
-  EXPECT_EQ(Limit(Of({spike}, {.max = 10})), 10u);
-  // A victim did not fill it.
-  EXPECT_EQ(Limit(Of({{.sites = {{.open = 2, .in_use_peak = 2}},
-                       .periods = {{.ago = 0, .open = 2, .in_use = 2, .server_full = 9}}}})),
-            3u);
+  EXPECT_EQ(Limit(Of({Flood()}, {.max = 10})), 10u);
+}
+
+// The same with connections that are kept: at the limit it would wait for itself. What is idle can
+// be ended on the server.
+TEST(AdviceTest, WhoKeepsWhatFilledTheServerIsLeftAloneWhileItRuns) {
+  Proc hoard = Flood();
+  hoard.sites[0] = {.open = 17, .in_use_peak = 8};
+  hoard.sites[0].idle_s = 60;
+  hoard.periods[0].in_use = 8;
+  const Advice advice = AdviceOn({hoard});
+  const ServiceAdvice& service = advice.services[0];
+  EXPECT_EQ(service.situation.it, Case::kHoard);
+  EXPECT_TRUE(service.needed);
+  EXPECT_FALSE(IsLive(service));
+  EXPECT_EQ(Limit(service), 10u) << "what it needs";
+  EXPECT_THAT(service.at_once,
+              Contains(HasSubstr("no limit gives a slot back: the 17 open are kept")));
+  EXPECT_THAT(service.at_once,
+              Contains("what does: a restart with the limit in its file, 10 open in place of 17"));
+  // All were opened in the first seconds: the pool will do so again.
+  EXPECT_THAT(service.at_once, Contains(HasSubstr("it opens 17 in its first seconds")));
+  EXPECT_EQ(service.idle_backends.size(), 7u);
+  EXPECT_THAT(TextOf(advice), Not(HasSubstr("caps add")));
+  EXPECT_THAT(TextOf(advice), HasSubstr("pg_terminate_backend(pid)"));
+  EXPECT_THAT(TextOf(advice), HasSubstr("(1000,1001,1002,1003,1004,1005,1006)"));
+}
+
+// One of these may be in use by now.
+TEST(AdviceTest, WhatWasUsedOfLateIsNotEnded) {
+  Proc hoard = Flood();
+  hoard.sites[0].age_s = 200;
+  for (const uint64_t idle_s : {29u, 30u}) {
+    hoard.sites[0].idle_s = idle_s;
+    EXPECT_EQ(Of({hoard}).idle_backends.empty(), idle_s == 29) << idle_s;
+  }
+}
+
+// Holds fewer than would fill anything.
+TEST(AdviceTest, AVictimOfAFullServerIsLeftAlone) {
+  const ServiceAdvice victim =
+      Of({{.sites = {{.open = 2, .in_use_peak = 2}},
+           .periods = {{.ago = 0, .open = 2, .in_use = 2, .server_full = 9}}}});
+  EXPECT_EQ(victim.situation.it, Case::kVictim);
+  EXPECT_TRUE(victim.caps.empty());
+  EXPECT_EQ(victim.summary,
+            "no limit needed here: the server had no slot left for 9 of its connects, and 2 were "
+            "open here then at most: others have filled it, see `pqleash report`");
+}
+
+// 8 as ever: who has filled the server has grown.
+TEST(AdviceTest, WhoHoldsWhatItAlwaysDidIsAVictim) {
+  const auto before = [](uint32_t open) {
+    return Of({{.sites = {{.open = 8, .in_use_peak = 2}},
+                .periods = {{.ago = 3, .open = open, .in_use = 2},
+                            {.ago = 2, .open = open, .in_use = 2},
+                            {.ago = 0, .open = 8, .in_use = 2, .server_full = 9}}}});
+  };
+  EXPECT_EQ(before(8).situation.it, Case::kVictim);
+  EXPECT_EQ(before(6).situation.it, Case::kVictim);
+  EXPECT_EQ(before(5).situation.it, Case::kHoard);
+}
+
+// Beside one that holds more than twice as many.
+TEST(AdviceTest, TheSmallerHolderIsAVictim) {
+  const auto of_other = [](uint32_t held) {
+    const Proc other{.sites = {{.open = 8, .in_use_peak = 2}},
+                     .periods = {{.ago = 0, .open = held, .in_use = 2, .server_full = 9}},
+                     .service = "other"};
+    return AdviceOn({Flood(), other}).services[0].situation.it;
+  };
+  EXPECT_EQ(of_other(8), Case::kVictim);
+  EXPECT_EQ(of_other(9), Case::kHoard);
+}
+
+TEST(AdviceTest, AFullServerOfLongAgoIsSaid) {
+  Snapshot snapshot = Make({.sites = {{.open = 10, .in_use_peak = 2}}});
+  snapshot.totals.server_full = 3;
+  const std::vector<Snapshot> snapshots = {snapshot};
+  const Advice advice = Advise(snapshots, GroupCallSites(snapshots), {}, {}, {kRealtime, "host"});
+  EXPECT_THAT(advice.services[0].summary,
+              HasSubstr("the server has not been full for it in the last 21m"));
 }
 
 TEST(AdviceTest, APlaceThatHoardsGetsALimitOfItsOwn) {
-  const ServiceAdvice service = Of(
-      {{.sites = {{.id = 1, .open = 30, .in_use_peak = 1}, {.id = 2, .open = 2, .in_use_peak = 2}},
-        .periods = {{.ago = 0, .open = 32, .in_use = 2}}}});
+  const auto with_full = [](uint32_t server_full) {
+    return Of({{.sites = {{.id = 1, .open = 30, .in_use_peak = 1},
+                          {.id = 2, .open = 2, .in_use_peak = 2}},
+                .periods = {{.ago = 0, .open = 32, .in_use = 2, .server_full = server_full}}}});
+  };
+  const ServiceAdvice service = with_full(1);
   ASSERT_EQ(service.caps.size(), 2u);
   EXPECT_EQ(service.caps[0].limit, 5u);
   EXPECT_EQ(service.caps[1].limit, 2u);
   EXPECT_EQ(service.caps[1].call_site, 1u);
   EXPECT_THAT(Arithmetic(service), HasSubstr("limit 5 = 2 + 3 for the 2 places"));
+  // Where there is room for it, it hurts nobody.
+  EXPECT_EQ(with_full(0).caps.size(), 1u);
+  EXPECT_EQ(Limit(with_full(0)), 40u);
 }
 
 TEST(AdviceTest, TooLittle) {
   const ServiceAdvice young = Of({{.sites = {{.open = 4, .in_use_peak = 2}}, .age_s = 29}});
-  EXPECT_EQ(Limit(young), 3u);
+  EXPECT_EQ(Enough(young), 3u);
   EXPECT_THAT(young.little_data, HasSubstr("measured for 29 s only"));
   EXPECT_EQ(Of({{.sites = {{.open = 4, .in_use_peak = 2}}, .age_s = 30}}).little_data, "");
   EXPECT_THAT(Of({{.sites = {{.open = 4, .in_use_peak = 2}}, .uses = 19}}).little_data,
@@ -330,26 +534,64 @@ TEST(AdviceTest, TheDeadHoldNothing) {
 }
 
 // 20 connections that were used once each, one a second, while newer ones were opened.
-TEST(AdviceTest, ALeakIsNotNeeded) {
-  Snapshot snapshot = Make({.sites = {{.open = 20, .in_use_peak = 1}}});
+Snapshot Leaking(uint32_t server_full) {
+  Proc proc{.sites = {{.open = 20, .in_use_peak = 1}}};
+  if (server_full != 0)
+    proc.periods = {{.ago = 0, .open = 20, .in_use = 1, .opened = 20, .server_full = server_full}};
+  Snapshot snapshot = Make(proc);
   for (size_t i = 0; i < snapshot.connections.size(); ++i) {
     Connection& connection = snapshot.connections[i];
     connection.opened_ns = connection.established_ns = kNow - (80 - 2 * i) * kSecond;
     connection.last_activity_ns = connection.opened_ns + kMillisecond;
   }
-  const std::vector<Snapshot> snapshots = {snapshot};
-  const Advice advice = Advise(snapshots, GroupCallSites(snapshots), {}, {}, {kRealtime, "host"});
-  EXPECT_EQ(Limit(advice.services[0]), 2u);
-  EXPECT_THAT(advice.services[0].notes, Contains(HasSubstr("are not counted as needed; a limit")));
+  return snapshot;
 }
 
-TEST(AdviceTest, SlotsAreSharedOutInProportion) {
+ServiceAdvice OfLeaking(uint32_t server_full) {
+  const std::vector<Snapshot> snapshots = {Leaking(server_full)};
+  return Advise(snapshots, GroupCallSites(snapshots), {}, {}, {kRealtime, "host"}).services[0];
+}
+
+// Nor is it capped below what it has: it would stop at its next connect. In the file there is room
+// for as long as it took to come so far.
+TEST(AdviceTest, ALeakIsNotNeeded) {
+  const ServiceAdvice service = OfLeaking(0);
+  EXPECT_EQ(service.situation.it, Case::kLeak);
+  EXPECT_EQ(Enough(service), 2u);
+  EXPECT_EQ(Limit(service), 25u);
+  EXPECT_FALSE(IsLive(service));
+  EXPECT_TRUE(service.idle_backends.empty());
+  EXPECT_THAT(service.summary, HasSubstr("no limit mends a leak"));
+  EXPECT_THAT(service.notes, Contains(HasSubstr("are not counted as needed; a limit")));
+}
+
+// Once it has filled the server others need room, and a restart gives it; what was left behind can
+// be ended by hand.
+TEST(AdviceTest, ALeakThatFilledTheServerLeavesRoomFromItsNextStart) {
+  const ServiceAdvice service = OfLeaking(3);
+  EXPECT_EQ(service.situation.it, Case::kFullLeak);
+  EXPECT_TRUE(service.needed);
+  EXPECT_EQ(Limit(service), 16u);
+  EXPECT_THAT(Arithmetic(service), HasSubstr("raised to 16 = 80 % of the 20"));
+  EXPECT_FALSE(IsLive(service));
+  EXPECT_THAT(service.at_once, Contains(HasSubstr("are left behind, and a cap closes none")));
+  EXPECT_FALSE(service.idle_backends.empty());
+}
+
+TEST(AdviceTest, SlotsAreSharedOut) {
   const Proc a{.sites = {{.open = 20, .in_use_peak = 16}}, .service = "a"};
   const Proc b{.sites = {{.open = 10, .in_use_peak = 8}}, .service = "b"};
-  const Advice fits = AdviceOn({a, b}, {.max = 30});
-  EXPECT_EQ(fits.sum, 30u);
+  const Advice fits = AdviceOn({a, b}, {.max = 38});
+  EXPECT_EQ(fits.sum, 38u);
+  EXPECT_EQ(Limit(fits.services[0]), 25u);
   EXPECT_THAT(fits.shares,
-              Contains("the limits add up to 30 of the 30 slots to share: 0 are left"));
+              Contains("the limits add up to 38 of the 38 slots to share: 0 are left"));
+  // 20 and 10 would do: 4 are left, for 5 and 3 more.
+  const Advice tight = AdviceOn({a, b}, {.max = 34});
+  EXPECT_EQ(Limit(tight.services[0]), 22u);
+  EXPECT_EQ(Limit(tight.services[1]), 11u);
+  EXPECT_THAT(Arithmetic(tight.services[0]),
+              HasSubstr("lowered to 22 = 20 that would do + 2 of the 4 slots that nobody needs"));
   const Advice lowered = AdviceOn({a, b}, {.max = 12});
   EXPECT_EQ(Limit(lowered.services[0]), 8u);
   EXPECT_EQ(Limit(lowered.services[1]), 4u);
@@ -367,6 +609,20 @@ TEST(AdviceTest, SlotsAreSharedOutInProportion) {
   EXPECT_THAT(hopeless.shares, Contains(HasSubstr("even with one connection for each process")));
 }
 
+// Who names a maximum gets commands, where these leave the program's own pool as it is.
+TEST(AdviceTest, AMaximumIsLiveWhereThePoolHasRoom) {
+  const Proc pool{.sites = {{.open = 10, .in_use_peak = 2}}};
+  EXPECT_TRUE(IsLive(Of({pool}, {.max = 13})));
+  const ServiceAdvice tight = Of({pool}, {.max = 12});
+  EXPECT_EQ(Limit(tight), 12u);
+  EXPECT_FALSE(IsLive(tight));
+  EXPECT_THAT(tight.at_once, Contains(HasSubstr("a pool that has had 10 open")));
+  // Where connections come and go, those that wait are served in turn.
+  EXPECT_TRUE(IsLive(
+      Of({{.sites = {{.open = 10, .in_use_peak = 10, .closed = 300, .life_ms = 150, .age_s = 1}}}},
+         {.max = 5})));
+}
+
 TEST(AdviceTest, ACapInForceIsChangedAndItsQueueIsDemand) {
   CapsPolicy cap;
   snprintf(cap.policy.filed.name, sizeof cap.policy.filed.name, "db");
@@ -374,12 +630,53 @@ TEST(AdviceTest, ACapInForceIsChangedAndItsQueueIsDemand) {
   cap.policy.filed.scope = caps::kScopeService;
   cap.policy.service = "shop";
   cap.policy.counters.waiting = 6;
-  const Advice advice = AdviceOn({{.sites = {{.open = 2, .in_use_peak = 2}}}}, {}, {cap});
+  const Proc pool{.sites = {{.open = 2, .in_use_peak = 2}}};
+  cap.policy.rule.limit = 2;
+  const Advice advice = AdviceOn({pool}, {}, {cap});
+  EXPECT_EQ(advice.services[0].situation.it, Case::kQueue);
   EXPECT_EQ(Limit(advice.services[0]), 10u);
   EXPECT_EQ(advice.services[0].caps[0].existing, "db");
   std::ostringstream text;
   RenderAdviceText(advice, false, text);
   EXPECT_THAT(text.str(), HasSubstr("pqleash caps set db --service shop --limit 10\n"));
+  // It is not lowered while nobody asks for the room.
+  cap.policy.rule.limit = 20;
+  EXPECT_FALSE(IsLive(AdviceOn({pool}, {}, {cap}).services[0]));
+  cap.policy.counters.waiting = 0;
+  EXPECT_FALSE(IsLive(AdviceOn({pool}, {}, {cap}).services[0]));
+}
+
+// What the findings say would do is what is proposed.
+TEST(AdviceTest, TheReportAndTheAdviceHaveTheSameNumbers) {
+  const std::vector<Snapshot> hoard = {Make({.sites = {{.open = 38, .in_use_peak = 4}}})};
+  const std::vector<CallSiteGroup> places = GroupCallSites(hoard);
+  const std::vector<Finding> surplus =
+      FindOverProvisioned({.snapshots = hoard, .call_sites = places, .thresholds = {}});
+  ASSERT_EQ(surplus.size(), 1u);
+  EXPECT_THAT(surplus[0].advice, HasSubstr(": 5 would do for what was in use"));
+  EXPECT_EQ(Advise(hoard, places, {}, {}, {kRealtime, "host"}).services[0].caps[0].enough, 5u);
+
+  // 12 that somebody has forgotten in transactions are no part of the pool that would do.
+  const std::vector<Snapshot> churn = {
+      Make({.sites = {{.open = 15,
+                       .in_use_peak = 14,
+                       .closed = 300,
+                       .life_ms = 150,
+                       .forgotten = 12,
+                       .age_s = 50}},
+            .periods = {{.ago = 2, .open = 15, .in_use = 14, .opened = 60, .closed = 60},
+                        {.ago = 1, .open = 15, .in_use = 14, .opened = 60, .closed = 60},
+                        {.ago = 0, .open = 15, .in_use = 14, .opened = 30, .closed = 30}},
+            .age_s = 60})};
+  std::vector<Snapshot> lately = churn;
+  lately[0].call_sites[1].last_ns = kNow;
+  const std::vector<CallSiteGroup> sites = GroupCallSites(lately);
+  const std::vector<Finding> churning =
+      FindConnectionChurn({.snapshots = lately, .call_sites = sites, .thresholds = {}});
+  ASSERT_EQ(churning.size(), 1u);
+  EXPECT_THAT(churning[0].advice, HasSubstr("a pool of 3 in the program"));
+  EXPECT_THAT(Advise(lately, sites, {}, {}, {kRealtime, "host"}).services[0].notes,
+              Contains(HasSubstr("a pool of 3 would do")));
 }
 
 TEST(AdviceTest, NothingOfAHostileNameReachesTheOutput) {

@@ -419,8 +419,8 @@ TEST(ConnectionChurn, ConnectsThatAPoolWouldRemove) {
   EXPECT_EQ(told.answer.verdict, Answer::Verdict::kChurn);
   EXPECT_EQ(told.findings[0].summary,
             "orders opened 200 connections in the last 25 s, 8.0 a second, opened at a place that "
-            "was not recorded, which live for 12 ms as a rule: at most 2 were open at once, so "
-            "that a pool of 2 would do");
+            "was not recorded, which live for 12 ms as a rule: at most 2 were open at once, and a "
+            "pool of 3 would do");
 }
 
 TEST(ConnectionChurn, IsTheCauseOfAFullServerOnlyWhereManyAreOpenAtOnce) {

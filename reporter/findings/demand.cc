@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "reporter/advice/demand.h"
+#include "reporter/findings/demand.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,10 +16,8 @@
 namespace pqleash::reporter {
 namespace {
 
-constexpr uint64_t kWindowPeriods = 18;     // 'the last minutes'
-constexpr uint64_t kBindingPeriods = 3;     // in which a limit is seen to bind
-constexpr double kBindingShare = 0.9;       // beyond, the queue in front of a pool explodes
-constexpr uint64_t kUsesPerConnection = 2;  // fewer are long transactions, no lack of connections
+constexpr uint64_t kWindowPeriods = 18;  // 'the last minutes'
+constexpr size_t kMinEarlier = 2;        // periods before a full server, to compare with
 
 // Clocks of different boots have nothing to do with each other.
 using PeriodKey = std::pair<std::string, uint64_t>;
@@ -47,8 +45,7 @@ uint64_t NeededIn(const Snapshot& snapshot, const HistoryPeriod& happened) {
   const uint64_t end = (happened.period + 1) * kHistoryPeriodNs;
   const auto forgotten = static_cast<uint64_t>(std::count_if(
       snapshot.connections.begin(), snapshot.connections.end(), [&](const Connection& connection) {
-        return IsStuck(snapshot, connection, kForgottenInTransactionNs) &&
-               LastUseNs(connection) < end;
+        return IsForgotten(snapshot, connection) && LastUseNs(connection) < end;
       }));
   const uint64_t peak = happened.in_use_peak;
   if (forgotten == 0) return peak;
@@ -66,7 +63,7 @@ void AddSilent(const Snapshot& snapshot, uint64_t period, Sum* sum) {
     if (!IsOpen(connection) || connection.established_ns >= begin) continue;
     ++sum->open;
     const bool running = connection.busy_since_ns != 0 && connection.busy_since_ns < begin;
-    sum->in_use += running && !IsStuck(snapshot, connection, kForgottenInTransactionNs);
+    sum->in_use += running && !IsForgotten(snapshot, connection);
   }
 }
 
@@ -116,10 +113,9 @@ Peak PeakOf(const Snapshot& snapshot) {
   for (const HistoryPeriod& happened : snapshot.history) {
     Raise(&peak, NeededIn(snapshot, happened), RealtimeOf(snapshot.process, happened.period));
   }
-  const bool forgotten = std::any_of(
-      snapshot.connections.begin(), snapshot.connections.end(), [&](const Connection& connection) {
-        return IsStuck(snapshot, connection, kForgottenInTransactionNs);
-      });
+  const bool forgotten =
+      std::any_of(snapshot.connections.begin(), snapshot.connections.end(),
+                  [&](const Connection& connection) { return IsForgotten(snapshot, connection); });
   if (!forgotten) Raise(&peak, snapshot.totals.in_use_peak, 0);
   return peak;
 }
@@ -203,9 +199,22 @@ void AddPresent(const Snapshot& snapshot, std::set<int32_t>* threads, Demand* de
   demand->in_use += snapshot.totals.in_use;
   for (const Connection& connection : snapshot.connections) {
     if (!IsOpen(connection)) continue;
-    demand->forgotten += IsStuck(snapshot, connection, kForgottenInTransactionNs);
+    demand->forgotten += IsForgotten(snapshot, connection);
     threads->insert(connection.tid);
   }
+}
+
+// Whether the service had grown when the server was full.
+bool GrewToFull(const Sums& sums, uint64_t held_when_full) {
+  std::vector<uint64_t> before;
+  for (const auto& [key, sum] : sums) {
+    if (sum.server_full != 0) break;
+    before.push_back(sum.open);
+  }
+  if (before.size() < kMinEarlier) return true;
+  const auto quartile = before.begin() + static_cast<ptrdiff_t>(before.size() / 4);
+  std::nth_element(before.begin(), quartile, before.end());
+  return 2 * held_when_full >= 3 * *quartile;
 }
 
 void ReadPeriods(const Sums& sums, Demand* demand) {
@@ -219,6 +228,7 @@ void ReadPeriods(const Sums& sums, Demand* demand) {
         static_cast<double>(sum.opened + sum.refused) * 1e9 / static_cast<double>(kHistoryPeriodNs);
     demand->little_arrivals_per_s = std::max(demand->little_arrivals_per_s, arrivals);
   }
+  demand->grew_to_full = demand->held_when_full != 0 && GrewToFull(sums, demand->held_when_full);
   const double at_once =
       demand->little_arrivals_per_s * static_cast<double>(demand->usual_life_ns) / 1e9;
   demand->little = static_cast<uint64_t>(std::ceil(std::min(at_once, 1e6)));
@@ -246,18 +256,15 @@ void ReadWindow(const std::vector<Snapshot>& snapshots, const std::vector<size_t
   const double share =
       ShareOf(snapshots, processes, demand->window_ns, recent.busy_ns, closed_held);
   if (share >= 0) demand->busy_share = share;
-
-  uint64_t lasted = 0;
-  const Sum binding = Recent(sums, boot, now, since, kBindingPeriods, &lasted);
-  // Where the server is full, no limit of the program's own keeps it from more; and whoever
-  // connects has room to.
-  demand->limit_binds = demand->open >= 2 && binding.in_use >= demand->open &&
-                        binding.server_full == 0 && binding.opened * 10 <= binding.uses &&
-                        binding.uses >= kUsesPerConnection * demand->open &&
-                        ShareOf(snapshots, processes, lasted, binding.busy_ns, 0) >= kBindingShare;
 }
 
 }  // namespace
+
+bool IsForgotten(const Snapshot& snapshot, const Connection& connection) {
+  const bool unread = IsOpen(connection) && connection.transaction == Transaction::kActive &&
+                      IdleNs(connection, snapshot.as_of_ns) >= kForgottenInAnswerNs;
+  return unread || IsStuck(snapshot, connection, kForgottenInTransactionNs);
+}
 
 TimeSummary Summarise(const TimeHistogram& histogram) {
   TimeSummary summary;
@@ -297,11 +304,13 @@ Demand DemandOf(const std::vector<Snapshot>& snapshots, const std::vector<size_t
     AddPast(snapshots[index], &use, &wait, &closed_life_ns, &demand);
     const Peak peak = PeakOf(snapshots[index]);
     Raise(&demand.process_peak, peak.connections, peak.realtime_ns);
-    demand.open_peak = std::max(demand.open_peak, snapshots[index].totals.peak);
+    demand.process_open_peak = std::max(
+        {demand.process_open_peak, snapshots[index].totals.peak, snapshots[index].totals.open});
+    demand.server_full_ever += snapshots[index].totals.server_full;
   }
   const std::vector<size_t> current = CurrentOf(snapshots, processes);
   for (const size_t index : current) AddPresent(snapshots[index], &threads, &demand);
-  demand.open_peak = std::max(demand.open_peak, demand.open);
+  demand.open_peak = std::max(demand.process_open_peak, demand.open);
   demand.use = Summarise(use);
   demand.wait = Summarise(wait);
   demand.usual_life_ns = demand.closed == 0 ? 0 : closed_life_ns / demand.closed;
@@ -312,6 +321,7 @@ Demand DemandOf(const std::vector<Snapshot>& snapshots, const std::vector<size_t
   ReadPeriods(sums, &demand);
   // Of one process the all-time peak reaches further back than the history.
   Raise(&demand.in_use_peak, demand.process_peak.connections, demand.process_peak.realtime_ns);
+  demand.server_full_ever = std::max(demand.server_full_ever, demand.server_full);
   ReadWindow(snapshots, current, sums, &demand);
   return demand;
 }

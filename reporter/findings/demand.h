@@ -3,8 +3,8 @@
 // How many connections the processes of one service needed at once, from what their ledgers
 // recorded. Pure.
 
-#ifndef PQLEASH_REPORTER_ADVICE_DEMAND_H_
-#define PQLEASH_REPORTER_ADVICE_DEMAND_H_
+#ifndef PQLEASH_REPORTER_FINDINGS_DEMAND_H_
+#define PQLEASH_REPORTER_FINDINGS_DEMAND_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +16,13 @@
 
 namespace pqleash::reporter {
 
-// Idle inside of a transaction for longer, a connection counts as forgotten, not as needed, though
-// the ledger has it in use.
+// Idle inside of a transaction for longer, or left in the middle of an answer, a connection counts
+// as forgotten, not as needed, though the ledger has it in use. A program may be busy with what it
+// has read of an answer, so that this takes longer to tell.
 inline constexpr uint64_t kForgottenInTransactionNs = 10 * kSecond;
+inline constexpr uint64_t kForgottenInAnswerNs = kMinute;
+bool IsForgotten(const Snapshot& snapshot, const Connection& connection);
+
 // Connections that live for less are demand as they are opened; the others are kept by a pool.
 inline constexpr uint64_t kShortLifeNs = kHistoryPeriodNs;
 
@@ -43,10 +47,11 @@ struct Demand {
   uint64_t observed_ns = 0;  // from the first connect of the oldest on
   uint64_t open = 0;
   uint64_t open_peak = 0;
+  uint64_t process_open_peak = 0;  // of one process: the largest
   uint64_t in_use = 0;
-  Peak in_use_peak;                  // without those forgotten in a transaction
+  Peak in_use_peak;                  // without those forgotten
   Peak process_peak;                 // the same of one process: the largest
-  uint64_t forgotten = 0;            // in use now by the ledger: idle in a transaction
+  uint64_t forgotten = 0;            // of in_use: see IsForgotten
   std::optional<double> busy_share;  // of the last minutes; no value: nothing was held
   uint64_t window_ns = 0;            // these minutes
   double uses_per_s = 0;             // in them
@@ -62,10 +67,14 @@ struct Demand {
   uint64_t little = 0;  // rounded up; 0: does not apply
   double little_arrivals_per_s = 0;
 
-  uint64_t held_back = 0;       // connects that waited at a cap or were refused by one, lately
-  bool limit_binds = false;     // all that are open are in use nearly all the time
-  uint64_t server_full = 0;     // connects that the server refused
-  uint64_t held_when_full = 0;  // most that were open in such a period
+  uint64_t held_back = 0;         // connects that waited at a cap or were refused by one, lately
+  uint64_t server_full = 0;       // connects that the server refused, as far as the history goes
+  uint64_t server_full_ever = 0;  // since the start
+  uint64_t held_when_full = 0;    // most that were open in such a period
+  // It had half as many again open then as in the lowest periods before; or it was full from the
+  // beginning of the history, so that there is nothing to compare with. A victim of a full server
+  // holds what it always did.
+  bool grew_to_full = false;
   // All open connections were opened by threads of their own, and there are several.
   bool one_each_thread = false;
 };
@@ -79,4 +88,4 @@ Demand DemandOf(const std::vector<Snapshot>& snapshots, const std::vector<size_t
 
 }  // namespace pqleash::reporter
 
-#endif  // PQLEASH_REPORTER_ADVICE_DEMAND_H_
+#endif  // PQLEASH_REPORTER_FINDINGS_DEMAND_H_
