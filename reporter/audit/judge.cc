@@ -197,6 +197,34 @@ void NoteTheLiving(const Observation& observation, AuditReport* audit) {
   }
 }
 
+// Nobody has left these: PHP closes what a script has opened when its request ends.
+void NoteRequests(const Observation& observation, AuditReport* audit) {
+  uint64_t closed = 0;
+  for (const Snapshot& snapshot : observation.snapshots)
+    closed += snapshot.totals.closed_with_request;
+  if (closed == 0) return;
+  audit->notes.push_back(
+      fmt::format("{} {} closed by PHP at the end of a request, which is not the end of the "
+                  "program: not judged",
+                  Count(closed, "connection"), closed == 1 ? "was" : "were"));
+}
+
+// More than the ledger keeps of one process.
+void NoteUnkept(const Observation& observation, AuditReport* audit) {
+  for (const Snapshot& snapshot : observation.snapshots) {
+    if (MayLive(snapshot.process.life)) continue;
+    const auto kept = static_cast<uint64_t>(std::count_if(
+        snapshot.connections.begin(), snapshot.connections.end(), [](const Connection& connection) {
+          return connection.state == ConnectionState::kLeftOpen;
+        }));
+    if (snapshot.totals.left_open <= kept) continue;
+    audit->notes.push_back(fmt::format(
+        "process {} ({}) left {} more to its interpreter than its ledger tells of: not judged",
+        snapshot.process.pid, snapshot.process.service,
+        Count(snapshot.totals.left_open - kept, "connection")));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string_view> AuditKinds() {
@@ -227,6 +255,8 @@ void Judge(const Observation& observation, const Judgement& judgement, AuditRepo
       audit->findings.begin(), audit->findings.end(),
       [](const AuditFinding& a, const AuditFinding& b) { return a.standing < b.standing; });
   NoteTheLiving(observation, audit);
+  NoteRequests(observation, audit);
+  NoteUnkept(observation, audit);
   audit->report.findings.clear();
   for (const AuditFinding& finding : audit->findings)
     audit->report.findings.push_back(finding.finding);

@@ -129,6 +129,21 @@ std::optional<Answer> Rising(const Observation& observation) {
   return std::nullopt;
 }
 
+// What processes that have ended did not close: a service that is restarted closes nothing, and
+// whether a program that ends should have is for an audit to say.
+std::string LeftToInterpreters(const Observation& observation) {
+  uint64_t left = 0;
+  for (const Snapshot& snapshot : observation.snapshots) {
+    left += static_cast<uint64_t>(std::count_if(
+        snapshot.connections.begin(), snapshot.connections.end(), [](const Connection& connection) {
+          return connection.state == ConnectionState::kLeftOpen;
+        }));
+  }
+  if (left == 0) return {};
+  return fmt::format("; {} left to an interpreter to close when the program ended",
+                     left == 1 ? "1 was" : fmt::format("{} were", left));
+}
+
 Answer NothingSpeaksForIt(const Observation& observation) {
   uint64_t open = 0;
   uint64_t in_use = 0;
@@ -142,7 +157,8 @@ Answer NothingSpeaksForIt(const Observation& observation) {
   }
   if (open == 0)
     return {Answer::Verdict::kNone,
-            "No leak, and no limit that is too small: no connection is open"};
+            "No leak, and no limit that is too small: no connection is open" +
+                LeftToInterpreters(observation)};
   return {Answer::Verdict::kNone,
           fmt::format("No leak, and no limit that is too small: {} {} open, {} in use now and at "
                       "most {} at once{}",

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
+
+#include "reporter/findings/idiom.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -19,14 +22,23 @@ struct OpenAtEnd {
   uint64_t oldest_age_ns = 0;
   std::set<size_t> processes;  // snapshots
   std::string held_in;         // where a reference to one of them was
+  // Of these, by the interpreter that closed them in its own shutdown.
+  std::map<Language, uint64_t> closed_by;
+
+  uint64_t ClosedByInterpreters() const {
+    uint64_t sum = 0;
+    for (const auto& [language, closed] : closed_by) sum += closed;
+    return sum;
+  }
 };
 
-// A PGconn that was not passed to PQfinish. Those of failed connects are another kind's.
+// A PGconn that the program did not pass to PQfinish. Those of failed connects are another kind's.
 bool IsUnfinished(const Connection& connection) {
   switch (connection.state) {
     case ConnectionState::kEstablished:
     case ConnectionState::kResetting:
     case ConnectionState::kBroken:
+    case ConnectionState::kLeftOpen:
       return true;
     case ConnectionState::kConnecting:
     case ConnectionState::kWaiting:
@@ -46,7 +58,8 @@ bool HadNoChance(const Snapshot& snapshot) {
 // Nothing was going on with it.
 bool WasIdle(const Connection& connection) {
   return (connection.state == ConnectionState::kEstablished ||
-          connection.state == ConnectionState::kBroken) &&
+          connection.state == ConnectionState::kBroken ||
+          connection.state == ConnectionState::kLeftOpen) &&
          connection.in_call.empty() && connection.transaction != Transaction::kActive &&
          !IsIdleInside(connection.transaction);
 }
@@ -72,6 +85,7 @@ OpenAtEnd PickOpen(const Observation& observation, const CallSiteGroup& group,
     picked.killed += HadNoChance(snapshot);
     picked.oldest_age_ns = std::max(picked.oldest_age_ns, AgeNs(connection, snapshot.as_of_ns));
     picked.processes.insert(place.snapshot);
+    if (connection.state == ConnectionState::kLeftOpen) ++picked.closed_by[connection.closed_by];
     if (reach.reach == Reach::kHeld && picked.held_in.empty()) picked.held_in = reach.where;
   }
   return picked;
@@ -84,6 +98,47 @@ std::string WhenEnded(const OpenAtEnd& open) {
   if (open.killed == open.count) return text + " without exit()";
   if (open.killed != 0) text += fmt::format(" ({} of them without exit())", open.killed);
   return text;
+}
+
+// '; Python closed them in its own shutdown, the program did not', or nothing.
+std::string WhoClosed(const OpenAtEnd& open) {
+  std::string text;
+  for (const auto& [language, closed] : open.closed_by) {
+    const std::string which = closed != open.count ? fmt::format("{} of them", closed)
+                              : closed == 1        ? "it"
+                                                   : "them";
+    text += fmt::format("; {} closed {} in its own shutdown, the program did not",
+                        ProperName(language), which);
+  }
+  return text;
+}
+
+// What a program of the language can ask to be run before the interpreter clears away.
+std::string_view HowToCloseAtExit(Language language) {
+  switch (language) {
+    case Language::kPython:
+      return "close it with atexit.register";
+    case Language::kRuby:
+      return "close it in an at_exit block";
+    case Language::kPhp:
+      return "close it with register_shutdown_function";
+    case Language::kPerl:
+      return "close it in an END block";
+    case Language::kNative:
+    case Language::kUnknown:
+      break;
+  }
+  return "close it at exit";
+}
+
+// How the program closes in time, in the words of its own library where an interpreter has done it.
+std::string HowToClose(const CallSiteGroup& group, const OpenAtEnd& open) {
+  if (open.closed_by.empty())
+    return "close the connection (PQfinish, or the driver's close) on every path before the "
+           "program ends: an early return, an exception, an object that is never destroyed";
+  const Idiom idiom = IdiomOf(group);
+  return fmt::format("close the connection ({}) on every path before the program ends: {}",
+                     idiom.close, idiom.scope);
 }
 
 Finding ToFinding(const Observation& observation, const CallSiteGroup& group,
@@ -99,15 +154,20 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group,
     opened += site.opened;
     closed += site.closed;
   }
-  finding.evidence = {InConnections("open_at_exit", open.count),
-                      InConnections("opened", opened),
-                      InConnections("closed", closed),
-                      InSeconds("oldest", open.oldest_age_ns),
-                      {"processes", static_cast<double>(open.processes.size()), "processes"}};
+  // The library counts these as closed, which by the end they were.
+  const uint64_t left_to_interpreters = open.ClosedByInterpreters();
+  finding.evidence = {InConnections("open_at_exit", open.count), InConnections("opened", opened),
+                      InConnections("closed", closed - std::min(closed, left_to_interpreters)),
+                      InSeconds("oldest", open.oldest_age_ns)};
+  if (left_to_interpreters != 0)
+    finding.evidence.push_back(InConnections("left_to_interpreter", left_to_interpreters));
+  finding.evidence.push_back(
+      {"processes", static_cast<double>(open.processes.size()), "processes"});
   return finding;
 }
 
-using Describe = std::function<void(const std::string& subject, const OpenAtEnd& open, Finding*)>;
+using Describe = std::function<void(const std::string& subject, const CallSiteGroup& group,
+                                    const OpenAtEnd& open, Finding*)>;
 
 std::vector<Finding> ForEachSite(const Observation& observation, const AtExit& at_exit,
                                  const std::function<bool(const Connection&)>& chosen,
@@ -122,7 +182,7 @@ std::vector<Finding> ForEachSite(const Observation& observation, const AtExit& a
     if (open.count == 0) continue;
     Finding finding = ToFinding(observation, group, open);
     describe(fmt::format("{} {}", Count(open.count, "connection"), OpenedBy(observation, group)),
-             open, &finding);
+             group, open, &finding);
     findings.push_back(std::move(finding));
   }
   return findings;
@@ -137,15 +197,19 @@ std::vector<Finding> FindInTransactionAtExit(const Observation& observation,
   return ForEachSite(
       observation, at_exit,
       [](const Connection& connection) { return IsIdleInside(connection.transaction); },
-      [](const std::string& subject, const OpenAtEnd& open, Finding* finding) {
+      [](const std::string& subject, const CallSiteGroup& group, const OpenAtEnd& open,
+         Finding* finding) {
         finding->confidence = Confidence::kLikely;
         finding->summary = fmt::format(
-            "{} {} still open and inside of a transaction {}: the server rolled it back", subject,
-            WereOrWas(open.count), WhenEnded(open));
+            "{} {} still open and inside of a transaction {}: the server rolled it back{}", subject,
+            WereOrWas(open.count), WhenEnded(open), WhoClosed(open));
         finding->advice =
             "commit or roll back, and close the connection, on every path before the program ends; "
             "with a driver that begins transactions by itself, a connection that has only read is "
             "in one, too";
+        if (open.closed_by.empty()) return;
+        const Idiom idiom = IdiomOf(group);
+        finding->advice += fmt::format(": {}; {} closes it", idiom.transaction, idiom.close);
       });
 }
 
@@ -153,16 +217,18 @@ std::vector<Finding> FindOpenAtExit(const Observation& observation, const AtExit
   return ForEachSite(
       observation, at_exit,
       [](const Connection& connection) { return !IsIdleInside(connection.transaction); },
-      [](const std::string& subject, const OpenAtEnd& open, Finding* finding) {
+      [](const std::string& subject, const CallSiteGroup& group, const OpenAtEnd& open,
+         Finding* finding) {
         finding->confidence = Confidence::kLikely;
-        finding->summary =
-            fmt::format("{} {} still open {}", subject, WereOrWas(open.count), WhenEnded(open));
+        finding->summary = fmt::format("{} {} still open {}{}", subject, WereOrWas(open.count),
+                                       WhenEnded(open), WhoClosed(open));
         if (!open.held_in.empty())
           finding->summary += fmt::format("; a reference was left in {}", open.held_in);
+        const Language language =
+            open.closed_by.size() == 1 ? open.closed_by.begin()->first : Language::kNative;
         finding->advice =
-            "close the connection (PQfinish, or the driver's close) on every path before the "
-            "program ends: an early return, an exception, an object that is never destroyed; where "
-            "it is meant to live as long as the process, close it at exit or suppress it";
+            fmt::format("{}; where it is meant to live as long as the process, {} or suppress it",
+                        HowToClose(group, open), HowToCloseAtExit(language));
       });
 }
 

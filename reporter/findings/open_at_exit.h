@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connections that a process had not closed when it ended. `report` does not judge these, since a
+// Connections that a process had not closed when it ended, or had left to its interpreter to close
+// in its own shutdown. `report` does not judge these, since a
 // service that is restarted closes nothing; `audit` does, since a test that ends has let go of what
 // it opened. Pure. Each connection is in one finding at most; those that were lost are in a
 // lost-handle.

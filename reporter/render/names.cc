@@ -38,6 +38,8 @@ std::string_view NameOf(ConnectionState state) {
       return "resetting";
     case ConnectionState::kInherited:
       return "inherited";
+    case ConnectionState::kLeftOpen:
+      return "left_open";
     case ConnectionState::kWaiting:
       break;
   }

@@ -36,6 +36,9 @@ std::string Activity(const ReportConnection& connection) {
     return fmt::format("in {} for {}", Escape(connection.in_call),
                        HumanDuration(connection.in_call_ns));
   }
+  if (connection.closed_by) {
+    return fmt::format("left open until {}'s shutdown", ProperName(*connection.closed_by));
+  }
   if (connection.state != ConnectionState::kEstablished) {
     return std::string(NameOf(connection.state));
   }

@@ -80,6 +80,7 @@ struct ReportConnection {
   uint64_t commands = 0;
   uint32_t resets = 0;
   std::optional<Inheritance> inheritance;  // of state kInherited alone
+  std::optional<Language> closed_by;       // of state kLeftOpen alone
   ConnectionReach reach;
 };
 

@@ -82,6 +82,7 @@ ReportConnection ToReportConnection(const Snapshot& snapshot, const Connection& 
   result.idle_ns = IdleNs(connection, snapshot.as_of_ns);
   result.commands = connection.commands;
   result.resets = connection.resets;
+  if (connection.state == ConnectionState::kLeftOpen) result.closed_by = connection.closed_by;
   if (connection.state == ConnectionState::kInherited) {
     result.inheritance = {connection.opener_pid, connection.touched_by,
                           snapshot.call_sites[connection.touched_site].id,

@@ -20,6 +20,12 @@ void SetLife(Life life, int32_t visible_pid, uint64_t now_ns, Snapshot* snapshot
   snapshot->process.visible_pid = visible_pid;
   // Not knowing whether a process lives is no reason to let its connections grow older.
   snapshot->as_of_ns = life == Life::kLive ? now_ns : LastSignOfLifeNs(*snapshot);
+  // A process that goes on without its interpreter has nothing to do with them any more.
+  if (MayLive(life)) {
+    std::erase_if(snapshot->connections, [](const Connection& connection) {
+      return connection.state == ConnectionState::kLeftOpen;
+    });
+  }
   // A dead process may have closed connections after its last sign of life: that is not told apart.
   const uint64_t last = snapshot->as_of_ns / kHistoryPeriodNs;
   const uint64_t beyond = life == Life::kLive ? 0 : kHistoryPeriods;

@@ -145,6 +145,8 @@ class SnapshotBuilder {
     totals.unrecorded_strings = header.unrecorded_strings;
     totals.bypassed_calls = header.bypassed_calls;
     totals.bypassed_closes = header.bypassed_closes;
+    totals.left_open = header.left_open;
+    totals.closed_with_request = header.closed_with_request;
     totals.uncovered_lookups = header.uncovered_lookups;
     totals.open_when_ending = header.open_when_ending;
     totals.in_use = header.in_use;
@@ -300,6 +302,8 @@ class SnapshotBuilder {
         return ConnectionState::kInherited;
       case ledger::kWaiting:
         return ConnectionState::kWaiting;
+      case ledger::kLeftOpen:
+        return ConnectionState::kLeftOpen;
       default:
         return std::nullopt;
     }
@@ -361,6 +365,7 @@ class SnapshotBuilder {
       connection.thread_changes = slot.thread_changes;
       connection.handovers = slot.handovers;
       if (*state == ConnectionState::kInherited) AddInheritance(slot, &connection);
+      if (*state == ConnectionState::kLeftOpen) connection.closed_by = ToLanguage(slot.closed_by);
       snapshot_.connections.push_back(std::move(connection));
     }
     snapshot_.in_motion = records_.connections_in_motion;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pqleash::reporter {
@@ -36,6 +37,7 @@ enum class ConnectionState {
   kResetting,
   kInherited,
   kWaiting,
+  kLeftOpen,  // an interpreter closed it in its own shutdown; only of a process that is gone
 };
 
 enum class Transaction { kIdle, kActive, kOpen, kFailed, kUnknown };
@@ -46,6 +48,24 @@ constexpr bool IsIdleInside(Transaction transaction) {
 }
 
 enum class Language { kNative, kPython, kRuby, kPhp, kPerl, kUnknown };
+
+// As its people write it, inside of a sentence.
+constexpr std::string_view ProperName(Language language) {
+  switch (language) {
+    case Language::kPython:
+      return "Python";
+    case Language::kRuby:
+      return "Ruby";
+    case Language::kPhp:
+      return "PHP";
+    case Language::kPerl:
+      return "Perl";
+    case Language::kNative:
+    case Language::kUnknown:
+      break;
+  }
+  return "the interpreter";
+}
 
 enum class Unwinder { kNone, kCfi, kBacktrace };
 
@@ -153,6 +173,7 @@ struct Connection {
   uint64_t last_thread = 0;      // pointer of the thread that used it last; 0: never used
   uint32_t thread_changes = 0;   // uses by another thread than the one before
   uint32_t handovers = 0;        // of these, at once after the end of the use before
+  Language closed_by = Language::kUnknown;  // of kLeftOpen alone
   // Of kInherited alone: `call_site` is where the opener opened it.
   uint32_t touched_site = 0;   // index; where this process first used it; 0: not known
   std::string touched_by;      // libpq function of that use
@@ -211,6 +232,10 @@ struct Totals {
   uint64_t in_use = 0;
   uint64_t in_use_peak = 0;
   uint64_t server_full = 0;  // connects that the server refused for want of a slot
+  // Of `closed`: by an interpreter in its own shutdown, and by PHP at the end of a request that was
+  // not the end of its program.
+  uint64_t left_open = 0;
+  uint64_t closed_with_request = 0;
 };
 
 // How long something took, and how often. buckets[i]: at most 2^i microseconds and more than

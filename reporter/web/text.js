@@ -88,6 +88,7 @@ const pqleash = {};
   pqleash.activity = (connection) => {
     if (connection.inherited) return connection.inherited.finished_here ? "inherited, finished here" : "inherited";
     if (connection.in_call) return `in ${pqleash.visible(connection.in_call)} for ${pqleash.duration(connection.in_call_s)}`;
+    if (connection.state === "left_open") return "left open until the interpreter's shutdown";
     if (connection.state !== "established") return connection.state;
     const words = {
       idle: "idle",

@@ -45,6 +45,7 @@ namespace pqleash {
 
 using tracker::Call;
 using tracker::Caller;
+using tracker::CloseCall;
 using tracker::ConnectCall;
 using tracker::HeldBackSlot;
 
@@ -121,10 +122,10 @@ struct ResetStart {
 
 template <Function function>
 struct Close {
-  static Call Begin(const Caller& caller, PGconn* conn) {
+  static CloseCall Begin(const Caller& caller, PGconn* conn) {
     return tracker::BeginClose(function, conn, caller);
   }
-  static void End(const Call& call, PGconn*) { tracker::EndClose(call); }
+  static void End(const CloseCall& call, PGconn*) { tracker::EndClose(call); }
 };
 
 template <Function function, bool command>

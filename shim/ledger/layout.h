@@ -195,7 +195,12 @@ enum ConnectionState : uint32_t {
   kResetting = 6,  // PQreset or PQresetStart is under way
   kInherited = 7,  // opened before a fork by the parent process; not this process's own
   kWaiting = 8,    // held back by a cap: waits in place or is parked
+  kLeftOpen = 9,  // was open until an interpreter closed it in its own shutdown; the PGconn is gone
 };
+
+// Slots that stay as kLeftOpen, at most: a host that starts and ends an interpreter over and over
+// needs its slots for what it opens.
+inline constexpr uint32_t kMaxLeftOpen = 1024;
 
 // PGTransactionStatusType of libpq-fe.h.
 enum TransactionStatus : uint32_t {
@@ -246,7 +251,8 @@ struct alignas(64) ConnectionSlot {
   uint32_t use_counts[kUseCounts];  // how many took how long, see kFirstUseBucket
   // The rest.
   uint32_t resets;
-  uint32_t libpq;      // number of the LibpqCopy that serves it
+  uint16_t libpq;      // number of the LibpqCopy that serves it
+  uint16_t closed_by;  // of kLeftOpen alone, guarded by `sequence`: the interpreter's Language
   uint64_t waited_ns;  // at caps, before the connect
   // Of kInherited alone, guarded by `sequence`; `call_site` is where the opener opened it.
   uint32_t touched_site;  // call site of the first use in this process
@@ -443,6 +449,11 @@ struct Header {
   uint32_t exit_hold_reserved;
   uint64_t exit_hold_until_ns;  // CLOCK_MONOTONIC; the process goes on then, whatever happens
   Failure failures[kFailureClasses];
+  // Of `closed`: those that an interpreter closed in its own shutdown, whether their slots have
+  // stayed as kLeftOpen or found no room; and those that PHP closed at the end of a request that
+  // was not the end of its program.
+  uint64_t left_open;
+  uint64_t closed_with_request;
 };
 static_assert(sizeof(Header) <= kHeaderSize);
 static_assert(offsetof(Header, sections) == 32);

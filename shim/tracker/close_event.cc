@@ -4,6 +4,7 @@
 
 #include <libpq-events.h>
 
+#include "shim/stack/script/interpreters.h"
 #include "shim/support/clock.h"
 #include "shim/support/host_state.h"
 #include "shim/tracker/process.h"
@@ -23,7 +24,7 @@ int OnEvent(PGEventId id, void* information, void*) {
   if (slot != kNoSlot) {
     if (process->held_back.GuiseOf(slot) == Guise::kParked) process->parking.Unpark(slot);
     process->held_back.Release(slot);
-    process->lifecycle.Ended(slot, Now());
+    process->lifecycle.ClosedBy(slot, stack::WhoCloses(), Now());
     ledger::Count(process->ledger.header().bypassed_closes);
   }
   return 1;

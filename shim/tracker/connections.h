@@ -4,8 +4,8 @@
 // address.
 //
 // Invariants
-//  1. A slot is in exactly one place: never used, on the free list, reserved by one thread, or in
-//  the table.
+//  1. A slot is in exactly one place: never used, on the free list, reserved by one thread, in the
+//  table, or kept as evidence: its record tells what an interpreter's shutdown has closed.
 //  2. A PGconn is in the table from the moment its creator returned it until just before PQfinish,
 //  after which libpq may
 //     hand the address out again.

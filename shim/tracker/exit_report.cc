@@ -40,11 +40,24 @@ class Lines {
   const log::Output& output_;
 };
 
-void PrintSite(const Process& process, const ledger::CallSite& site, uint32_t unfinished,
+// PGconns of one call site, beside those that are open.
+struct Remains {
+  uint32_t unfinished =
+      0;  // the connect failed, or the connection is broken, and nobody finished it
+  uint32_t left_open = 0;  // an interpreter closed it in its own shutdown
+
+  bool None() const { return unfinished == 0 && left_open == 0; }
+};
+
+void PrintSite(const Process& process, const ledger::CallSite& site, const Remains& remains,
                Lines& lines) {
-  lines.Print("  %u open and %u failed but not finished, of %" PRIu64
+  char left_open[64] = "";
+  if (remains.left_open != 0)
+    snprintf(left_open, sizeof left_open, ", %u left to the interpreter to close",
+             remains.left_open);
+  lines.Print("  %u open%s and %u failed but not finished, of %" PRIu64
               " opened at call site %016" PRIx64,
-              site.open, unfinished, site.opened, site.id);
+              site.open, left_open, remains.unfinished, site.opened, site.id);
   for (uint32_t i = 0; i < std::min<uint32_t>(site.frame_count, kMaxFrames); ++i) {
     char text[960];
     BoundedText bounded(text, sizeof(text));
@@ -55,16 +68,16 @@ void PrintSite(const Process& process, const ledger::CallSite& site, uint32_t un
   }
 }
 
-// PGconns of `site` whose connect failed and that nobody finished.
-uint32_t CountUnfinished(const Process& process, uint32_t site) {
-  uint32_t count = 0;
+Remains RemainsOf(const Process& process, uint32_t site) {
+  Remains remains;
   const uint32_t slots = ledger::Load(process.ledger.header().connections_high_water);
   for (uint32_t slot = 0; slot < slots; ++slot) {
     const auto& record = process.ledger.At<ledger::ConnectionSlot>(ledger::kConnections, slot);
-    const bool failed = record.state == ledger::kFailed || record.state == ledger::kBroken;
-    if (failed && record.call_site == site) ++count;
+    if (record.call_site != site) continue;
+    remains.unfinished += record.state == ledger::kFailed || record.state == ledger::kBroken;
+    remains.left_open += record.state == ledger::kLeftOpen;
   }
-  return count;
+  return remains;
 }
 
 }  // namespace
@@ -77,17 +90,20 @@ void WriteExitReport(const Process& process, const log::Output& output) noexcept
               header.service, header.pid, ledger::Load(header.open),
               ledger::Load(header.open_when_ending), ledger::Load(header.opened),
               ledger::Load(header.closed), ledger::Load(header.failed));
+  if (const uint64_t left_open = ledger::Load(header.left_open); left_open != 0)
+    lines.Print("  %" PRIu64 " of the closed were open until an interpreter's own shutdown",
+                left_open);
   uint32_t printed = 0;
   uint32_t left_out = 0;
   for (uint32_t i = 0; i < ledger::Load(header.call_sites_used); ++i) {
     const auto& site = process.ledger.At<ledger::CallSite>(ledger::kCallSites, i);
-    const uint32_t unfinished = CountUnfinished(process, i);
-    if (site.open == 0 && unfinished == 0) continue;
+    const Remains remains = RemainsOf(process, i);
+    if (site.open == 0 && remains.None()) continue;
     if (printed == kMaxSites) {
       ++left_out;
       continue;
     }
-    PrintSite(process, site, unfinished, lines);
+    PrintSite(process, site, remains, lines);
     ++printed;
   }
   if (left_out > 0) lines.Print("  and %u more call sites", left_out);

@@ -121,7 +121,8 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   Store(record.busy_ns, uint64_t{0});
   for (uint32_t& count : record.use_counts) Store(count, 0u);
   Store(record.resets, 0u);
-  Store<uint32_t>(record.libpq, opening.libpq);
+  Store(record.libpq, opening.libpq);
+  Store(record.closed_by, uint16_t{0});
   Store(record.waited_ns, uint64_t{0});
   Store(record.touched_site, 0u);
   Store(record.touched_by, 0u);
@@ -372,6 +373,34 @@ void Lifecycle::Ended(uint32_t slot, uint64_t now) {
     CountFailed(slot, now);  // abandoned half way
   }
   connections_->Release(slot);
+}
+
+void Lifecycle::ClosedBy(uint32_t slot, const stack::Closer& closer, uint64_t now) {
+  const uint32_t state = connections_->At(slot).state;
+  const bool was_open = state == ledger::kEstablished || state == ledger::kBroken;
+  if (was_open && closer.closing == stack::Closing::kRequest)
+    Count(ledger_->header().closed_with_request);
+  if (was_open && closer.closing == stack::Closing::kShutdown &&
+      KeepAsLeftOpen(slot, closer.language, now))
+    return;
+  Ended(slot, now);
+}
+
+// False: there are too many already.
+bool Lifecycle::KeepAsLeftOpen(uint32_t slot, ledger::Language by, uint64_t now) {
+  uint64_t& left_open = ledger_->header().left_open;
+  if (ledger::Atomic(left_open).fetch_add(1, std::memory_order_relaxed) >= ledger::kMaxLeftOpen)
+    return false;
+  HandOverUses(slot, now);
+  {
+    ledger::ConnectionSlot& record = Record(slot);
+    const SequenceGuard guard(record.sequence);
+    Store(record.closed_by, static_cast<uint16_t>(by));
+    Move(slot, ledger::kLeftOpen);
+  }
+  GiveBack(slot, now);
+  if (connections_->At(slot).counted) CountClosed(slot, now);
+  return true;
 }
 
 }  // namespace pqleash::tracker

@@ -14,6 +14,7 @@
 
 #include "shim/caps/caps.h"
 #include "shim/ledger/ledger.h"
+#include "shim/stack/script/script_frames.h"
 #include "shim/tracker/connections.h"
 
 namespace pqleash::tracker {
@@ -72,6 +73,11 @@ class Lifecycle {
   // The PGconn is gone. The slot must be out of the table, and is free afterwards; that of an
   // inherited connection stays, as evidence.
   void Ended(uint32_t slot, uint64_t now);
+  // Likewise, and `closer` has passed it to PQfinish. What an interpreter closes in its own
+  // shutdown the program has left open: of an established or broken connection the slot stays, in
+  // state `left open`, as long as there is room (ledger::kMaxLeftOpen). Everything else is as at
+  // any end.
+  void ClosedBy(uint32_t slot, const stack::Closer& closer, uint64_t now);
 
  private:
   void Move(uint32_t slot, ledger::ConnectionState state);
@@ -80,6 +86,7 @@ class Lifecycle {
   void CountWait(uint32_t slot, uint64_t now);
   void CountClosed(uint32_t slot, uint64_t now);
   void CountFailed(uint32_t slot, uint64_t now);
+  bool KeepAsLeftOpen(uint32_t slot, ledger::Language by, uint64_t now);
   void GiveBack(uint32_t slot, uint64_t now);
   void HandOverUses(uint32_t slot, uint64_t now);
   uint64_t ActiveNs(uint64_t now);

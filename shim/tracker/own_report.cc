@@ -21,7 +21,8 @@ const ConnectionSlot& SlotAt(const Process& process, uint32_t slot) {
 }
 
 bool IsOwn(const ConnectionSlot& slot) {
-  return slot.state != ledger::kSlotFree && slot.state != ledger::kInherited && slot.handle != 0;
+  return slot.state != ledger::kSlotFree && slot.state != ledger::kInherited &&
+         slot.state != ledger::kLeftOpen && slot.handle != 0;
 }
 
 template <typename Visit>

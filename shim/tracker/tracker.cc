@@ -338,24 +338,26 @@ void EndResetStart(const ConnectCall& begun, PGconn* conn, int started) noexcept
   Settle(call, conn, false);
 }
 
-Call BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept {
-  const Call call = Route(function, conn, caller);
+CloseCall BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept {
+  CloseCall call = {Route(function, conn, caller), {}};
   // Before the real PQfinish: the moment that it returns, the address may belong to another
   // thread's new connection.
   if (call.slot != kNoSlot) {
+    const ErrnoKeeper errno_keeper;
     EndHoldingBack(*call.process, call.slot);
     call.process->connections.Remove(conn);
+    call.closer = stack::WhoCloses();
   }
   return call;
 }
 
-void EndClose(const Call& call) noexcept {
+void EndClose(const CloseCall& call) noexcept {
   Leave(call);
   if (call.slot == kNoSlot) return;
   const LogAtEnd log_at_end;
   const ErrnoKeeper errno_keeper;
   call.process->caps.Refresh(CoarseNow());
-  call.process->lifecycle.Ended(call.slot, Now());
+  call.process->lifecycle.ClosedBy(call.slot, call.closer, Now());
 }
 
 Call BeginWork(Function function, bool command, PGconn* conn, const Caller& caller) noexcept {

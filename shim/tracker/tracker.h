@@ -16,6 +16,7 @@
 #include "shim/interpose/function.h"
 #include "shim/libpq/attempt.h"
 #include "shim/libpq/copy.h"
+#include "shim/stack/script/interpreters.h"
 #include "shim/tracker/connections.h"
 #include "shim/tracker/held_back.h"
 #include "shim/tracker/tag.h"
@@ -90,8 +91,12 @@ void EndResetStart(const ConnectCall& call, PGconn* conn, int started) noexcept;
 // Whether the connect can be parked: it is asynchronous, and its libpq lets itself be stopped.
 bool CanPark(const Call& call, const libpq::Attempt& attempt) noexcept;
 
-Call BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept;
-void EndClose(const Call& call) noexcept;
+// Of a close it is known before the real one who is at work.
+struct CloseCall : Call {
+  stack::Closer closer;
+};
+CloseCall BeginClose(Function function, PGconn* conn, const Caller& caller) noexcept;
+void EndClose(const CloseCall& call) noexcept;
 
 // The path of a query: no lock, no allocation, no system call.
 Call BeginWork(Function function, bool command, PGconn* conn, const Caller& caller) noexcept;

@@ -277,11 +277,13 @@ TEST_F(AuditEndToEnd, PythonLeakIsNamedByItsLine) {
                                    "def open_report():\n"
                                    "    return psycopg2.connect('')\n"
                                    "ctypes.pythonapi.Py_IncRef(ctypes.py_object(open_report()))\n"
-                                   "closed_by_its_finaliser = psycopg2.connect('')\n");
+                                   "left_to_python = psycopg2.connect('')\n");
   const Outcome outcome = RunToEnd(Audit({}, {"/usr/bin/python3", script}));
   EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
-  EXPECT_THAT(Said(outcome), HasSubstr("1 finding fails"));
+  EXPECT_THAT(Said(outcome), HasSubstr("2 findings fail"));
   EXPECT_THAT(outcome.err, ContainsRegex("#[0-9]+ open_report +[^ ]*leak\\.py:3"));
+  EXPECT_THAT(Said(outcome),
+              ContainsRegex("opened by <module> \\([^)]*leak\\.py:5\\) was still open"));
 }
 
 TEST_F(AuditEndToEnd, MachineFormatsOfARealAudit) {

@@ -21,6 +21,7 @@ struct Conn {
   ConnectionState state = ConnectionState::kEstablished;
   Transaction transaction = Transaction::kIdle;
   std::string dbname = "shop";
+  Language closed_by = Language::kUnknown;
 };
 
 Snapshot Make(Life life, const std::vector<Conn>& connections) {
@@ -38,6 +39,7 @@ Snapshot Make(Life life, const std::vector<Conn>& connections) {
     connection.call_site = 1;
     connection.state = conn.state;
     connection.transaction = conn.transaction;
+    connection.closed_by = conn.closed_by;
     connection.handle = 0x1000 + snapshot.connections.size();
     connection.opened_ns = kNow - kSecond;
     connection.last_activity_ns = kNow - kSecond;
@@ -97,11 +99,61 @@ TEST(JudgeTest, StatesThatAreLeftOpen) {
   };
   for (const ConnectionState state :
        {ConnectionState::kEstablished, ConnectionState::kResetting, ConnectionState::kBroken,
-        ConnectionState::kConnecting, ConnectionState::kWaiting})
+        ConnectionState::kConnecting, ConnectionState::kWaiting, ConnectionState::kLeftOpen})
     EXPECT_THAT(judged(state), ElementsAre("leak-suspect 1 fails")) << static_cast<int>(state);
   for (const ConnectionState state : {ConnectionState::kFailed, ConnectionState::kRefused})
     EXPECT_THAT(judged(state), ElementsAre("unfinished-failed-connect 1 fails"));
   EXPECT_THAT(judged(ConnectionState::kInherited), IsEmpty());
+}
+
+TEST(JudgeTest, WhatAnInterpreterClosedWasLeftOpenAndSaysBy) {
+  const Conn by_python = {.state = ConnectionState::kLeftOpen, .closed_by = Language::kPython};
+  const Conn by_perl = {.state = ConnectionState::kLeftOpen,
+                        .transaction = Transaction::kOpen,
+                        .closed_by = Language::kPerl};
+  Snapshot one = Make(Life::kEnded, {by_python, by_python});
+  one.call_sites[1].open = 0;
+  one.call_sites[1].closed = 2;
+  const AuditReport audit = JudgeAll({one});
+  EXPECT_THAT(Findings(audit), ElementsAre("leak-suspect 2 fails"));
+  const Finding& finding = audit.findings[0].finding;
+  EXPECT_THAT(finding.summary, HasSubstr("; Python closed them in its own shutdown"));
+  EXPECT_THAT(finding.advice, HasSubstr("atexit"));
+  EXPECT_EQ(finding.evidence[2].name, "closed");
+  EXPECT_EQ(finding.evidence[2].number, 0) << "by the program";
+
+  const AuditReport in_transaction = JudgeAll({Make(Life::kEnded, {by_perl})});
+  EXPECT_THAT(Findings(in_transaction), ElementsAre("idle-in-transaction 1 fails"));
+  EXPECT_THAT(in_transaction.findings[0].finding.summary, HasSubstr("Perl closed it"));
+
+  const AuditReport mixed = JudgeAll({Make(Life::kEnded, {by_python, {}})});
+  EXPECT_THAT(Findings(mixed), ElementsAre("leak-suspect 2 fails"));
+  EXPECT_THAT(mixed.findings[0].finding.summary, HasSubstr("; Python closed 1 of them"));
+}
+
+// After its interpreter has ended, a process may die in any way.
+TEST(JudgeTest, WhatAnInterpreterClosedIsJudgedHoweverTheProcessEnded) {
+  for (const Life life : {Life::kKilled, Life::kReplaced}) {
+    EXPECT_THAT(Findings(JudgeAll({Make(life, {{.state = ConnectionState::kLeftOpen}})})),
+                ElementsAre("leak-suspect 1 fails"));
+  }
+}
+
+TEST(JudgeTest, TheEndOfARequestIsNotedAndNotJudged) {
+  Snapshot snapshot = Make(Life::kEnded, {});
+  snapshot.totals.closed_with_request = 3;
+  const AuditReport audit = JudgeAll({snapshot});
+  EXPECT_THAT(Findings(audit), IsEmpty());
+  EXPECT_THAT(audit.notes,
+              ElementsAre(HasSubstr("3 connections were closed by PHP at the end of")));
+}
+
+TEST(JudgeTest, MoreThanALedgerKeepsIsNoted) {
+  Snapshot snapshot = Make(Life::kEnded, {{.state = ConnectionState::kLeftOpen}});
+  snapshot.totals.left_open = 5;
+  EXPECT_THAT(JudgeAll({snapshot}).notes, ElementsAre(HasSubstr("left 4 connections more")));
+  snapshot.totals.left_open = 1;
+  EXPECT_THAT(JudgeAll({snapshot}).notes, IsEmpty());
 }
 
 TEST(JudgeTest, EachConnectionIsInOneFinding) {

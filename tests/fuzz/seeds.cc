@@ -89,7 +89,7 @@ LedgerBuilder BusyLedger() {
   const uint32_t module = ledger.AddModule("/opt/shop/bin/shop", "\x07");
   const uint32_t site = ledger.AddCallSite(0x77, {ModuleFrame(module, 0x77)});
   const uint32_t target = ledger.AddTarget("db", 5432, "app", "shop", "");
-  for (uint32_t state = ledger::kConnecting; state <= ledger::kWaiting; ++state) {
+  for (uint32_t state = ledger::kConnecting; state <= ledger::kLeftOpen; ++state) {
     for (int i = 0; i < 3; ++i) {
       ledger::ConnectionSlot& slot =
           ledger.AddConnection(site, target, 1'900 + 5 * i, 1'900 + 5 * i, state);

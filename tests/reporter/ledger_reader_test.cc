@@ -220,6 +220,43 @@ TEST_F(LedgerReaderTest, ReadsInheritedConnections) {
   EXPECT_TRUE(snapshot.connections[1].finished_here);
 }
 
+// A process that goes on without its interpreter has nothing to do with them any more.
+TEST_F(LedgerReaderTest, WhatWasLeftToAnInterpreterIsSaidOfTheDeadAlone) {
+  LedgerBuilder builder;
+  builder.AddConnection(0, 0, 1, 1, 1);
+  builder.AddConnection(0, 0, 1, 1, 1);
+  builder.connections[1].state = ledger::kLeftOpen;
+  builder.connections[1].closed_by = ledger::kRuby;
+  builder.header.left_open = 1;
+  builder.header.closed_with_request = 7;
+  const Snapshot snapshot = ReadGood(builder);
+  EXPECT_THAT(snapshot.warnings, IsEmpty());
+  EXPECT_EQ(snapshot.totals.left_open, 1u);
+  EXPECT_EQ(snapshot.totals.closed_with_request, 7u);
+  for (const Life life : {Life::kLive, Life::kUnknown}) {
+    Snapshot living = snapshot;
+    SetLife(life, 0, 3'005 * kTestSecond, &living);
+    ASSERT_EQ(living.connections.size(), 1u) << static_cast<int>(life);
+    EXPECT_EQ(living.connections[0].state, ConnectionState::kEstablished);
+  }
+  for (const Life life : {Life::kEnded, Life::kKilled, Life::kReplaced}) {
+    Snapshot dead = snapshot;
+    SetLife(life, 0, 3'005 * kTestSecond, &dead);
+    ASSERT_EQ(dead.connections.size(), 2u) << static_cast<int>(life);
+    EXPECT_EQ(dead.connections[1].state, ConnectionState::kLeftOpen);
+    EXPECT_EQ(dead.connections[1].closed_by, Language::kRuby);
+    EXPECT_FALSE(IsOpen(dead.connections[1]));
+  }
+}
+
+TEST_F(LedgerReaderTest, AnInterpreterThatIsNotKnownIsOneAllTheSame) {
+  LedgerBuilder builder;
+  builder.AddConnection(0, 0, 1, 1, 1);
+  builder.connections[0].state = ledger::kLeftOpen;
+  builder.connections[0].closed_by = UINT16_MAX;
+  EXPECT_EQ(ReadGood(builder).connections[0].closed_by, Language::kUnknown);
+}
+
 TEST_F(LedgerReaderTest, BadReferencesOfInheritedConnections) {
   struct Case {
     const char* what;
@@ -303,7 +340,7 @@ TEST_F(LedgerReaderTest, BadReferencesAreSaidAndReadAsUnknown) {
        "1 references"},
       {"target", [](LedgerBuilder* b) { b->connections[0].target = 2; }, "1 references"},
       {"target, far", [](LedgerBuilder* b) { b->connections[0].target = ~0u; }, "1 references"},
-      {"state", [](LedgerBuilder* b) { b->connections[0].state = 9; }, "1 connections in a state"},
+      {"state", [](LedgerBuilder* b) { b->connections[0].state = 10; }, "1 connections in a state"},
       {"build id", [](LedgerBuilder* b) { b->modules[0].build_id_size = 33; }, "1 references"},
       {"module", [](LedgerBuilder* b) { b->frames[0] = ModuleFrame(2, 1); }, "1 frames"},
       {"last module", [](LedgerBuilder* b) { b->frames[0] = ModuleFrame(0xfffd, 1); }, "1 frames"},

@@ -13,7 +13,8 @@ namespace pqleash::tracker {
 namespace {
 
 // A life as a word: e established, f failed, b broken, r resetting, w waiting at a cap, c let go
-// again, n refused, x finished. It begins with the connect.
+// again, n refused, x finished, s finished by an interpreter's shutdown, q by PHP at the end of a
+// request. It begins with the connect.
 struct Case {
   const char* life;
   uint32_t state;
@@ -50,6 +51,12 @@ void Live(TrackerFixture& f, uint32_t slot, const std::string& life) {
       case 'x':
         f.Close(1);
         break;
+      case 's':
+        f.CloseBy(1, {stack::Closing::kShutdown, ledger::kPerl});
+        break;
+      case 'q':
+        f.CloseBy(1, {stack::Closing::kRequest, ledger::kPhp});
+        break;
     }
   }
 }
@@ -82,6 +89,13 @@ TEST(Lifecycle, EveryLifeIsCountedOnce) {
            Case{"erw", ledger::kWaiting, 1, 0, 0, 1},
            Case{"erwn", ledger::kRefused, 1, 1, 1, 0},
            Case{"erwx", ledger::kSlotFree, 1, 1, 0, 0},
+           Case{"es", ledger::kLeftOpen, 1, 1, 0, 0},
+           Case{"ebs", ledger::kLeftOpen, 1, 1, 0, 0},
+           Case{"s", ledger::kSlotFree, 0, 0, 1, 0},
+           Case{"fs", ledger::kSlotFree, 0, 0, 1, 0},
+           Case{"ns", ledger::kSlotFree, 0, 0, 1, 0},
+           Case{"eq", ledger::kSlotFree, 1, 1, 0, 0},
+           Case{"fq", ledger::kSlotFree, 0, 0, 1, 0},
        }) {
     TrackerFixture f;
     const uint32_t slot = f.Open(1);
@@ -210,6 +224,57 @@ TEST(Lifecycle, ASlotThatIsReusedRemembersNothing) {
   EXPECT_EQ(f.Slot(slot).established_ns, 0u);
   EXPECT_EQ(f.Slot(slot).commands, 0u);
   EXPECT_EQ(f.Slot(slot).state, ledger::kConnecting);
+}
+
+TEST(Lifecycle, WhatAnInterpretersShutdownClosesStaysAsEvidence) {
+  TrackerFixture f;
+  const uint32_t slot = f.Open(1);
+  f.lifecycle->Established(slot, {0, 4711}, 200);
+  f.lifecycle->Busy(slot, 250);
+  f.CloseBy(1, {stack::Closing::kShutdown, ledger::kPython});
+  EXPECT_EQ(f.Slot(slot).state, ledger::kLeftOpen);
+  EXPECT_EQ(f.Slot(slot).closed_by, ledger::kPython);
+  EXPECT_EQ(f.Slot(slot).sequence % 2, 0u);
+  EXPECT_EQ(f.Slot(slot).backend_pid, 4711);
+  EXPECT_EQ(f.Header().left_open, 1u);
+  EXPECT_EQ(f.Header().in_use, 0u);
+  EXPECT_EQ(f.Site().in_use, 0u);
+  EXPECT_EQ(f.Site().closed_life_ns, 100u);
+  // libpq hands the address out again.
+  EXPECT_EQ(f.connections->Find(f.Handle(1)), kNoSlot);
+  const uint32_t next = f.Open(1);
+  EXPECT_NE(next, slot);
+  EXPECT_EQ(f.connections->Find(f.Handle(1)), next);
+  f.lifecycle->Established(next, {}, 400);
+  f.Close(1);
+  EXPECT_EQ(f.Slot(next).state, ledger::kSlotFree);
+  EXPECT_EQ(f.Slot(slot).state, ledger::kLeftOpen);
+  EXPECT_EQ(f.Header().closed, 2u);
+  EXPECT_EQ(f.Header().open, 0u);
+}
+
+// A host may start and end its interpreter as often as it likes.
+TEST(Lifecycle, EvidenceOfShutdownsHasABound) {
+  TrackerFixture f(ledger::kMaxLeftOpen + 1);
+  for (uint32_t i = 0; i < ledger::kMaxLeftOpen + 3; ++i) {
+    const uint32_t slot = f.Open(1);
+    ASSERT_NE(slot, kNoSlot) << i;
+    f.lifecycle->Established(slot, {}, 200);
+    f.CloseBy(1, {stack::Closing::kShutdown, ledger::kPython});
+    EXPECT_EQ(f.Slot(slot).state == ledger::kLeftOpen, i < ledger::kMaxLeftOpen) << i;
+  }
+  EXPECT_EQ(f.Header().left_open, ledger::kMaxLeftOpen + 3);
+  EXPECT_EQ(f.Header().closed, ledger::kMaxLeftOpen + 3);
+}
+
+TEST(Lifecycle, WhatARequestEndsIsCountedBeside) {
+  TrackerFixture f;
+  f.lifecycle->Established(f.Open(1), {}, 200);
+  f.CloseBy(1, {stack::Closing::kRequest, ledger::kPhp});
+  f.lifecycle->Failed(f.Open(2), {}, 200);
+  f.CloseBy(2, {stack::Closing::kRequest, ledger::kPhp});
+  EXPECT_EQ(f.Header().closed_with_request, 1u) << "a failed connect is none";
+  EXPECT_EQ(f.Header().left_open, 0u);
 }
 
 TEST(Lifecycle, AnInheritedConnectionIsNeverCountedAndStaysAsEvidence) {

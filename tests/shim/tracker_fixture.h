@@ -47,6 +47,11 @@ struct TrackerFixture {
     ASSERT_NE(slot, kNoSlot);
     lifecycle->Ended(slot, 300);
   }
+  void CloseBy(uintptr_t number, const stack::Closer& closer) {
+    const uint32_t slot = connections->Remove(Handle(number));
+    ASSERT_NE(slot, kNoSlot);
+    lifecycle->ClosedBy(slot, closer, 300);
+  }
 
   const ledger::ConnectionSlot& Slot(uint32_t slot) const {
     return ledger->At<ledger::ConnectionSlot>(ledger::kConnections, slot);

@@ -6,7 +6,9 @@
 
 #include <atomic>
 
+#include "shim/stack/script/callers.h"
 #include "shim/stack/script/script_frames.h"
+#include "shim/stack/unwinder.h"
 #include "shim/support/linker.h"
 
 namespace pqleash::stack {
@@ -60,7 +62,22 @@ class InterningSink final : public ScriptSink {
   Stack* const stack_;
 };
 
+[[gnu::noinline]] int TakeCallers(void** addresses, int capacity) {
+  CaptureResult result;
+  return CaptureStack(addresses, capacity, ReadLoaderState().removed, &result);
+}
+
 }  // namespace
+
+Closer WhoCloses() noexcept {
+  const Callers callers(TakeCallers);
+  for (uint32_t number = 0; number < kInterpreterCount; ++number) {
+    if (looked_at[number].load(std::memory_order_acquire) != kFound) continue;
+    const Closing closing = kInterpreters[number]->closing(callers);
+    if (closing != Closing::kProgram) return {closing, kInterpreters[number]->language};
+  }
+  return {};
+}
 
 void CaptureScript(ledger::ScriptFrameTable& table, uint32_t depth, const LoaderState& loader,
                    Stack* stack) {

@@ -33,6 +33,8 @@ namespace {
 // at 208 in 5.36.
 constexpr size_t kMaxCopOffset = 512;
 constexpr size_t kInterpreterOp = 8;  // PL_op, the second of all
+constexpr size_t kSaveStack = 40;     // PL_savestack, an array of words, and how many are in use
+constexpr size_t kSaveStackSize = 48;
 // PERL_SI (cop.h).
 constexpr size_t kStackInfoStack = 0;
 constexpr size_t kStackInfoContexts = 8;
@@ -91,6 +93,7 @@ struct OpNumbers {
   uint16_t require;
   uint16_t dofile;
   uint16_t entersub;
+  uint16_t leave;
 
   bool operator==(const OpNumbers&) const = default;
 
@@ -101,7 +104,7 @@ struct OpNumbers {
       uint16_t* number;
     } const wanted[] = {{"nextstate", &nextstate}, {"dbstate", &dbstate}, {"entertry", &entertry},
                         {"entereval", &entereval}, {"require", &require}, {"dofile", &dofile},
-                        {"entersub", &entersub}};
+                        {"entersub", &entersub},   {"leave", &leave}};
     size_t found = 0;
     // "freed" ends the table (opcode.h).
     for (uint16_t i = 0; i < kOpTypeMask && strcmp(names[i], "freed") != 0; ++i) {
@@ -127,6 +130,15 @@ struct PerlFunctions {
   const void* (*caller_cx)(void*, int, const void**);  // of a struct
   const void* (*global_caller_cx)(int, const void**);  // of no struct
   const void* runops;
+  // Where the program is run, where it is left by `exit` or `die`, and where its end is.
+  CodeRange run;
+  CodeRange my_exit;
+  CodeRange my_failure_exit;
+  CodeRange destruct;
+  CodeRange runops_standard;
+  CodeRange runops_debug;
+  const uintptr_t* global_save_stack;  // PL_savestack, where the interpreter is no struct
+  const int32_t* global_save_stack_size;
 
   bool Fill(const Symbols& symbols) {
     if (!kKnownMemoryModel) return false;
@@ -148,9 +160,17 @@ struct PerlFunctions {
     if (symbols.Get("PL_curcop", &global_cop)) {
       if (!symbols.Get("Perl_caller_cx", &global_caller_cx)) return false;
       symbols.Get("PL_op", &global_op);
+      symbols.Get("PL_savestack", &global_save_stack);
+      symbols.Get("PL_savestack_ix", &global_save_stack_size);
     } else if (!symbols.Get("Perl_caller_cx", &caller_cx)) {
       return false;
     }
+    run = symbols.RangeOf("perl_run");
+    my_exit = symbols.RangeOf("Perl_my_exit");
+    my_failure_exit = symbols.RangeOf("Perl_my_failure_exit");
+    destruct = symbols.RangeOf("perl_destruct");
+    runops_standard = symbols.RangeOf("Perl_runops_standard");
+    runops_debug = symbols.RangeOf("Perl_runops_debug");
     return symbols.Get("PL_curinterp", &first_interpreter) &&
            symbols.Get("Perl_runops_standard", &runops);
   }
@@ -460,6 +480,63 @@ class Walk {
   int ops_seen_ = 0;
 };
 
+// Whether the program is leaving its outermost block: then its last op, whose next there is none
+// of, stands on the save stack below the call of a destructor (SAVEOP in Perl_call_sv, perl.c).
+bool LeavesProgram(const PerlFunctions& functions, void* interpreter) {
+  constexpr uintptr_t kMaxWords = 1024;  // the outermost ones: all others have been left before
+  CheckedMemory memory;
+  uintptr_t words = 0;
+  int32_t size = 0;
+  if (functions.global_cop != nullptr) {
+    if (functions.global_save_stack == nullptr || functions.global_save_stack_size == nullptr)
+      return false;
+    words = *functions.global_save_stack;
+    size = *functions.global_save_stack_size;
+  } else {
+    const auto base = reinterpret_cast<uintptr_t>(interpreter);
+    if (!memory.Read(base + kSaveStack, &words) || !memory.Read(base + kSaveStackSize, &size))
+      return false;
+  }
+  for (uintptr_t i = 0; size > 0 && i < static_cast<uintptr_t>(size) && i < kMaxWords; ++i) {
+    uintptr_t op = 0;
+    uintptr_t next = 0;
+    uint16_t type = 0;
+    if (!memory.Read(words + i * sizeof op, &op)) return false;
+    if (memory.Read(op + kOpType, &type) && (type & kOpTypeMask) == functions.ops.leave &&
+        memory.Read(op + kOpNext, &next) && next == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// What is left is destroyed in three ways. The variables of the file are when its block is left,
+// the last thing that perl_run does, and by `exit` or `die` with those of the subs that are left
+// then; after END blocks, perl_destruct destroys everything else. Where perl runs code in between,
+// it is the program's: a destructor in Perl, an END block.
+Closing WhoseClose(const Callers& callers) {
+  const PerlFunctions* functions = perl.Get();
+  if (functions == nullptr) return Closing::kProgram;
+  void* interpreter = *functions->first_interpreter;
+  if (functions->threads) {
+    // The end of a thread is not the program's.
+    if (interpreter == nullptr || functions->get_specific(*functions->thread_key) != interpreter)
+      return Closing::kProgram;
+  } else if (gettid() != getpid()) {
+    return Closing::kProgram;
+  }
+  const std::span<void* const> addresses = callers.Get();
+  const size_t running = callers.Innermost({functions->runops_standard, functions->runops_debug});
+  const size_t ending =
+      callers.Innermost({functions->my_exit, functions->my_failure_exit, functions->destruct});
+  if (ending < addresses.size() && ending < running) return Closing::kShutdown;
+  // Called by perl_run itself, it runs the file.
+  const bool runs_file =
+      running + 1 < addresses.size() && functions->run.Made(addresses[running + 1]);
+  return runs_file && LeavesProgram(*functions, interpreter) ? Closing::kShutdown
+                                                             : Closing::kProgram;
+}
+
 bool Find(LookUp look_up) { return perl.Find(look_up); }
 
 const void* Code() {
@@ -486,6 +563,6 @@ void Capture(ScriptSink& sink) {
 
 }  // namespace
 
-constinit const Interpreter kPerl = {"Perl", Find, Code, Capture};
+constinit const Interpreter kPerl = {"Perl", Find, Code, Capture, WhoseClose, ledger::kPerl};
 
 }  // namespace pqleash::stack

@@ -60,6 +60,8 @@ struct PhpFunctions {
   const char* (*active_function_name)();
   const void* executor_globals;
   const void* execute;
+  CodeRange request_shutdown;
+  const char* const* sapi_name;  // the first member of sapi_module
 
   bool Fill(const Symbols& symbols) {
     if (!kKnownMemoryModel) return false;
@@ -67,6 +69,8 @@ struct PhpFunctions {
     if (!symbols.Get("get_zend_version", &version) || !Known(version())) return false;
     // Thread-safe builds have no executor_globals; should that change, this is how they are told.
     if (symbols.Has("tsrm_get_ls_cache")) return false;
+    request_shutdown = symbols.RangeOf("php_request_shutdown");
+    symbols.Get("sapi_module", &sapi_name);
     return symbols.Get("zend_is_executing", &is_executing) &&
            symbols.Get("zend_get_executed_filename", &executed_filename) &&
            symbols.Get("zend_get_executed_filename_ex", &executed_filename_string) &&
@@ -275,8 +279,25 @@ void Capture(ScriptSink& sink) {
   sink.Add(ledger::kPhp, "", file, functions->executed_lineno());
 }
 
+// php_request_shutdown (main/main.c) clears away what a script has left. Shutdown functions and
+// destructors that it calls before that are code of the script, which is then executing. On the
+// command line there is one request, and its end is the program's; elsewhere PHP closes at the end
+// of a request by design, and the process goes on. Persistent connections end after the last
+// request, and a script cannot end them: they are not in here.
+Closing WhoseClose(const Callers& callers) {
+  const PhpFunctions* functions = php.Get();
+  if (functions == nullptr || gettid() != getpid() || functions->is_executing()) {
+    return Closing::kProgram;
+  }
+  if (callers.Innermost({functions->request_shutdown}) == callers.Get().size()) {
+    return Closing::kProgram;
+  }
+  const char* sapi = functions->sapi_name != nullptr ? *functions->sapi_name : nullptr;
+  return sapi != nullptr && strcmp(sapi, "cli") == 0 ? Closing::kShutdown : Closing::kRequest;
+}
+
 }  // namespace
 
-constinit const Interpreter kPhp = {"PHP", Find, Code, Capture};
+constinit const Interpreter kPhp = {"PHP", Find, Code, Capture, WhoseClose, ledger::kPhp};
 
 }  // namespace pqleash::stack

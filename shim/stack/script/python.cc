@@ -245,8 +245,19 @@ void Capture(ScriptSink& sink) {
   AddFrames(*api, sink);
 }
 
+// Objects that are left are cleared away by Py_FinalizeEx (Python/pylifecycle.c) after the exit
+// handlers, whose closes are the program's, and with the flag up that is read here. The flag stays
+// up when the interpreter has gone, until it is initialised again: but then the thread has no state
+// any more, and neither has a thread that is not Python's. Both are plain reads, without the GIL
+// (psycopg2 has released it).
+Closing WhoseClose(const Callers&) {
+  const Api* api = python::FoundApi();
+  if (api == nullptr || !api->is_finalizing()) return Closing::kProgram;
+  return api->PyGILState_GetThisThreadState() != nullptr ? Closing::kShutdown : Closing::kProgram;
+}
+
 }  // namespace
 
-constinit const Interpreter kPython = {"python", Find, Code, Capture};
+constinit const Interpreter kPython = {"python", Find, Code, Capture, WhoseClose, ledger::kPython};
 
 }  // namespace pqleash::stack

@@ -11,6 +11,7 @@
 // allocates, collects or runs Ruby code. The frames lie on the C stack, where the conservative
 // collector would find and pin them, should one of these functions allocate in a future version.
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -65,6 +66,14 @@ struct RubyFunctions {
   Value (*protect)(Value (*function)(Value), Value data, int* state);
   Value (*errinfo)();
   void (*set_errinfo)(Value error);
+  // Where the main program and its end are run, where Ruby's code is, and, of what Ruby has on the
+  // stack at the end of a child of `fork`, the end alone.
+  CodeRange run_node;
+  CodeRange cleanup;
+  CodeRange stop;
+  CodeRange exec;
+  CodeRange invoke_proc;
+  CodeRange proc_call;
   void* const* vm;  // ruby_current_vm_ptr; nullptr from 3.3 on, which may keep it to itself
   // rb_cBasicObject and others, in the order that they are made in.
   static constexpr int kClassCount = 4;
@@ -76,6 +85,12 @@ struct RubyFunctions {
     const bool known = (version[0] == 2 && version[1] == 7) || (version[0] == 3 && version[1] <= 4);
     if (!known) return false;
     symbols.Get("rb_class_attached_object", &class_attached_object);
+    run_node = symbols.RangeOf("ruby_run_node");
+    cleanup = symbols.RangeOf("ruby_cleanup");
+    stop = symbols.RangeOf("ruby_stop");
+    exec = symbols.RangeOf("rb_vm_exec");
+    invoke_proc = symbols.RangeOf("rb_vm_invoke_proc");
+    proc_call = symbols.RangeOf("rb_proc_call_kw");
     const bool may_hide_vm = version[0] == 3 && version[1] >= 3;
     if (!symbols.Get("ruby_current_vm_ptr", &vm) && !may_hide_vm) return false;
     constexpr const char* kClassNames[kClassCount] = {"rb_cBasicObject", "rb_cObject", "rb_cModule",
@@ -254,8 +269,41 @@ void Capture(ScriptSink& sink) {
   }
 }
 
+// Whether a line of Ruby is running. Below the program lies a frame that has none, and functions of
+// C have none either, but are called from lines.
+bool RunsALine(const RubyFunctions& functions) {
+  constexpr int kInnermost = 32;
+  Value frames[kInnermost];
+  int lines[kInnermost];
+  const int count = functions.profile_frames(0, kInnermost, frames, lines);
+  return std::any_of(lines, lines + std::clamp(count, 0, kInnermost),
+                     [](int line) { return line > 0; });
+}
+
+// The free functions of objects that are left are called by ruby_cleanup (eval.c, by
+// rb_objspace_call_finalizer), which the compiler may have put into ruby_run_node, the function
+// that ran the program before. While the program runs, and in at_exit blocks, the functions that
+// run Ruby's code lie between the two and a close, and a line is running. In the child of a `fork`
+// with a block the lines of the parent's program are still there: there the native frames alone
+// must do, and are trusted where those of the parent's program show that this Ruby's are known by
+// their names.
+Closing WhoseClose(const Callers& callers) {
+  const RubyFunctions* functions = ruby.Get();
+  if (functions == nullptr) return Closing::kProgram;
+  if (functions->vm != nullptr && *functions->vm == nullptr) return Closing::kProgram;
+  const std::initializer_list<CodeRange> code = {functions->exec, functions->invoke_proc,
+                                                 functions->proc_call};
+  const size_t running = callers.Innermost(code);
+  const size_t ending =
+      callers.Innermost({functions->run_node, functions->cleanup, functions->stop});
+  if (ending == callers.Get().size() || running < ending || functions->native_thread_p() == 0)
+    return Closing::kProgram;
+  const bool known = running != callers.Get().size();
+  return known || !RunsALine(*functions) ? Closing::kShutdown : Closing::kProgram;
+}
+
 }  // namespace
 
-constinit const Interpreter kRuby = {"Ruby", Find, Code, Capture};
+constinit const Interpreter kRuby = {"Ruby", Find, Code, Capture, WhoseClose, ledger::kRuby};
 
 }  // namespace pqleash::stack

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "shim/stack/loader_state.h"
+#include "shim/stack/script/callers.h"
 
 namespace pqleash::stack {
 
@@ -32,6 +33,7 @@ class Symbols {
     return *result != nullptr;
   }
   bool Has(const char* name) const { return look_up_(handle_, name) != nullptr; }
+  CodeRange RangeOf(const char* name) const { return CodeRange::Of(look_up_(handle_, name)); }
 
  private:
   const LookUp look_up_;

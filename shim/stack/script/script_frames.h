@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "shim/ledger/layout.h"
+#include "shim/stack/script/callers.h"
 
 namespace pqleash::stack {
 
@@ -37,6 +38,17 @@ class ScriptSink {
   ~ScriptSink() = default;
 };
 
+// Who is at work where a connection is closed.
+enum class Closing : uint8_t {
+  kProgram,   // the program, or a collection of what it has let go of
+  kShutdown,  // the interpreter, which ends and clears away what the program has left
+  kRequest,   // likewise, at the end of a request that is not the end of the program
+};
+struct Closer {
+  Closing closing = Closing::kProgram;
+  ledger::Language language = ledger::kNative;  // of the interpreter; not of kProgram
+};
+
 // One interpreter.
 struct Interpreter {
   const char* name;
@@ -49,6 +61,12 @@ struct Interpreter {
   const void* (*code)();
   // Hands the running thread's frames to `sink`, or none.
   void (*capture)(ScriptSink& sink);
+  // Who closes a connection on the running thread now. Only reads, waits for nobody, and in doubt
+  // says kProgram. What the program has asked to be run at its end is the program's own: atexit,
+  // at_exit, END, register_shutdown_function, and destructors that are written in its language,
+  // where these can be told from the driver's.
+  Closing (*closing)(const Callers& callers);
+  ledger::Language language;
 };
 
 extern const Interpreter kPython;
