@@ -166,9 +166,7 @@ Answer NothingSpeaksForIt(const Observation& observation) {
                       observation.snapshots.size() > 1 ? " in one process" : "")};
 }
 
-}  // namespace
-
-Answer AnswerOf(const Observation& observation, const std::vector<Finding>& findings) {
+Answer Judge(const Observation& observation, const std::vector<Finding>& findings) {
   if (observation.snapshots.empty())
     return {Answer::Verdict::kUnobserved,
             "Nothing was looked at: no process has written a ledger here"};
@@ -183,6 +181,37 @@ Answer AnswerOf(const Observation& observation, const std::vector<Finding>& find
     if (const auto early = judge(observation)) return *early;
   }
   return NothingSpeaksForIt(observation);
+}
+
+}  // namespace
+
+std::string InFewWords(const std::string& sentence) {
+  constexpr size_t kTooShort = kMaxWords / 3;  // 'Leak' alone answers nothing
+  size_t words = 0;
+  size_t clause_end = 0;  // of the last one that fits
+  int depth = 0;
+  bool quoted = false;
+  for (size_t at = 0; at < sentence.size(); ++at) {
+    const char c = sentence[at];
+    if (c == '"') quoted = !quoted;
+    if (c == '(' || c == '[' || c == '<') ++depth;
+    if ((c == ')' || c == ']' || c == '>') && depth > 0) --depth;
+    const bool ends_word = c != ' ' && (at + 1 == sentence.size() || sentence[at + 1] == ' ');
+    if (!ends_word) continue;
+    if (++words > kMaxWords) {
+      if (clause_end != 0) return sentence.substr(0, clause_end);
+      return sentence.substr(0, sentence.rfind(' ', at)) + "...";
+    }
+    const bool ends_clause = (c == ',' || c == ';' || c == ':') && depth == 0 && !quoted;
+    if (ends_clause && words >= kTooShort) clause_end = at;
+  }
+  return sentence;
+}
+
+Answer AnswerOf(const Observation& observation, const std::vector<Finding>& findings) {
+  Answer answer = Judge(observation, findings);
+  answer.sentence = InFewWords(answer.sentence);
+  return answer;
 }
 
 }  // namespace pqleash::reporter

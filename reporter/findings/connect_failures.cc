@@ -65,6 +65,12 @@ std::vector<Finding> FindConnectFailures(const Observation& observation) {
         "{} of {} failed in the last {} and {} succeeded: {}{}", Count(recent.failed, "connect"),
         Named(service), HumanDuration(window), recent.opened, ReasonInWords(failures->reason),
         failures->text.empty() ? "" : fmt::format(" (\"{}\")", failures->text));
+    finding.answer = {
+        Answer::Verdict::kOther,
+        fmt::format("No leak and no limit, but connect-failures: {} of {} of {} failed: {}{}",
+                    recent.failed, Count(recent.failed + recent.opened, "connect"), Named(service),
+                    ReasonInWords(failures->reason),
+                    failures->text.empty() ? "" : fmt::format(": \"{}\"", failures->text))};
     if (failures->call_site != 0) finding.call_site = failures->call_site;
     finding.evidence = {InConnections("failed", recent.failed),
                         InConnections("succeeded", recent.opened),

@@ -92,7 +92,13 @@ std::vector<Finding> FindConnectionChurn(const Observation& observation) {
         "the connects away",
         pool);
     finding.connections = at_once;
-    finding.answer = {Answer::Verdict::kChurn, "Neither a leak nor a limit: " + said};
+    finding.answer = {
+        Answer::Verdict::kChurn,
+        fmt::format(
+            "Neither a leak nor a limit: {} {:.1f} connections a second, {}, which live "
+            "for {} as a rule",
+            service.processes.size() == 1 ? Named(service) + " opens" : Named(service) + " open",
+            rate, OpenedBy(observation, *place->group), LifeText(place->UsualLifeNs()))};
     findings.push_back(std::move(finding));
   }
   return findings;

@@ -81,6 +81,27 @@ std::string Towards(const Observation& observation, const CallSiteGroup& group) 
   return fmt::format("for {}{} ", most->first, counts.size() > 1 ? " and others" : "");
 }
 
+// What OpenedBy says of a group, with a caller or without.
+std::string OpenedBy(const Observation& observation, const CallSiteGroup& group,
+                     std::optional<size_t> caller) {
+  const std::optional<Headline> headline = HeadlineOf(group.frames, observation.library_paths);
+  if (!headline) return "opened at a place that was not recorded";
+  const std::string place = DescribeSite(group.frames, headline->frame, caller);
+  const std::string package = headline->package.empty() ? "a library" : headline->package;
+  switch (headline->of) {
+    case Headline::Of::kApplication:
+      return "opened by " + place;
+    case Headline::Of::kThread:
+      return fmt::format("opened {}by {}'s thread {}", Towards(observation, group), package, place);
+    case Headline::Of::kTask:
+      return fmt::format("opened {}by {}'s task {}", Towards(observation, group), package, place);
+    case Headline::Of::kLibrary:
+      return "opened by " + place +
+             (CallersWereCut(group) ? ", whose callers were not recorded" : "");
+  }
+  return {};
+}
+
 // 1 to 3 are 0, 4 to 15 are 1, and so on.
 int Magnitude(uint64_t connections) {
   return connections == 0 ? 0 : (std::bit_width(connections) - 1) / 2;
@@ -190,24 +211,31 @@ std::string PlaceName(const Observation& observation, const CallSiteGroup& group
 }
 
 std::string OpenedBy(const Observation& observation, const CallSiteGroup& group) {
-  const std::optional<Headline> headline = HeadlineOf(group.frames, observation.library_paths);
-  if (!headline) return "opened at " + PlaceName(observation, group);
-  const std::string place = DescribeSite(group.frames, headline->frame, group.caller);
-  const std::string package = headline->package.empty() ? "a library" : headline->package;
-  switch (headline->of) {
-    case Headline::Of::kApplication:
-      return "opened by " + place;
-    case Headline::Of::kThread:
-      return fmt::format("opened {}by a thread of {}, {}", Towards(observation, group), package,
-                         place);
-    case Headline::Of::kTask:
-      return fmt::format("opened {}by a task in {}, {}", Towards(observation, group), package,
-                         place);
-    case Headline::Of::kLibrary:
-      return "opened by " + place +
-             (CallersWereCut(group) ? ", whose callers were not recorded" : "");
+  return OpenedBy(observation, group, group.caller);
+}
+
+std::string OpenedBy(const Observation& observation,
+                     const std::vector<const CallSiteGroup*>& groups) {
+  if (groups.size() == 1) return OpenedBy(observation, *groups.front());
+  const bool recorded = std::any_of(groups.begin(), groups.end(), [](const CallSiteGroup* group) {
+    return !group->frames.empty();
+  });
+  if (!recorded) return fmt::format("opened at {} places that were not recorded", groups.size());
+  std::set<std::string> headlines;
+  std::set<std::string> callers;  // of the first one's headline
+  for (const CallSiteGroup* group : groups) {
+    const std::string headline = OpenedBy(observation, *group, std::nullopt);
+    headlines.insert(group->frames.empty() ? fmt::format("{:x}", group->id) : headline);
+    if (headline == OpenedBy(observation, *groups.front(), std::nullopt))
+      callers.insert(OpenedBy(observation, *group));
   }
-  return {};
+  std::string text = OpenedBy(observation, *groups.front(), std::nullopt);
+  if (callers.size() > 1) text += fmt::format(", called from {} places", callers.size());
+  if (headlines.size() > 1) {
+    text += fmt::format("{} and {}", callers.size() > 1 ? "," : "",
+                        Count(headlines.size() - 1, "other place"));
+  }
+  return text;
 }
 
 std::string Count(uint64_t count, std::string_view noun) {

@@ -207,7 +207,14 @@ std::set<const Connection*> LostOnes(const Observation& observation);
 std::string PlaceName(const Observation& observation, const CallSiteGroup& group);
 
 // 'opened by function (file:line)', or a description in words where there is no stack.
+// A pool's own thread is called that, with what it connects to.
 std::string OpenedBy(const Observation& observation, const CallSiteGroup& group);
+
+// The same of several, the most important one first: 'opened by connect (db.py:7), called from 8
+// places' of one line that many call, and 'opened by order (app.py:9) and 3 other places' of
+// several. There is one at least.
+std::string OpenedBy(const Observation& observation,
+                     const std::vector<const CallSiteGroup*>& groups);
 
 // '1 connection', '2 connections'.
 std::string Count(uint64_t count, std::string_view noun);

@@ -142,6 +142,13 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group, in
                   opener == 0 ? std::string("another process") : fmt::format("process {}", opener),
                   At(observation, group.frames), FunctionsText(shared), At(observation, touched),
                   EndText(shared));
+  finding.answer = {
+      Answer::Verdict::kOther,
+      fmt::format("No leak and no limit, but fork-shared: {} used {} of {} after a fork: opened at "
+                  "{}, touched at {}",
+                  UsersText(shared.users), Count(shared.connections, "connection"),
+                  opener == 0 ? std::string("another process") : fmt::format("process {}", opener),
+                  At(observation, group.frames), At(observation, touched))};
   finding.call_site = group.id;
   finding.evidence = {{"processes", static_cast<double>(shared.users.size()), "processes"},
                       InConnections("used_by_them", shared.connections),

@@ -108,8 +108,8 @@ std::vector<Finding> FindIdleInTransaction(const Observation& observation) {
     if (all) {
       finding.answer = {
           Answer::Verdict::kLeak,
-          fmt::format("Leak, not a small limit: all {} {} are inside of transactions that nobody "
-                      "has worked in for up to {}, and were never given back",
+          fmt::format("Leak, not a small limit: all {} {} are in transactions, untouched for up "
+                      "to {}, never given back",
                       Count(picked.count, "connection"), OpenedBy(observation, group),
                       HumanDuration(picked.longest_idle_ns))};
     }

@@ -128,12 +128,10 @@ std::vector<std::pair<const CallSiteGroup*, uint64_t>> SitesOf(const Suspicion& 
   return sites;
 }
 
-// 'opened by browse (shop.py:10) and 7 other places'
 std::string Openers(const Observation& observation, const Suspicion& suspicion) {
-  const auto sites = SitesOf(suspicion);
-  const std::string first = OpenedBy(observation, *sites.front().first);
-  if (sites.size() == 1) return first;
-  return fmt::format("{} and {}", first, Count(sites.size() - 1, "other place"));
+  std::vector<const CallSiteGroup*> groups;
+  for (const auto& [group, count] : SitesOf(suspicion)) groups.push_back(group);
+  return OpenedBy(observation, groups);
 }
 
 // 'at most 2 were ever in use at once'
@@ -164,29 +162,36 @@ std::string Summary(const Observation& observation, const Suspicion& suspicion) 
     return fmt::format("{}: none used for {} or more, and {}", what,
                        HumanDuration(observation.thresholds.min_idle_ns), release);
   }
+  const std::string stuck = suspicion.stuck == 0
+                                ? std::string()
+                                : fmt::format(" ({} {} inside of a transaction or an answer)",
+                                              suspicion.stuck, suspicion.stuck == 1 ? "is" : "are");
   return fmt::format(
-      "{} and never touched again while newer ones were opened beside them: {}, and {}", what,
-      AtOnce(suspicion, fmt::format(" of {} open there", suspicion.open)), release);
+      "{} and never touched again while newer ones were opened beside them: {}{}, and {}", what,
+      AtOnce(suspicion, fmt::format(" of {} open there", suspicion.open)), stuck, release);
+}
+
+// The target as far as it is needed in a sentence of few words: the first that tells it apart, and
+// nothing where the openers have said it.
+std::string ShortTarget(const Suspicion& suspicion, const std::string& openers) {
+  const std::string first = suspicion.target.substr(0, suspicion.target.find(", "));
+  return first.empty() || openers.find(first) != std::string::npos ? ""
+                                                                   : fmt::format(" ({})", first);
 }
 
 std::string Sentence(const Observation& observation, const Suspicion& suspicion) {
-  const uint64_t count = suspicion.connections.size();
+  const std::string openers = Openers(observation, suspicion);
   if (suspicion.dropped) {
     return fmt::format(
-        "Leak, not a small limit: {} uses each connection once, drops it, and leaves it "
-        "to be closed late: {} open, of which {}, {}",
-        Names(suspicion.services), suspicion.open, AtOnce(suspicion, ""),
-        Openers(observation, suspicion));
+        "Leak, not a small limit: {} uses each connection once and drops it unclosed: {} open, at "
+        "most {} in use, {}",
+        Names(suspicion.services), suspicion.open, suspicion.worked_with_peak, openers);
   }
   return fmt::format(
-      "Leak, not a small limit: {} holds {}{}, of which {}, and {} {} never touched again{}, {}",
+      "Leak, not a small limit: {} holds {}{}, at most {} {} at once, {} never touched again, {}",
       Names(suspicion.services), Count(suspicion.open, "connection"),
-      suspicion.target.empty() ? "" : fmt::format(" ({})", suspicion.target), AtOnce(suspicion, ""),
-      count, count == 1 ? "was" : "were",
-      suspicion.stuck == 0 ? std::string()
-                           : fmt::format(" ({} {} inside of a transaction or an answer)",
-                                         suspicion.stuck, suspicion.stuck == 1 ? "is" : "are"),
-      Openers(observation, suspicion));
+      ShortTarget(suspicion, openers), suspicion.worked_with_peak,
+      suspicion.stuck == 0 ? "in use" : "worked with", suspicion.connections.size(), openers);
 }
 
 Finding Describe(const Observation& observation, const Suspicion& suspicion) {

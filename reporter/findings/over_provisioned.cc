@@ -106,10 +106,9 @@ Finding Describe(const Observation& observation, const Service& service, const P
   finding.connections = held;
   finding.answer = {
       Answer::Verdict::kTooLarge,
-      fmt::format("Too large a limit, no leak: {} {} {}, of which at most {} {} ever in use at "
-                  "once, {}",
+      fmt::format("Too large a limit, no leak: {} {} {}, at most {} in use at once, {}",
                   Named(service), Hold(service), Count(held, "connection"), place.in_use_peak,
-                  place.in_use_peak == 1 ? "was" : "were", OpenedBy(observation, group))};
+                  OpenedBy(observation, group))};
   return finding;
 }
 

@@ -91,8 +91,7 @@ std::vector<Finding> FindProcessChurn(const Observation& observation) {
     }
     const std::string said = fmt::format(
         "{} processes of {} connected in the last minute, {:.1f} connects a second, {}, and lived "
-        "for "
-        "{} as a rule",
+        "for {} as a rule",
         jobs.snapshots.size(), service, rate, OpenedBy(observation, *place),
         HumanDuration(jobs.life_ns / jobs.snapshots.size()));
     Finding finding;
@@ -106,7 +105,11 @@ std::vector<Finding> FindProcessChurn(const Observation& observation) {
     finding.advice =
         "let one process that lives longer do the work of many, or put a pooler beside the server";
     finding.connections = jobs.opened;
-    finding.answer = {Answer::Verdict::kChurn, "Neither a leak nor a limit: " + said};
+    finding.answer = {Answer::Verdict::kChurn,
+                      fmt::format("Neither a leak nor a limit: {} processes of {} connected within "
+                                  "a minute, {}, and lived for {} as a rule",
+                                  jobs.snapshots.size(), service, OpenedBy(observation, *place),
+                                  HumanDuration(jobs.life_ns / jobs.snapshots.size()))};
     findings.push_back(std::move(finding));
   }
   return findings;

@@ -37,10 +37,9 @@ std::vector<Finding> FindRoleLimits(const Observation& observation) {
         "group by 1, 2`), and raise the limit with `ALTER ROLE ... CONNECTION LIMIT` or `ALTER "
         "DATABASE ... CONNECTION LIMIT`, or lower what the program opens";
     finding.connections = service.open + failures->count;
-    finding.answer = {Answer::Verdict::kTooSmall,
-                      fmt::format("Too small a limit, and it is the role's or the database's, not "
-                                  "the server's: {}; {}",
-                                  said, holds)};
+    finding.answer = {
+        Answer::Verdict::kTooSmall,
+        fmt::format("Too small a limit, the role's or the database's: {}; {}", said, holds)};
     findings.push_back(std::move(finding));
   }
   return findings;

@@ -156,9 +156,12 @@ Finding Describe(const Observation& observation, const Service& service, const P
   finding.connections = open;
   finding.answer = {
       Answer::Verdict::kTooSmall,
-      fmt::format("Too small a limit, no leak: all {} of {}, {}, were {}{}",
+      fmt::format("Too small a limit, no leak: {} of {}, {}, in use {}{}",
                   Count(open, "connection"), Named(service), OpenedBy(observation, *place.group),
-                  Occupied(service, saturation), held_back)};
+                  Percent(saturation.busy),
+                  saturation.handed_over
+                      ? fmt::format(", {} of turns waited for", Percent(*saturation.handed_over))
+                      : std::string())};
   return finding;
 }
 

@@ -73,11 +73,9 @@ std::string Verdict(const Observation& observation, const std::vector<Holder>& h
   const Place& place = *holders.front().place;
   const uint64_t unused = Unused(place, observation.thresholds);
   if (2 * unused <= place.open.size()) return "No leak is seen";
-  return fmt::format(
-      "Too early to tell a leak from too large a limit, but {} of the {} that {} holds have not "
-      "been used for {}",
-      unused, Count(place.open.size(), "connection"), Named(*holders.front().service),
-      HumanDuration(observation.thresholds.left_behind_idle_ns));
+  return fmt::format("Too early to tell a leak from too large a limit, {} of {} unused for {}",
+                     unused, Count(place.open.size(), "connection"),
+                     HumanDuration(observation.thresholds.left_behind_idle_ns));
 }
 
 }  // namespace
@@ -123,9 +121,15 @@ std::vector<Finding> FindServerFull(const Observation& observation) {
       "so "
       "that everybody else's connects are served";
   finding.connections = refused;
-  finding.answer = {Answer::Verdict::kServer,
-                    fmt::format("{}: {}; {}", Verdict(observation, holders), said,
-                                Holds(observation, holders, open))};
+  std::string sentence =
+      fmt::format("{}: the server had no slot left for {} of {}", Verdict(observation, holders),
+                  Count(refused, "connect"), victims);
+  if (!holders.empty()) {
+    const Holder& biggest = holders.front();
+    sentence += fmt::format("; {} are held by {}, {}", biggest.place->open.size(),
+                            Named(*biggest.service), OpenedBy(observation, *biggest.place->group));
+  }
+  finding.answer = {Answer::Verdict::kServer, std::move(sentence)};
   return {std::move(finding)};
 }
 

@@ -263,8 +263,8 @@ TEST(OverProvisioned, HoldsFarMoreThanItEverUsesAtOnce) {
   const Told told = Tell({holds(40, 3)});
   EXPECT_EQ(told.answer.verdict, Answer::Verdict::kTooLarge);
   EXPECT_EQ(told.answer.sentence,
-            "Too large a limit, no leak: orders holds 40 connections, of which at most 3 were ever "
-            "in use at once, opened at a place that was not recorded");
+            "Too large a limit, no leak: orders holds 40 connections, at most 3 in use at once, "
+            "opened at a place that was not recorded");
   EXPECT_THAT(told.findings[0].summary, HasSubstr("since its first connect 31 s ago"));
   EXPECT_THAT(told.findings[0].summary, HasSubstr("39 were never used at all"));
 }
@@ -330,8 +330,8 @@ TEST(Saturated, InUseNearlyAllTheTime) {
   const Told told = Tell({Pool(48)});
   EXPECT_EQ(told.answer.verdict, Answer::Verdict::kTooSmall);
   EXPECT_EQ(told.answer.sentence,
-            "Too small a limit, no leak: all 5 connections of orders, opened at a place that was "
-            "not recorded, were in use 96 % of the last 25 s");
+            "Too small a limit, no leak: 5 connections of orders, opened at a place that was not "
+            "recorded, in use 96 %");
 }
 
 CapsPolicy FullCap(uint64_t site, uint64_t at_limit_s, uint64_t waiting = 2) {
@@ -471,9 +471,8 @@ TEST(ServerFull, DoesNotRuleOutALeakThatFilledIt) {
     return told.answer.sentence;
   };
   EXPECT_THAT(sentence(35, 30),
-              HasSubstr("Too early to tell a leak from too large a limit, but 20 of "
-                        "the 20 connections that jobs holds have not been used for "
-                        "10 s: the server had no slot left"));
+              HasSubstr("Too early to tell a leak from too large a limit, 20 of 20 connections "
+                        "unused for 10 s: the server had no slot left"));
   EXPECT_THAT(sentence(11, 9.9), HasSubstr("No leak is seen: the server had no slot left"));
 }
 
