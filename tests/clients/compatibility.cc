@@ -11,19 +11,32 @@
 namespace pqleash::testing {
 namespace {
 
-const char* YesOrNo(bool value) { return value ? "yes" : "**no**"; }
-
 // Empty where there is no such package, or no dpkg.
 std::string VersionOf(const std::string& package) {
-  const Outcome outcome =
-      RunToEnd({.arguments = {"sh", "-c", "dpkg-query -W -f '${Version}' \"$0\"", package}});
-  return outcome.exit_code == 0 ? outcome.out : "";
+  // Without Debian's epoch and revision.
+  const char* script =
+      "dpkg-query -W -f '${Version}' \"$0\" | sed 's/^[0-9]*://; s/-[^-]*$//; s/[+~].*//'";
+  const Outcome outcome = RunToEnd({.arguments = {"sh", "-c", script, package}});
+  return outcome.out;
 }
 
-std::string Headline(const Compatibility& row) {
-  if (!row.has_headline) return "-";
-  const std::string place = row.place.empty() ? "" : " `" + row.place + "`";
-  return YesOrNo(row.headline) + place;
+// What was expected and not seen; empty where all was.
+std::string Shortcomings(const Compatibility& row) {
+  std::string list;
+  const auto add = [&list](bool right, const char* what) {
+    if (!right) list += (list.empty() ? "" : ", ") + std::string(what);
+  };
+  add(row.counts, "counts");
+  add(row.headline || !row.has_headline, "line");
+  add(row.behaviour, "behaviour");
+  return list;
+}
+
+// The version, and what was wrong.
+std::string CellOf(const Compatibility& row) {
+  if (!row.installed) return "not installed";
+  const std::string shortcomings = Shortcomings(row);
+  return VersionOf(row.package) + (shortcomings.empty() ? "" : ": **not " + shortcomings + "**");
 }
 
 }  // namespace
@@ -32,14 +45,8 @@ void AppendRow(int number, const Compatibility& row) {
   const char* path = getenv("PQLEASH_CLIENTS_TABLE");
   if (path == nullptr) return;
   std::ostringstream line;
-  line << number << "\t| " << row.title << " | " << row.package << ' ' << VersionOf(row.package)
-       << " | ";
-  if (row.installed) {
-    line << row.way << " | " << YesOrNo(row.counts) << " | " << Headline(row) << " | "
-         << YesOrNo(row.behaviour) << " |\n";
-  } else {
-    line << "not installed | | | |\n";
-  }
+  line << number << "\t| " << row.title << " | " << row.way << " | "
+       << (row.place.empty() ? "-" : "`" + row.place + "`") << " | " << CellOf(row) << " |\n";
   // One write, so that lines of tests that run side by side stay whole.
   std::ofstream file(path, std::ios::app);
   file << line.str() << std::flush;

@@ -217,7 +217,10 @@ TEST_P(TheNth, MayFailAndAllThatFollow) {
   const std::string before = OursInDefaultDirectory();
   for (const char* configuration : {"all.toml", "caps.toml"}) {
     const Trial trial;
-    const Outcome preloaded = RunToEnd(trial.Preloaded(GetParam().words, configuration));
+    Command command = trial.Preloaded(GetParam().words, configuration);
+    // A process for each thing that can fail takes 20 s, and its time on a machine that does more.
+    command.limit = std::chrono::minutes(4);
+    const Outcome preloaded = RunToEnd(command);
     EXPECT_EQ(HowItEnded(preloaded), HowItEnded(bare));
     EXPECT_EQ(preloaded.out, bare.out) << configuration;
     int tried = 0;
