@@ -353,8 +353,11 @@ class ServiceAdviser {
     ProposedCap cap;
     cap.scope = scope;
     cap.name = CapName(advice_.service, more);
-    if (const CapsPolicy* existing =
-            ExistingCap(observation_.caps, advice_.service, policy_scope)) {
+    const CapsPolicy* existing = ExistingCap(observation_.caps, advice_.service, policy_scope);
+    // Of one process it is all the same.
+    if (existing == nullptr && advice_.demand.processes == 1)
+      existing = ExistingCap(observation_.caps, advice_.service, caps::kScopeProcess);
+    if (existing != nullptr) {
       cap.existing = existing->policy.filed.name;
       cap.existing_limit = existing->policy.rule.limit;
     }
@@ -367,7 +370,8 @@ class ServiceAdviser {
     const Case it = advice_.situation.it;
     const uint64_t held = advice_.demand.held_when_full;
     const uint64_t room = std::max<uint64_t>(1, held * kFullPercent / 100);
-    if (options_.max || !Filled(it) || (it == Case::kHoard && service->limit <= room)) return;
+    const bool has_room = service->limit == room || (it == Case::kHoard && service->limit < room);
+    if (options_.max || !Filled(it) || has_room) return;
     const bool raised = service->limit < room;
     if (raised && EachHasItsOwn()) {
       process->limit = std::max(process->limit, room / advice_.demand.processes);
@@ -505,7 +509,7 @@ bool DoesGoodAtOnce(const ServiceAdvice& service, const ProposedCap& cap,
   const Case it = service.situation.it;
   if (!cap.existing.empty() && cap.limit == cap.existing_limit) return false;
   if (it == Case::kQueue) return !cap.existing.empty() && cap.limit > cap.existing_limit;
-  if (it == Case::kFlood) return true;
+  if (it == Case::kFlood) return cap.existing.empty() || cap.limit < cap.existing_limit;
   if (!options.max) return false;
   const bool comes_and_goes = service.demand.short_lived && it != Case::kHoard;
   return (comes_and_goes && service.situation.left_behind == 0) ||

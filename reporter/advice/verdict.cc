@@ -107,6 +107,12 @@ std::vector<std::string> AtOnceInstead(const ServiceAdvice& service) {
   return sentences;
 }
 
+// One that is in force, perhaps because this was asked before.
+std::string InForce(const ProposedCap& cap) {
+  return fmt::format("the cap {} of {} is in force and leaves that room", cap.existing,
+                     cap.existing_limit);
+}
+
 // The user has named a maximum, and a limit is below what the pool has.
 std::string BelowWhatIsOpen(const ServiceAdvice& service) {
   return fmt::format(
@@ -129,6 +135,8 @@ void Pronounce(const AdviceOptions& options, ServiceAdvice* service) {
   service->summary = Summary(*service);
   if ((it == Case::kHoard || it == Case::kFullLeak) && !live) {
     service->at_once = AtOnceInstead(*service);
+  } else if (it == Case::kFlood && !live && !service->caps.empty()) {
+    service->at_once = {InForce(service->caps.front())};
   } else if (options.max && !live && !service->caps.empty()) {
     service->at_once = {BelowWhatIsOpen(*service)};
   }

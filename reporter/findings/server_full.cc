@@ -117,9 +117,8 @@ std::vector<Finding> FindServerFull(const Observation& observation) {
   }
   finding.advice =
       "see who holds the others with `select application_name, state, count(*) from "
-      "pg_stat_activity group by 1, 2 order by 3 desc`; cap the biggest holder (`pqleash caps`), "
-      "so "
-      "that everybody else's connects are served";
+      "pg_stat_activity group by 1, 2 order by 3 desc`; `pqleash advise` says whether a cap on the "
+      "biggest holder gives slots back at once, and what does where none would";
   finding.connections = refused;
   std::string sentence =
       fmt::format("{}: the server had no slot left for {} of {}", Verdict(observation, holders),

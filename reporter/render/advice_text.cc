@@ -170,16 +170,18 @@ void WriteAtOnce(const ServiceAdvice& service, std::ostream& out) {
     first = "           ";
   }
   if (service.idle_backends.empty()) return;
-  const bool leaks = service.situation.left_behind != 0;
+  const size_t count = service.idle_backends.size();
+  const std::string which =
+      service.situation.left_behind != 0
+          ? fmt::format("{} that were left behind:", count)
+          : fmt::format(
+                "the {} that have been idle for longest; a pool that does not open others in "
+                "their place fails at its next use of each:",
+                count);
   WriteWrapped(first,
-               fmt::format("or end {} on the server, as a superuser, for whom slots are reserved{}",
-                           leaks ? fmt::format("{} that nobody has used for a while",
-                                               service.idle_backends.size())
-                                 : fmt::format("the {} that have been idle for longest",
-                                               service.idle_backends.size()),
-                           leaks ? ":"
-                                 : "; a pool that does not open others in their place fails at its "
-                                   "next use of each:"),
+               "or end on the server, as a superuser (superuser_reserved_connections keeps slots "
+               "for one), " +
+                   which,
                out);
   out << "    " << EndBackends(service.idle_backends) << '\n';
 }

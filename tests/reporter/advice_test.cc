@@ -411,6 +411,24 @@ TEST(AdviceTest, WhoFilledTheServerLeavesRoom) {
   EXPECT_EQ(Limit(Of({Flood()}, {.max = 10})), 10u);
 }
 
+// Who asks again is told so, and nothing is raised.
+TEST(AdviceTest, ACapThatLeavesRoomIsLeft) {
+  CapsPolicy cap;
+  snprintf(cap.policy.filed.name, sizeof cap.policy.filed.name, "advised-shop");
+  cap.policy.filed.kind = caps::kCap;
+  cap.policy.filed.scope = caps::kScopeService;
+  cap.policy.service = "shop";
+  const auto with_limit = [&](uint32_t limit) {
+    cap.policy.rule.limit = limit;
+    return AdviceOn({Flood()}, {}, {cap}).services[0];
+  };
+  EXPECT_FALSE(IsLive(with_limit(13)));
+  EXPECT_THAT(with_limit(13).at_once,
+              Contains("the cap advised-shop of 13 is in force and leaves that room"));
+  EXPECT_FALSE(IsLive(with_limit(9)));
+  EXPECT_TRUE(IsLive(with_limit(14)));
+}
+
 // The same with connections that are kept: at the limit it would wait for itself. What is idle can
 // be ended on the server.
 TEST(AdviceTest, WhoKeepsWhatFilledTheServerIsLeftAloneWhileItRuns) {
@@ -639,6 +657,8 @@ TEST(AdviceTest, ACapInForceIsChangedAndItsQueueIsDemand) {
   std::ostringstream text;
   RenderAdviceText(advice, false, text);
   EXPECT_THAT(text.str(), HasSubstr("pqleash caps set db --service shop --limit 10\n"));
+  cap.policy.filed.scope = caps::kScopeProcess;
+  EXPECT_TRUE(IsLive(AdviceOn({pool}, {}, {cap}).services[0])) << "of one process it is the same";
   // It is not lowered while nobody asks for the room.
   cap.policy.rule.limit = 20;
   EXPECT_FALSE(IsLive(AdviceOn({pool}, {}, {cap}).services[0]));
