@@ -16,7 +16,7 @@ _pqleash_options() {
       ;;
     top) echo "$common --interval --service --dir --once --sort --scan" ;;
     serve)
-      echo "$common --listen --tls-cert --tls-key --auth-file --interval --scan-interval --top --dir --on-finding" \
+      echo "$common --listen --tls-cert --tls-key --auth-file --interval --scan-interval --top --dir --on-finding --on-finding-level" \
         "--config"
       ;;
     advise) echo "$common --service --pid --all --dir --headroom --max --library-path --format" ;;
@@ -45,7 +45,7 @@ _pqleash_values() {
         *) echo 'text json' ;;
       esac
       ;;
-    --fail-on) echo 'proven likely' ;;
+    --fail-on | --on-finding-level) echo 'critical warning info proven likely' ;;
     --on-limit) echo 'warn wait reject' ;;
     --on-server-full) echo 'backoff ignore' ;;
     --async-fallback) echo 'reject admit' ;;

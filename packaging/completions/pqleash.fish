@@ -34,7 +34,7 @@ complete -c pqleash -n '__pqleash_in run' -l dir -r -a '(__fish_complete_directo
 complete -c pqleash -n '__pqleash_in run' -l service -x
 complete -c pqleash -n '__pqleash_in run' -l library -r -F
 
-complete -c pqleash -n '__pqleash_in audit' -l fail-on -x -a 'proven likely'
+complete -c pqleash -n '__pqleash_in audit' -l fail-on -x -a 'critical warning info proven likely'
 complete -c pqleash -n '__pqleash_in audit' -l kinds -x -a 'all lost-handle fork-shared idle-in-transaction leak-suspect unfinished-failed-connect'
 complete -c pqleash -n '__pqleash_in audit' -l judge-killed
 complete -c pqleash -n '__pqleash_in audit' -l allow-unseen
@@ -66,12 +66,12 @@ complete -c pqleash -n '__pqleash_in report' -l library-path -x
 complete -c pqleash -n '__pqleash_in report' -l no-scan
 complete -c pqleash -n '__pqleash_in report' -l scan-time -x
 complete -c pqleash -n '__pqleash_in report' -l registers
-complete -c pqleash -n '__pqleash_in report' -l fail-on -x -a 'proven likely'
+complete -c pqleash -n '__pqleash_in report' -l fail-on -x -a 'critical warning info proven likely'
 complete -c pqleash -n '__pqleash_in report' -l dsn -x
 complete -c pqleash -n '__pqleash_in report' -l format -x -a 'text json html folded pprof speedscope markdown prometheus'
 complete -c pqleash -n '__pqleash_in report' -l output -r -F
 
-complete -c pqleash -n '__pqleash_in diff' -l fail-on -x -a 'proven likely'
+complete -c pqleash -n '__pqleash_in diff' -l fail-on -x -a 'critical warning info proven likely'
 complete -c pqleash -n '__pqleash_in diff' -l format -x -a 'text json'
 
 complete -c pqleash -n '__pqleash_in whois' -l all
@@ -148,6 +148,7 @@ complete -c pqleash -n '__pqleash_in serve' -l scan-interval -x
 complete -c pqleash -n '__pqleash_in serve' -l top -x
 complete -c pqleash -n '__pqleash_in serve' -l dir -r -a '(__fish_complete_directories)'
 complete -c pqleash -n '__pqleash_in serve' -l on-finding -x
+complete -c pqleash -n '__pqleash_in serve' -l on-finding-level -x -a 'critical warning info proven likely'
 complete -c pqleash -n '__pqleash_in serve' -l config -r -F
 
 complete -c pqleash -n '__pqleash_in advise' -l service -x

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "reporter/findings/finding.h"
+#include "reporter/findings/severity.h"
 #include "reporter/report/report.h"
 #include "reporter/symbols/source_frame.h"
 
@@ -72,7 +73,7 @@ struct AuditReport {
   std::vector<SuppressionUse> suppressions;
   std::optional<Baseline> baseline;
   ProgramEnd program;
-  Confidence fail_on = Confidence::kLikely;
+  FindingLevel fail_on;
   std::vector<std::string> kinds;  // that were looked for
   std::string source_root;         // where the audit was started; absolute
 };

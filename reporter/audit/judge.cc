@@ -248,7 +248,8 @@ void Judge(const Observation& observation, const Judgement& judgement, AuditRepo
     FindPart(observation, judgement, by_dbname, audit);
   if (audit->baseline) MatchBaseline(&*audit->baseline, &audit->findings);
   for (AuditFinding& finding : audit->findings) {
-    if (finding.standing == Standing::kFails && finding.finding.confidence < judgement.fail_on)
+    if (finding.standing == Standing::kFails &&
+        !judgement.fail_on.MetBy(finding.finding.confidence, finding.finding.severity))
       finding.standing = Standing::kNoted;
   }
   std::stable_sort(

@@ -14,6 +14,7 @@
 #include "reporter/audit/suppression.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/open_at_exit.h"
+#include "reporter/findings/severity.h"
 
 namespace pqleash::reporter {
 
@@ -25,7 +26,7 @@ std::span<const std::string_view> DefaultAuditKinds();
 
 struct Judgement {
   std::vector<std::string> kinds;  // of AuditKinds
-  Confidence fail_on = Confidence::kLikely;
+  FindingLevel fail_on;
   std::vector<Suppression> suppressions;
   std::optional<Baseline> baseline;
   AtExit at_exit;

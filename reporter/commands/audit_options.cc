@@ -103,8 +103,8 @@ void AddAuditFormatOption(CommandLine* line, AuditFormat* format) {
 
 void AddOptions(CommandLine* line, AuditOptions* options) {
   AddFailOnOption(line,
-                  "Fail on findings that are proven, or at least likely (default: likely); others "
-                  "are reported",
+                  "Fail on findings that are critical, at least warning, at least info, proven, or "
+                  "at least likely (default: likely); others are reported",
                   &options->fail_on);
   AddKindsOption(line, &options->kinds);
   line->AddFlag("--judge-killed", &options->judge_killed,
@@ -153,7 +153,7 @@ std::optional<int> ParseAudit(const Arguments& arguments, AuditOptions* options)
         "and stderr are the audited program's");
     return kUsage;
   }
-  if (!options->fail_on) options->fail_on = Confidence::kLikely;
+  if (!options->fail_on) options->fail_on = FindingLevel{};
   if (!options->linger_ns) options->linger_ns = 5 * kSecond;
   // The program may start elsewhere than we did.
   std::error_code error;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "reporter/commands/launch.h"
-#include "reporter/findings/finding.h"
+#include "reporter/findings/severity.h"
 
 namespace pqleash::reporter {
 
@@ -17,7 +17,7 @@ enum class AuditFormat { kText, kJson, kJunit, kSarif };
 
 struct AuditOptions {
   Launch launch;
-  std::optional<Confidence> fail_on;
+  std::optional<FindingLevel> fail_on;
   std::vector<std::string> kinds;
   bool judge_killed = false;
   std::string baseline;        // empty: none

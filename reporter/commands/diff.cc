@@ -28,14 +28,15 @@ int RunDiff(const Arguments& arguments) {
       "findings at or above --fail-on");
   std::string before_path;
   std::string after_path;
-  std::optional<Confidence> fail_on;
+  std::optional<FindingLevel> fail_on;
   Format format = Format::kText;
   line.AddOperand("BEFORE", &before_path, "The earlier report");
   line.Require("BEFORE");
   line.AddOperand("AFTER", &after_path, "The later one");
   line.Require("AFTER");
   AddFailOnOption(&line,
-                  "Exit with 3 where there are new findings that are proven, or at least likely",
+                  "Exit with 3 where there are new findings that are critical, at least warning, "
+                  "at least info, proven, or at least likely",
                   &fail_on);
   AddFormatOption(&line, &format);
   if (const auto exit_code = line.Parse("diff", arguments)) return *exit_code;
@@ -48,10 +49,11 @@ int RunDiff(const Arguments& arguments) {
     RenderDiffText(*diff, WantsColour(STDOUT_FILENO), std::cout);
   }
   if (FinishOutput() != kFine) return kFailed;
-  const bool fails = fail_on && std::any_of(diff->new_findings.begin(), diff->new_findings.end(),
-                                            [&](const SavedFinding& finding) {
-                                              return finding.confidence >= *fail_on;
-                                            });
+  const bool fails =
+      fail_on && std::any_of(diff->new_findings.begin(), diff->new_findings.end(),
+                             [&](const SavedFinding& finding) {
+                               return fail_on->MetBy(finding.confidence, finding.severity);
+                             });
   return fails ? kFindings : kFine;
 }
 

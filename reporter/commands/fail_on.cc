@@ -6,16 +6,17 @@
 
 namespace pqleash::reporter {
 
+Complaint TakeLevel(const std::string& text, std::optional<FindingLevel>* level) {
+  *level = LevelNamed(text);
+  if (*level) return {};
+  return fmt::format("'{}' is no level, expected critical, warning, info, proven or likely", text);
+}
+
 void AddFailOnOption(CommandLine* line, const std::string& help,
-                     std::optional<Confidence>* fail_on) {
-  const auto take = [fail_on](const std::string& text) -> Complaint {
-    if (text != "proven" && text != "likely") {
-      return fmt::format("'{}' is no level, expected proven or likely", text);
-    }
-    *fail_on = text == "proven" ? Confidence::kProven : Confidence::kLikely;
-    return {};
-  };
-  line->AddTaken("--fail-on", "LEVEL", take, help);
+                     std::optional<FindingLevel>* fail_on) {
+  line->AddTaken(
+      "--fail-on", "LEVEL", [fail_on](const std::string& text) { return TakeLevel(text, fail_on); },
+      help);
 }
 
 }  // namespace pqleash::reporter

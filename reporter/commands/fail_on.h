@@ -7,13 +7,16 @@
 #include <string>
 
 #include "reporter/commands/command_line.h"
-#include "reporter/findings/finding.h"
+#include "reporter/findings/severity.h"
 
 namespace pqleash::reporter {
 
-// Adds --fail-on proven|likely.
+// Adds --fail-on critical|warning|info|proven|likely. `help` begins with what is done then.
 void AddFailOnOption(CommandLine* line, const std::string& help,
-                     std::optional<Confidence>* fail_on);
+                     std::optional<FindingLevel>* fail_on);
+
+// Takes the name of a level for an option.
+Complaint TakeLevel(const std::string& text, std::optional<FindingLevel>* level);
 
 }  // namespace pqleash::reporter
 

@@ -32,7 +32,7 @@ struct ReportOptions {
   bool no_scan = false;
   std::optional<uint64_t> scan_ns;
   bool all_registers = false;
-  std::optional<Confidence> fail_on;
+  std::optional<FindingLevel> fail_on;
   std::optional<std::string> dsn;
 };
 
@@ -74,7 +74,9 @@ void AddOptions(CommandLine* line, ReportOptions* options) {
                  "calls them, as for packages in the usual places; '*' matches '/', too. May be "
                  "repeated");
   AddScanOptions(line, options);
-  AddFailOnOption(line, "Exit with 3 where there are findings that are proven, or at least likely",
+  AddFailOnOption(line,
+                  "Exit with 3 where there are findings that are critical, at least warning, at "
+                  "least info, proven, or at least likely; with 1 where nothing was looked at",
                   &options->fail_on);
   AddDsnOption(line,
                "Show the server's side, too: slots, and backends with the code that opened them",
@@ -83,9 +85,10 @@ void AddOptions(CommandLine* line, ReportOptions* options) {
 }
 
 template <typename AnyReport>
-bool Fails(const AnyReport& report, Confidence level) {
-  return std::any_of(report.findings.begin(), report.findings.end(),
-                     [&](const auto& finding) { return finding.confidence >= level; });
+bool Fails(const AnyReport& report, const FindingLevel& level) {
+  return std::any_of(report.findings.begin(), report.findings.end(), [&](const auto& finding) {
+    return level.MetBy(finding.confidence, finding.severity);
+  });
 }
 
 // What a saved report cannot answer; nullptr: nothing was asked.

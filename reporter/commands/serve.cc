@@ -44,7 +44,9 @@ int RunServe(const Arguments& arguments) {
   if (!options.on_finding.empty())
     hook = std::make_unique<Hook>(options.on_finding, Hook::Bounds{});
   const MemorySearch search(options.directory, options.scan_interval);
-  const Observer observer({options.directory, options.interval, options.top}, &search, hook.get());
+  const Observer observer(
+      {options.directory, options.interval, options.top, options.on_finding_level}, &search,
+      hook.get());
   SharedDocument report([&] { return observer.ReportText(); }, options.interval,
                         kMaxWaitingForReport);
 

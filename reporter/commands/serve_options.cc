@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "reporter/commands/fail_on.h"
 #include "reporter/commands/options.h"
 #include "reporter/commands/output.h"
 #include "reporter/duration.h"
@@ -20,9 +21,9 @@ namespace {
 
 constexpr size_t kMaxConfigBytes = 1 << 20;
 
-constexpr std::string_view kConfigKeys[] = {"listen",    "tls_cert", "tls_key",
-                                            "auth_file", "interval", "scan_interval",
-                                            "top",       "dir",      "on_finding"};
+constexpr std::string_view kConfigKeys[] = {"listen",     "tls_cert",        "tls_key", "auth_file",
+                                            "interval",   "scan_interval",   "top",     "dir",
+                                            "on_finding", "on_finding_level"};
 
 struct Texts {
   std::string listen = "127.0.0.1:9878";
@@ -31,6 +32,7 @@ struct Texts {
   std::string auth_file;
   std::string config;
   std::optional<uint64_t> interval_ns;
+  std::optional<FindingLevel> on_finding_level;
 };
 
 void AddScanIntervalOption(CommandLine* line, ServeOptions* options) {
@@ -68,6 +70,11 @@ void AddOptions(CommandLine* line, Texts* texts, ServeOptions* options) {
   AddDirectoryOption(line, &options->directory);
   line->AddText("--on-finding", "COMMAND", &options->on_finding,
                 "Command for /bin/sh to run for each new finding, which is on its stdin as JSON");
+  line->AddTaken(
+      "--on-finding-level", "LEVEL",
+      [texts](const std::string& text) { return TakeLevel(text, &texts->on_finding_level); },
+      "Run it for findings that are critical, at least warning, at least info, proven, or at least "
+      "likely (default: likely, which is all)");
   line->AddText("--config", "FILE", &texts->config,
                 "TOML file with these options, as in on_finding = \"...\"; the command line wins");
 }
@@ -139,6 +146,7 @@ std::optional<int> ReadServeOptions(const Arguments& arguments, ServeOptions* op
     all.insert(all.end(), arguments.begin(), arguments.end());
     if (const auto exit_code = parse(all)) return exit_code;
   }
+  options->on_finding_level = texts.on_finding_level.value_or(FindingLevel{});
   if (texts.interval_ns) {
     if (*texts.interval_ns < kSecond) {
       Diagnose(

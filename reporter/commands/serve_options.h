@@ -9,6 +9,7 @@
 #include <string>
 
 #include "reporter/commands/command.h"
+#include "reporter/findings/severity.h"
 #include "reporter/serve/credentials.h"
 #include "reporter/serve/listen_address.h"
 #include "reporter/serve/wire.h"
@@ -24,6 +25,7 @@ struct ServeOptions {
   std::optional<std::chrono::nanoseconds> scan_interval = std::chrono::minutes(5);  // none: never
   size_t top = 10;
   std::string on_finding;  // empty: none
+  FindingLevel on_finding_level = {};
 };
 
 // From the command line and the file that --config names; reads the files that these name. A value

@@ -13,6 +13,7 @@
 #include "reporter/call_sites/headline.h"
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/service.h"
+#include "reporter/findings/severity.h"
 #include "reporter/snapshot/target_name.h"
 
 namespace pqleash::reporter {
@@ -136,6 +137,7 @@ std::vector<Finding> FindAll(const Observation& observed) {
   };
   std::stable_sort(findings.begin(), findings.end(),
                    [&](const Finding& a, const Finding& b) { return rank(a) < rank(b); });
+  SetSeverities(server_is_full, &findings);
   return findings;
 }
 

@@ -9,14 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "reporter/findings/severity.h"
 #include "reporter/symbols/source_frame.h"
 
 namespace pqleash::reporter {
-
-enum class Confidence {
-  kLikely,  // what is seen is what such a fault looks like
-  kProven,  // what is seen is the fault
-};
 
 // A number that a finding rests on.
 struct Evidence {
@@ -55,6 +51,7 @@ struct Answer {
 struct Finding {
   std::string_view kind;  // of a DetectorEntry: static
   Confidence confidence = Confidence::kLikely;
+  Severity severity = Severity::kWarning;
   std::string summary;                // one sentence without a full stop
   std::optional<uint64_t> call_site;  // id
   std::vector<uint64_t> other_sites;  // ids of further call sites that it is about as well

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "reporter/findings/severity.h"
 #include "reporter/render/audit.h"
 #include "reporter/render/json.h"
 #include "reporter/render/json_values.h"

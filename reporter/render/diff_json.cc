@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "reporter/findings/severity.h"
 #include "reporter/render/diff.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/names.h"
@@ -43,6 +44,7 @@ Json ToJson(const std::vector<SavedFinding>& findings) {
   for (const SavedFinding& finding : findings) {
     array.push_back({{"kind", finding.kind},
                      {"confidence", NameOf(finding.confidence)},
+                     {"severity", NameOf(finding.severity)},
                      {"summary", finding.summary},
                      {"call_site", finding.call_site ? Json(*finding.call_site) : Json(nullptr)},
                      {"advice", finding.advice}});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "reporter/findings/detector.h"
+#include "reporter/findings/severity.h"
 #include "reporter/render/diff.h"
 #include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
@@ -57,11 +58,9 @@ void WriteFindings(const std::string& title, const std::vector<SavedFinding>& fi
   out << '\n' << style.Bold(fmt::format("{} ({})", title, findings.size())) << '\n';
   size_t number = 0;
   for (const SavedFinding& finding : findings) {
-    const std::string head =
-        fmt::format("{} ({})", Escape(finding.kind), NameOf(finding.confidence));
-    const bool proven = finding.confidence == Confidence::kProven;
-    out << fmt::format("{:3}. ", ++number) << (proven ? style.Alarm(head) : style.Warning(head))
-        << '\n';
+    const std::string head = fmt::format("{}: {} ({})", NameOf(finding.severity),
+                                         Escape(finding.kind), NameOf(finding.confidence));
+    out << fmt::format("{:3}. ", ++number) << BySeverity(style, finding.severity, head) << '\n';
     WriteWrapped("     ", Escape(finding.summary) + ".", out);
     if (finding.call_site) out << "     call site: " << Escape(*finding.call_site) << '\n';
   }

@@ -11,6 +11,7 @@
 
 #include "reporter/duration.h"
 #include "reporter/findings/failures.h"
+#include "reporter/findings/severity.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
@@ -237,6 +238,7 @@ Json ToJson(const FindingStack& stack) {
 Json ToJson(const Finding& finding) {
   return {{"kind", finding.kind},
           {"confidence", NameOf(finding.confidence)},
+          {"severity", NameOf(finding.severity)},
           {"summary", finding.summary},
           {"call_site", finding.call_site ? Json(CallSiteName(*finding.call_site)) : Json(nullptr)},
           {"evidence", ToJsonArray(finding.evidence)},

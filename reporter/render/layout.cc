@@ -99,6 +99,18 @@ std::string Rfc3339(uint64_t realtime_ns) {
                      realtime_ns % kSecond / kMillisecond);
 }
 
+std::string BySeverity(const Style& style, Severity severity, std::string_view text) {
+  switch (severity) {
+    case Severity::kCritical:
+      return style.Alarm(text);
+    case Severity::kWarning:
+      return style.Warning(text);
+    case Severity::kInfo:
+      break;
+  }
+  return std::string(text);
+}
+
 std::string Style::Wrap(std::string_view code, std::string_view text) const {
   return colour_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
 }

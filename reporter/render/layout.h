@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "reporter/findings/finding.h"
+
 namespace pqleash::reporter {
 
 inline constexpr size_t kTextWidth = 110;  // columns
@@ -55,6 +57,9 @@ class Style {
 
   bool colour_;
 };
+
+// `text` in the colour of a finding.
+std::string BySeverity(const Style& style, Severity severity, std::string_view text);
 
 // Writes a line for each sentence on what is missing, after an empty one. Escapes them.
 void WriteIncomplete(const std::vector<std::string>& incomplete, const Style& style,

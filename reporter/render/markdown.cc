@@ -11,6 +11,7 @@
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/severity.h"
 #include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
 #include "reporter/render/names.h"
@@ -96,11 +97,12 @@ void WriteFindings(const std::vector<Finding>& findings, std::ostream& out) {
     out << "\nFindings: none\n";
     return;
   }
-  out << "\n| # | Finding | Confidence | What | What to do |\n|--:|---|---|---|---|\n";
+  out << "\n| # | Severity | Finding | Confidence | What | What to do "
+         "|\n|--:|---|---|---|---|---|\n";
   size_t number = 0;
   for (const Finding& finding : findings) {
-    out << fmt::format("| {} | {} | {} | {} | {} |\n", ++number, finding.kind,
-                       NameOf(finding.confidence), MarkdownText(finding.summary),
+    out << fmt::format("| {} | {} | {} | {} | {} | {} |\n", ++number, NameOf(finding.severity),
+                       finding.kind, NameOf(finding.confidence), MarkdownText(finding.summary),
                        MarkdownText(finding.advice));
   }
 }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "reporter/findings/severity.h"
 #include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/merged.h"
@@ -64,6 +65,7 @@ Json ToJson(const SavedFinding& finding) {
     evidence.push_back({{"name", each.name}, {"number", each.number}, {"unit", each.unit}});
   return {{"kind", finding.kind},
           {"confidence", NameOf(finding.confidence)},
+          {"severity", NameOf(finding.severity)},
           {"hosts", finding.hosts},
           {"summary", finding.summary},
           {"call_site", OrNull(finding.call_site)},

@@ -57,6 +57,7 @@ void WriteFinding(size_t number, const SavedFinding& saved, const TextOptions& o
   Finding finding;
   finding.kind = kind;
   finding.confidence = saved.confidence;
+  finding.severity = saved.severity;
   finding.summary = saved.summary;
   finding.evidence = saved.evidence;
   finding.advice = saved.advice;

@@ -12,6 +12,7 @@
 
 #include "reporter/duration.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/severity.h"
 #include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
 #include "reporter/render/names.h"
@@ -112,10 +113,9 @@ std::string EvidenceText(const Evidence& evidence) {
 
 void WriteFinding(size_t number, const Finding& finding, bool native_frames, const Style& style,
                   std::ostream& out) {
-  const bool proven = finding.confidence == Confidence::kProven;
-  const std::string head = fmt::format("{} ({})", finding.kind, NameOf(finding.confidence));
-  out << fmt::format("{:3}. ", number) << (proven ? style.Alarm(head) : style.Warning(head))
-      << '\n';
+  const std::string head = fmt::format("{}: {} ({})", NameOf(finding.severity), finding.kind,
+                                       NameOf(finding.confidence));
+  out << fmt::format("{:3}. ", number) << BySeverity(style, finding.severity, head) << '\n';
   WriteWrapped("     ", Escape(finding.summary) + ".", out);
   std::vector<std::string> numbers;
   for (const Evidence& evidence : finding.evidence) numbers.push_back(EvidenceText(evidence));

@@ -182,6 +182,7 @@ class Merger {
     }
     group.rank = std::min(group.rank, rank);
     group.merged.confidence = std::max(group.merged.confidence, finding.confidence);
+    group.merged.severity = std::max(group.merged.severity, finding.severity);
     AddEvidence(finding.evidence, &group.merged.evidence);
     if (Weight(finding) > Weight(group.worst)) {
       group.worst = std::move(finding);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "reporter/findings/severity.h"
 #include "reporter/render/names.h"
 #include "reporter/report/bounded_file.h"
 
@@ -154,6 +155,12 @@ Language ReadLanguage(const Node& node) {
   return Language::kUnknown;  // of a later version: its frames can be shown all the same
 }
 
+Severity ReadSeverity(const Node& node) {
+  const auto severity = SeverityNamed(node.Text());
+  if (!severity) node.Expected("critical, warning or info");
+  return severity.value_or(Severity::kWarning);
+}
+
 Confidence ReadConfidence(const Node& node) {
   const std::string name = node.Text();
   if (name == NameOf(Confidence::kProven)) return Confidence::kProven;
@@ -224,6 +231,8 @@ SavedFinding ReadFinding(const Node& node, bool of_audit) {
   SavedFinding finding;
   finding.kind = node.At("kind").Text();
   finding.confidence = ReadConfidence(node.At("confidence"));
+  // Earlier versions wrote none.
+  if (node.Has("severity")) finding.severity = ReadSeverity(node.At("severity"));
   finding.summary = node.At("summary").Text();
   finding.advice = node.At("advice").Text();
   finding.call_site = node.At("call_site").OptionalText();

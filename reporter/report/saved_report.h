@@ -60,6 +60,7 @@ struct SavedCallSite {
 struct SavedFinding {
   std::string kind;
   Confidence confidence = Confidence::kLikely;
+  Severity severity = Severity::kWarning;
   std::string summary;
   std::string advice;
   std::optional<std::string> call_site;

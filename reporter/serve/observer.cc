@@ -14,6 +14,7 @@
 #include "reporter/commands/collect_caps.h"
 #include "reporter/commands/make_report.h"
 #include "reporter/commands/output.h"
+#include "reporter/findings/severity.h"
 #include "reporter/render/escape.h"
 #include "reporter/render/json.h"
 #include "reporter/render/json_parts.h"
@@ -44,6 +45,7 @@ HookCall CallFor(const Finding& finding, const std::string& service) {
   return {text.str(),
           {{"PQLEASH_FINDING_KIND", std::string(finding.kind)},
            {"PQLEASH_FINDING_CONFIDENCE", std::string(NameOf(finding.confidence))},
+           {"PQLEASH_FINDING_SEVERITY", std::string(NameOf(finding.severity))},
            {"PQLEASH_FINDING_SERVICE", shown(service)},
            {"PQLEASH_FINDING_CALL_SITE", finding.call_site ? CallSiteName(*finding.call_site) : ""},
            {"PQLEASH_FINDING_SUMMARY", shown(finding.summary)}}};
@@ -135,10 +137,15 @@ void Observer::Read() {
 
 void Observer::ReportNews(const Observation& observation, std::vector<CallSiteGroup>* call_sites,
                           const std::vector<Finding>& findings) {
+  const auto key_of = [&](const Finding& finding) {
+    return FindingKey{std::string(finding.kind), finding.call_site.value_or(0),
+                      ServiceOf(observation, finding)};
+  };
+  // One that becomes severe enough later is new then.
   std::vector<FindingKey> keys;
   for (const Finding& finding : findings) {
-    keys.push_back({std::string(finding.kind), finding.call_site.value_or(0),
-                    ServiceOf(observation, finding)});
+    if (options_.on_finding.MetBy(finding.confidence, finding.severity))
+      keys.push_back(key_of(finding));
   }
   const std::vector<size_t> fresh = news_.NewIn(
       keys, static_cast<uint64_t>(Clock::now().time_since_epoch() / std::chrono::nanoseconds(1)));
@@ -149,7 +156,10 @@ void Observer::ReportNews(const Observation& observation, std::vector<CallSiteGr
   TellApart({}, call_sites);
   const std::vector<Finding> named = FindAll(observation);
   for (const size_t i : fresh) {
-    if (i < named.size()) hook_->Call(CallFor(named[i], keys[i].service));
+    const auto found = std::find_if(named.begin(), named.end(), [&](const Finding& finding) {
+      return key_of(finding) == keys[i];
+    });
+    if (found != named.end()) hook_->Call(CallFor(*found, keys[i].service));
   }
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "reporter/commands/collect.h"
+#include "reporter/findings/severity.h"
 #include "reporter/serve/hook.h"
 #include "reporter/serve/news.h"
 #include "reporter/serve/search.h"
@@ -29,6 +30,7 @@ class Observer {
     std::string directory;  // as of Selection
     std::chrono::nanoseconds interval = std::chrono::seconds(5);
     size_t top = 10;
+    FindingLevel on_finding = {};  // the hook is called for findings of this level
   };
 
   // `hook` may be nullptr; `search` and `hook` must outlive the observer.

@@ -8,6 +8,7 @@
 
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/duration.h"
+#include "reporter/findings/severity.h"
 #include "reporter/render/escape.h"
 #include "reporter/render/names.h"
 #include "reporter/render/text_call_site.h"
@@ -64,7 +65,10 @@ void AddConnection(const ReportConnection& connection, Lines* lines) {
 }
 
 void AddFinding(const Finding& finding, Lines* lines) {
-  Add(Kind::kTitle, fmt::format("{} ({})", finding.kind, NameOf(finding.confidence)), lines);
+  Add(Kind::kTitle,
+      fmt::format("{}: {} ({})", NameOf(finding.severity), finding.kind,
+                  NameOf(finding.confidence)),
+      lines);
   Add(Kind::kText, Escape(finding.summary) + ".", lines);
   if (!finding.advice.empty())
     Add(Kind::kText, "What to do: " + Escape(finding.advice) + ".", lines);

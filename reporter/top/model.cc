@@ -125,8 +125,7 @@ Use UseOf(const Report& report) {
 Mark MarkOf(const std::vector<const Finding*>& findings) {
   Mark mark = Mark::kNone;
   for (const Finding* finding : findings) {
-    mark =
-        std::max(mark, finding->confidence == Confidence::kProven ? Mark::kAlarm : Mark::kWarning);
+    mark = std::max(mark, finding->severity == Severity::kCritical ? Mark::kAlarm : Mark::kWarning);
   }
   return mark;
 }

@@ -43,7 +43,7 @@
       ["In use now", sum("in_use"), ""],
       ["Failed connects", sum("failed_total"), ""],
       ["Waiting at caps", waiting, waiting ? "warning" : ""],
-      ["Findings", report.findings.length, report.findings.some((finding) => finding.confidence === "proven") ? "alarm" : report.findings.length ? "warning" : ""],
+      ["Findings", report.findings.length, report.findings.some((finding) => finding.severity === "critical") ? "alarm" : report.findings.length ? "warning" : ""],
       ["Processes", there.length, ""],
     ];
     byId("figures").replaceChildren(...figures.map(([title, value, tone]) =>
@@ -69,10 +69,11 @@
   const findingCard = (finding, i, report) => {
     const id = `finding-${i + 1}`;
     const stacked = finding.call_site || finding.stacks.length;
-    return h("article", { class: `finding ${finding.confidence === "proven" ? "alarm" : "warning"}`, id, "aria-labelledby": `${id}-title` },
+    return h("article", { class: `finding ${finding.severity === "critical" ? "alarm" : "warning"}`, id, "aria-labelledby": `${id}-title` },
       h("h3", { id: `${id}-title`, tabindex: -1, "data-key": `${id} title` },
         h("a", { class: "self", href: `#${id}`, "aria-label": `Link to finding ${i + 1}`, "data-key": `${id} self` }, `${i + 1}`),
         h("span", { class: "kind" }, finding.kind), " ",
+        h("span", { class: "badge" }, finding.severity), " ",
         h("span", { class: "badge" }, finding.confidence)),
       h("p", { class: "summary" }, `${visible(finding.summary)}.`),
       h("p", { class: "advice" }, h("strong", {}, "What to do: "), `${visible(finding.advice)}.`),

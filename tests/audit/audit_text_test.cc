@@ -25,7 +25,7 @@ TEST(AuditTextTest, SaysWhatBecameOfEachFinding) {
   const std::string text = Text(ExampleAudit());
   EXPECT_THAT(text, StartsWith("pqleash audit of 0 processes, 0 connections opened: 1 finding "
                                "fails, 1 known, 1 suppressed\n"));
-  EXPECT_THAT(text, HasSubstr("Findings (1)\n  1. leak-suspect (proven)\n"));
+  EXPECT_THAT(text, HasSubstr("Findings (1)\n  1. critical: leak-suspect (proven)\n"));
   EXPECT_THAT(text, HasSubstr("#0 Open  /srv/shop/src/Open.cc:12\n"));
   EXPECT_THAT(text, HasSubstr("Known from b.json (2, of these 1 no longer seen)\n"
                               "  - leak-suspect at Known (/srv/shop/src/Known.cc:12): 2 "

@@ -16,6 +16,7 @@ AuditFinding MakeFinding(uint64_t site, Standing standing, const std::string& fu
   AuditFinding finding;
   finding.finding.kind = "leak-suspect";
   finding.finding.summary = "2 connections opened by " + frame.function + " were still open";
+  finding.finding.severity = Severity::kCritical;
   finding.finding.advice = "close them";
   finding.finding.call_site = site;
   finding.finding.connections = 2;

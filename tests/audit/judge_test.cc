@@ -232,7 +232,7 @@ TEST(JudgeTest, OnlyTheKindsThatAreAskedFor) {
 
 TEST(JudgeTest, ProvenAloneFailsWhereAsked) {
   Judgement judgement = DefaultJudgement();
-  judgement.fail_on = Confidence::kProven;
+  judgement.fail_on = {Confidence::kProven, Severity::kInfo};
   EXPECT_THAT(Findings(JudgeAll({Make(Life::kEnded, {{}, {.state = ConnectionState::kFailed}})},
                                 judgement)),
               ElementsAre("unfinished-failed-connect 1 fails", "leak-suspect 1 noted"));

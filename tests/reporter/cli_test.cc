@@ -49,8 +49,8 @@ TEST(CliTest, BadUsageIsOneSentence) {
        "pqleash: report: --format: 'xml' is no format, expected text, json, html, folded, pprof, "
        "speedscope, markdown or prometheus; see `pqleash report --help`\n"},
       {{"report", "--fail-on", "maybe"},
-       "pqleash: report: --fail-on: 'maybe' is no level, expected proven or likely; see `pqleash "
-       "report --help`\n"},
+       "pqleash: report: --fail-on: 'maybe' is no level, expected critical, warning, info, proven "
+       "or likely; see `pqleash report --help`\n"},
       {{"ps", "--dir", ""},
        "pqleash: ps: --dir: expected the name of a directory; see `pqleash ps --help`\n"},
       {{"whois", "x"},

@@ -11,6 +11,7 @@
 
 #include "reporter/findings/answer.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/severity.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -565,6 +566,36 @@ TEST(Pools, ATestSuiteOfYesterdayIsNone) {
   std::vector<Snapshot> snapshots = Jobs(60, 200);
   for (Snapshot& snapshot : snapshots) snapshot.process.created_realtime_ns -= 86'400 * kSecond;
   EXPECT_EQ(KindsOf(snapshots), "");
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Severity.
+
+TEST(Pools, ALeakIsCriticalWhereSomebodyHasToDoWithoutAConnection) {
+  const Verdict alone = Judge({SharedPool(24)});
+  ASSERT_NE(alone.Of("leak-suspect"), nullptr);
+  EXPECT_EQ(alone.Of("leak-suspect")->severity, Severity::kWarning);
+  Host refused = Holder("refused", 4, 900);
+  refused.Happened(10).server_full = 80;
+  const Verdict full = Judge({SharedPool(24), refused});
+  ASSERT_NE(full.Of("leak-suspect"), nullptr);
+  EXPECT_EQ(full.Of("leak-suspect")->severity, Severity::kCritical);
+  EXPECT_TRUE(std::is_sorted(full.findings.begin(), full.findings.end(),
+                             [](const Finding& a, const Finding& b) {
+                               return a.severity > b.severity;
+                             }));
+}
+
+TEST(Pools, ALevelIsMetByTheSevereAndTheSure) {
+  const auto met = [](const char* name, Confidence sure, Severity severe) {
+    return LevelNamed(name)->MetBy(sure, severe);
+  };
+  EXPECT_TRUE(met("likely", Confidence::kLikely, Severity::kInfo));
+  EXPECT_FALSE(met("proven", Confidence::kLikely, Severity::kCritical));
+  EXPECT_TRUE(met("proven", Confidence::kProven, Severity::kInfo));
+  EXPECT_TRUE(met("warning", Confidence::kLikely, Severity::kCritical));
+  EXPECT_FALSE(met("critical", Confidence::kProven, Severity::kWarning));
+  EXPECT_FALSE(LevelNamed("maybe"));
 }
 
 // ---------------------------------------------------------------------------------------------------

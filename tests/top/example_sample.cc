@@ -66,6 +66,7 @@ Finding ExampleFinding(std::string_view kind, uint64_t call_site) {
   Finding finding;
   finding.kind = kind;
   finding.confidence = Confidence::kProven;
+  finding.severity = Severity::kCritical;
   finding.summary = "30 connections of checkout are never closed";
   finding.advice = "close them in a finally block";
   finding.call_site = call_site;
