@@ -241,6 +241,36 @@ TEST_F(AuditOfInterpreters, Perl) { Check(kPerl); }
 TEST_F(AuditOfInterpreters, Ruby) { Check(kRuby); }
 TEST_F(AuditOfInterpreters, Php) { Check(kPhp); }
 
+// What it closes itself is its own, whatever has become of its interpreter, and while it lives
+// nothing is left open.
+TEST_F(AuditOfInterpreters, AHostThatEndsItsPythonAndGoesOn) {
+  const Outcome found =
+      RunToEnd({.arguments = {"/bin/sh", "-c", "ls /usr/lib/*/libpython3.*.so.1.0 | tail -n 1"}});
+  const std::string library = found.out.substr(0, found.out.find('\n'));
+  if (library.empty()) GTEST_SKIP() << "no libpython";
+  const Outcome outcome = Audit({PQLEASH_TEST_EMBEDDING, library});
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("3 connections opened: 1 finding fails"));
+  EXPECT_THAT(outcome.err, ContainsRegex("1 connection opened by [A-Za-z.]*__init__ "));
+  EXPECT_THAT(outcome.err, HasSubstr("; Python closed it"));
+
+  const std::string ledgers = directory_ / "ledgers";
+  Command command = {.arguments = {PQLEASH_TEST_TOOL, "run", "--", PQLEASH_TEST_EMBEDDING, library},
+                     .environment = {{"LD_PRELOAD", std::nullopt}, {"PQLEASH_DIR", ledgers}},
+                     .hold_input = true};
+  Subprocess host(command);
+  ASSERT_TRUE(host.WaitForOutput("ready"));
+  const auto report = [&] {
+    return RunToEnd({.arguments = {PQLEASH_TEST_TOOL, "report", "--all", "--format", "json"},
+                     .environment = {{"PQLEASH_DIR", ledgers}}})
+        .out;
+  };
+  EXPECT_THAT(report(), Not(HasSubstr("\"left_open\"")));
+  host.CloseInput();
+  EXPECT_EQ(host.Wait().exit_code, 0);
+  EXPECT_THAT(report(), HasSubstr("\"left_open\""));
+}
+
 // A worker goes on after a request, whose connections PHP closes by design.
 TEST_F(AuditOfInterpreters, TheEndOfARequestIsNotTheEndOfPhp) {
   if (!Runs(kPhp.asks) || !Runs({"/bin/sh", "-c", "ls /usr/sbin/php-fpm* && command -v cgi-fcgi"}))
