@@ -150,7 +150,11 @@ std::vector<Script> Scripts() {
        1},
       {"every way to close", kRuby,
        "require 'pg'\n"
-       "Process.wait(fork { e = PG.connect; at_exit { e.close } })\n"
+       "Process.wait(fork do\n"
+       "  e = PG.connect; at_exit { e.close }\n"
+       "  f = PG.connect; trap('EXIT') { f.close }\n"
+       "  PG.connect.close\n"
+       "end)\n"
        "c = PG.connect\n"
        "begin; c.exec('select 1'); ensure c.close; end\n"
        "PG.connect { |d| d.exec('select 1') }\n"

@@ -39,6 +39,7 @@ constexpr size_t kSaveStackSize = 48;
 constexpr size_t kStackInfoStack = 0;
 constexpr size_t kStackInfoContexts = 8;
 constexpr size_t kStackInfoPrevious = 16;
+constexpr size_t kStackInfoContext = 32;  // index of the innermost in si_cxstack; -1: none
 // PERL_CONTEXT of subs and evals (cop.h).
 constexpr size_t kContextType = 0;
 constexpr size_t kContextU16 = 2;
@@ -137,7 +138,9 @@ struct PerlFunctions {
   CodeRange destruct;
   CodeRange runops_standard;
   CodeRange runops_debug;
-  const uintptr_t* global_save_stack;  // PL_savestack, where the interpreter is no struct
+  // Variables, where the interpreter is no struct.
+  const uintptr_t* global_stack_info;
+  const uintptr_t* global_save_stack;
   const int32_t* global_save_stack_size;
 
   bool Fill(const Symbols& symbols) {
@@ -160,6 +163,7 @@ struct PerlFunctions {
     if (symbols.Get("PL_curcop", &global_cop)) {
       if (!symbols.Get("Perl_caller_cx", &global_caller_cx)) return false;
       symbols.Get("PL_op", &global_op);
+      symbols.Get("PL_curstackinfo", &global_stack_info);
       symbols.Get("PL_savestack", &global_save_stack);
       symbols.Get("PL_savestack_ix", &global_save_stack_size);
     } else if (!symbols.Get("Perl_caller_cx", &caller_cx)) {
@@ -510,10 +514,40 @@ bool LeavesProgram(const PerlFunctions& functions, void* interpreter) {
   return false;
 }
 
+// Whether code of the program runs that was not left yet. A destructor has a stack of its own, with
+// the context of the eval around it; one in C has no other, one in Perl that of its sub. Where it
+// cannot be told, there is some.
+bool RunsPerl(const PerlFunctions& functions, void* interpreter) {
+  CheckedMemory memory;
+  uintptr_t info = 0;
+  if (functions.global_cop != nullptr) {
+    if (functions.global_stack_info == nullptr) return true;
+    info = *functions.global_stack_info;
+  } else {
+    // Behind PL_curcop, as CopAt has found it at a connect.
+    const size_t cop = guessed_cop_offset.load(std::memory_order_relaxed);
+    const auto base = reinterpret_cast<uintptr_t>(interpreter);
+    uintptr_t stack = 0;
+    uintptr_t stack_of_info = 0;
+    if (cop == 0 || !memory.Read(base + cop + 8, &stack) || !memory.Read(base + cop + 16, &info) ||
+        !memory.Read(info + kStackInfoStack, &stack_of_info) || stack_of_info != stack) {
+      return true;
+    }
+  }
+  int32_t innermost = 0;
+  uintptr_t contexts = 0;
+  uint8_t type = 0;
+  if (!memory.Read(info + kStackInfoContext, &innermost)) return true;
+  if (innermost < 0) return false;
+  return innermost > 0 || !memory.Read(info + kStackInfoContexts, &contexts) ||
+         !memory.Read(contexts + kContextType, &type) || (type & kContextTypeMask) != kEval;
+}
+
 // What is left is destroyed in three ways. The variables of the file are when its block is left,
 // the last thing that perl_run does, and by `exit` or `die` with those of the subs that are left
-// then; after END blocks, perl_destruct destroys everything else. Where perl runs code in between,
-// it is the program's: a destructor in Perl, an END block.
+// then; after END blocks, perl_destruct destroys everything else. Where code of the program runs in
+// between, the close is the program's: an END block, a destructor in Perl. Before 5.38 a destructor
+// in C is called without runops, and needs no look at contexts.
 Closing WhoseClose(const Callers& callers) {
   const PerlFunctions* functions = perl.Get();
   if (functions == nullptr) return Closing::kProgram;
@@ -530,9 +564,9 @@ Closing WhoseClose(const Callers& callers) {
   const size_t ending =
       callers.Innermost({functions->my_exit, functions->my_failure_exit, functions->destruct});
   if (ending < addresses.size() && ending < running) return Closing::kShutdown;
-  // Called by perl_run itself, it runs the file.
-  const bool runs_file =
-      running + 1 < addresses.size() && functions->run.Made(addresses[running + 1]);
+  if (RunsPerl(*functions, interpreter)) return Closing::kProgram;
+  if (ending < addresses.size()) return Closing::kShutdown;
+  const bool runs_file = callers.Innermost({functions->run}) < addresses.size();
   return runs_file && LeavesProgram(*functions, interpreter) ? Closing::kShutdown
                                                              : Closing::kProgram;
 }

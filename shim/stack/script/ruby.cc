@@ -66,14 +66,15 @@ struct RubyFunctions {
   Value (*protect)(Value (*function)(Value), Value data, int* state);
   Value (*errinfo)();
   void (*set_errinfo)(Value error);
-  // Where the main program and its end are run, where Ruby's code is, and, of what Ruby has on the
-  // stack at the end of a child of `fork`, the end alone.
+  // Where the main program and its end are run, where the end alone is, and what runs Ruby's code.
   CodeRange run_node;
   CodeRange cleanup;
   CodeRange stop;
   CodeRange exec;
   CodeRange invoke_proc;
   CodeRange proc_call;
+  CodeRange proc_call_kw;
+  CodeRange eval_command;
   void* const* vm;  // ruby_current_vm_ptr; nullptr from 3.3 on, which may keep it to itself
   // rb_cBasicObject and others, in the order that they are made in.
   static constexpr int kClassCount = 4;
@@ -90,7 +91,9 @@ struct RubyFunctions {
     stop = symbols.RangeOf("ruby_stop");
     exec = symbols.RangeOf("rb_vm_exec");
     invoke_proc = symbols.RangeOf("rb_vm_invoke_proc");
-    proc_call = symbols.RangeOf("rb_proc_call_kw");
+    proc_call = symbols.RangeOf("rb_proc_call");
+    proc_call_kw = symbols.RangeOf("rb_proc_call_kw");
+    eval_command = symbols.RangeOf("rb_eval_cmd_kw");
     const bool may_hide_vm = version[0] == 3 && version[1] >= 3;
     if (!symbols.Get("ruby_current_vm_ptr", &vm) && !may_hide_vm) return false;
     constexpr const char* kClassNames[kClassCount] = {"rb_cBasicObject", "rb_cObject", "rb_cModule",
@@ -282,24 +285,27 @@ bool RunsALine(const RubyFunctions& functions) {
 
 // The free functions of objects that are left are called by ruby_cleanup (eval.c, by
 // rb_objspace_call_finalizer), which the compiler may have put into ruby_run_node, the function
-// that ran the program before. While the program runs, and in at_exit blocks, the functions that
-// run Ruby's code lie between the two and a close, and a line is running. In the child of a `fork`
-// with a block the lines of the parent's program are still there: there the native frames alone
-// must do, and are trusted where those of the parent's program show that this Ruby's are known by
-// their names.
+// that ran the program before, and into ruby_stop, which ends the child of a `fork` with a block.
+// In the last two no line of the program runs at the end: at_exit blocks and traps are called by
+// functions with names, which lie between. In ruby_run_node a line may: not every Ruby gives away
+// the name of what runs its code. In a child the lines of the parent's program are still there, and
+// tell nothing.
 Closing WhoseClose(const Callers& callers) {
   const RubyFunctions* functions = ruby.Get();
   if (functions == nullptr) return Closing::kProgram;
   if (functions->vm != nullptr && *functions->vm == nullptr) return Closing::kProgram;
-  const std::initializer_list<CodeRange> code = {functions->exec, functions->invoke_proc,
-                                                 functions->proc_call};
-  const size_t running = callers.Innermost(code);
-  const size_t ending =
-      callers.Innermost({functions->run_node, functions->cleanup, functions->stop});
-  if (ending == callers.Get().size() || running < ending || functions->native_thread_p() == 0)
-    return Closing::kProgram;
-  const bool known = running != callers.Get().size();
-  return known || !RunsALine(*functions) ? Closing::kShutdown : Closing::kProgram;
+  const size_t none = callers.Get().size();
+  const size_t running =
+      callers.Innermost({functions->exec, functions->invoke_proc, functions->proc_call,
+                         functions->proc_call_kw, functions->eval_command});
+  const size_t stopping = callers.Innermost({functions->cleanup, functions->stop});
+  const size_t main = callers.Innermost({functions->run_node});
+  if (functions->native_thread_p() == 0) return Closing::kProgram;
+  const bool names_known =
+      functions->proc_call_kw != CodeRange() && functions->eval_command != CodeRange();
+  if (stopping != none && stopping < running && names_known) return Closing::kShutdown;
+  if (main == none || running < main) return Closing::kProgram;
+  return RunsALine(*functions) ? Closing::kProgram : Closing::kShutdown;
 }
 
 }  // namespace
