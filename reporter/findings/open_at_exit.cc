@@ -117,9 +117,9 @@ std::string WhoClosed(const OpenAtEnd& open) {
 std::string_view HowToCloseAtExit(Language language) {
   switch (language) {
     case Language::kPython:
-      return "close it with atexit.register";
+      return "close it or its pool (close(), closeall(), engine.dispose()) with atexit.register";
     case Language::kRuby:
-      return "close it in an at_exit block";
+      return "close it or its pool in an at_exit block";
     case Language::kPhp:
       return "close it with register_shutdown_function";
     case Language::kPerl:

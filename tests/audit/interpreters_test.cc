@@ -222,7 +222,7 @@ class AuditOfInterpreters : public ::testing::Test {
       }
       EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
       EXPECT_THAT(outcome.err, HasSubstr(" 1 finding fails"));
-      EXPECT_THAT(outcome.err, HasSubstr("1. leak-suspect (likely) " + std::to_string(script.left) +
+      EXPECT_THAT(outcome.err, HasSubstr(" leak-suspect (likely) " + std::to_string(script.left) +
                                          (script.left == 1 ? " connection" : " connections")));
       EXPECT_THAT(outcome.err, HasSubstr("; " + interpreter.name + " closed " +
                                          (script.left == 1 ? "it" : "them")));
