@@ -72,6 +72,8 @@ std::optional<AddressRange> MallocBlocks::BlockAt(uint64_t pointer) const {
       SizeOf(next_head) % kAlignment != 0 || SizeOf(next_head) > region->end - next) {
     return std::nullopt;
   }
+  // One that is kept for a thread is marked as in use.
+  if (InThreadCache(pointer)) return std::nullopt;
   // The first word of the next chunk belongs to this one as long as it is in use.
   return AddressRange{pointer, next + 8};
 }
