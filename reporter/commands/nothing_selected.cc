@@ -59,7 +59,7 @@ std::string WhyNothingSelected(const std::vector<Snapshot>& there,
   const std::string nearest = config::NearestName(services.front(), names);
   return fmt::format("{}: there {} {}{}", none, living.size() == 1 ? "is" : "are",
                      WithCounts(living),
-                     nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
+                     nearest.empty() ? "" : fmt::format("; {} may be meant", nearest));
 }
 
 }  // namespace pqleash::reporter

@@ -262,7 +262,7 @@ TEST_F(CliLedgerTest, AReportOfNothingSaysWhatThereIs) {
   Write(OfThisProcess());
   EXPECT_EQ(sentence({"report", "--service", "order"}),
             "Nothing was looked at: no living process of order has a ledger here: there is orders "
-            "(1 process); did you mean orders?");
+            "(1 process); orders may be meant");
   EXPECT_EQ(sentence({"report", "--service", "warehouse"}),
             "Nothing was looked at: no living process of warehouse has a ledger here: there is "
             "orders (1 process)");
