@@ -88,8 +88,9 @@ std::vector<Finding> FindDemandSpikes(const Observation& observation) {
     finding.advice =
         "look at where the requests come from (a release, a campaign, a client that tries again "
         "and "
-        "again); until that is over, `pqleash caps` keeps the others alive, and a pool takes more "
-        "work with connections that live longer";
+        "again); until that is over, a cap keeps the others alive where connections come and go, "
+        "as "
+        "`pqleash advise` says, and a pool takes more work with connections that live longer";
     finding.connections = std::max(service.open, recent.open_peak);
     finding.answer = {Answer::Verdict::kDemand,
                       fmt::format("Demand, no leak: {} of {}; {}", rise, Named(service), trouble)};
