@@ -23,6 +23,14 @@ uint64_t HeldOf(const Observation& observation, const CallSiteGroup& group) {
   return held;
 }
 
+// An asynchronous connect that nobody can go on with: a time-out of the program's, an exception, a
+// jump out of it.
+bool IsAbandoned(const Snapshot& snapshot, const Connection& connection,
+                 const std::set<const Connection*>& lost) {
+  return connection.state == ConnectionState::kConnecting && connection.handle != 0 &&
+         connection.in_call.empty() && (HasEnded(snapshot) || lost.contains(&connection));
+}
+
 }  // namespace
 
 // A connect that fails returns a PGconn all the same, which must be finished: it holds memory, and
@@ -33,8 +41,14 @@ std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation
   const std::set<const Connection*> lost = LostOnes(observation);
   for (const CallSiteGroup& group : observation.call_sites) {
     uint64_t refused = 0;
+    uint64_t abandoned = 0;
     const Picked picked =
         Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
+          // Of one that is under way it is known only where nobody can go on with it.
+          if (IsAbandoned(snapshot, connection, lost)) {
+            ++abandoned;
+            return true;
+          }
           const bool is_refused = connection.state == ConnectionState::kRefused;
           const bool unfinished =
               (is_refused || connection.state == ConnectionState::kFailed) &&
@@ -50,11 +64,19 @@ std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation
     Finding finding;
     finding.confidence = held == 0 ? Confidence::kProven : Confidence::kLikely;
     finding.summary =
-        fmt::format("{} {} never passed to PQfinish", Count(picked.count, "failed connection"),
-                    OpenedBy(observation, group));
+        abandoned == 0
+            ? fmt::format("{} {} never passed to PQfinish",
+                          Count(picked.count, "failed connection"), OpenedBy(observation, group))
+            : fmt::format(
+                  "{} {} never passed to PQfinish: {} abandoned before it was done, and may "
+                  "hold a slot of the server all the same",
+                  Count(picked.count, "connect"), OpenedBy(observation, group),
+                  abandoned == picked.count ? "each was"
+                                            : fmt::format("{} of them were", abandoned));
     finding.call_site = group.id;
     finding.evidence = {InConnections("unfinished", picked.count),
                         InConnections("of_these_refused_by_a_cap", refused),
+                        InConnections("of_these_abandoned", abandoned),
                         InConnections("failed", group.failed),
                         InSeconds("oldest", picked.oldest_age_ns)};
     if (held != 0) finding.evidence.push_back(InConnections("held_by_the_program", held));

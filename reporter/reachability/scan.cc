@@ -77,9 +77,11 @@ struct Candidate {
   std::string held_by;  // instead of a place
 };
 
-// Its handle leads to a PGconn of this process, and no connect is under way.
+// Its handle leads to a PGconn of this process, on which nobody is at work inside of libpq: a
+// connect that is under way has none until it is asynchronous.
 bool HasConn(const Connection& connection) {
   switch (connection.state) {
+    case ConnectionState::kConnecting:
     case ConnectionState::kEstablished:
     case ConnectionState::kBroken:
     case ConnectionState::kFailed:

@@ -420,6 +420,21 @@ TEST_F(PostgresLostHandle, WhatIsLostIsProven) {
   EXPECT_GE(4 * proven, 3 * lost) << proven << " of " << lost;
 }
 
+// A connect that was given up halfway may hold a slot of the server, and is known by its handle
+// alone.
+TEST_F(PostgresLostHandle, AConnectThatWasAbandonedIsToldFromOneThatIsUnderWay) {
+  const Verdicts abandoned = Judge("lost-begun");
+  EXPECT_EQ(abandoned.proven, 1u) << abandoned;
+  EXPECT_TRUE(FindingOf(abandoned.report, "lost-handle").is_null());
+  const Json finding = FindingOf(abandoned.report, "unfinished-failed-connect");
+  ASSERT_FALSE(finding.is_null());
+  EXPECT_NE(finding["summary"].get<std::string>().find("abandoned"), std::string::npos) << finding;
+
+  const Verdicts under_way = Judge("begun");
+  EXPECT_EQ(under_way.held, 1u) << under_way;
+  EXPECT_TRUE(FindingOf(under_way.report, "unfinished-failed-connect").is_null());
+}
+
 TEST_F(PostgresLostHandle, Python) {
   if (RunToEnd({.arguments = {"/usr/bin/python3", "-c", "import psycopg2"}}).exit_code != 0) {
     GTEST_SKIP() << "python3-psycopg2 is not installed";

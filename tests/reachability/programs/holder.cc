@@ -335,6 +335,15 @@ uintptr_t masked;
   PQconnectdb("application_name=holder standin_outcome=fail dbname=no_such_database");
 }
 
+// Begun, and given up before it was done; and one that is still waited for.
+[[gnu::noinline]] PGconn* Begin() {
+  PGconn* conn = PQconnectStart(conninfo);
+  PQconnectPoll(conn);
+  return conn;
+}
+[[gnu::noinline]] void LoseBegun() { Begin(); }
+[[gnu::noinline]] void KeepBegun() { global = Begin(); }
+
 struct Way {
   const char* name;
   void (*take)();
@@ -374,6 +383,8 @@ constexpr Way kWays[] = {
     {"lost-shared-pointer", LoseSharedPointer},
     {"lost-thread", LoseThread},
     {"lost-failed", LoseFailed},
+    {"lost-begun", LoseBegun},
+    {"begun", KeepBegun},
 };
 
 }  // namespace holder
