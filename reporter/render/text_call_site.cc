@@ -15,6 +15,7 @@
 #include "reporter/duration.h"
 #include "reporter/render/escape.h"
 #include "reporter/render/names.h"
+#include "reporter/render/short_places.h"
 #include "reporter/render/text.h"
 #include "reporter/render/text_stack.h"
 #include "reporter/snapshot/target_name.h"
@@ -182,7 +183,7 @@ void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_fr
   const std::string title = site.headline
                                 ? Escape(DescribeSite(site.frames, site.headline, site.caller))
                                 : "connects without a recorded stack";
-  out << fmt::format("{:3}. ", number) << style.Bold(CutEnd(title, kTextWidth - 5)) << '\n';
+  out << fmt::format("{:3}. ", number) << style.Bold(ShortPlaces(title, kTextWidth - 5)) << '\n';
   std::vector<std::string> counters = {
       fmt::format("open {}", site.open), fmt::format("opened {}", site.opened),
       fmt::format("closed {}", site.closed), fmt::format("failed {}", site.failed),

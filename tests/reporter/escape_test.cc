@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "reporter/render/short_places.h"
+
 namespace pqleash::reporter {
 namespace {
 
@@ -80,6 +82,18 @@ TEST(CutTest, Table) {
     EXPECT_EQ(CutFront(test.text, test.columns), test.front) << test.text;
     EXPECT_LE(Width(CutEnd(test.text, test.columns)), test.columns) << test.text;
   }
+}
+
+TEST(ShortPlacesTest, KeepTheFileAndTheLine) {
+  const std::string site =
+      "open (/srv/a/long/way/to/the/app.py:12), called by main (/srv/x/run.py:3)";
+  EXPECT_EQ(ShortPlaces(site, 100), site);
+  EXPECT_EQ(ShortPlaces(site, 60), "open (...to/the/app.py:12), called by main (/srv/x/run.py:3)");
+  EXPECT_NE(ShortPlaces(site, 52).find("app.py:12"), std::string::npos);
+  EXPECT_NE(ShortPlaces(site, 52).find("run.py:3"), std::string::npos);
+  for (size_t columns = 3; columns < 80; ++columns)
+    EXPECT_LE(Width(ShortPlaces(site, columns)), columns);
+  EXPECT_EQ(ShortPlaces("open (app.py", 8), CutEnd("open (app.py", 8));
 }
 
 }  // namespace
