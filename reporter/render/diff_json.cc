@@ -60,6 +60,7 @@ void RenderDiffJson(const ReportDiff& diff, std::ostream& out) {
              {"after", ToJson(diff.after)},
              {"new_findings", ToJson(diff.new_findings)},
              {"gone_findings", ToJson(diff.gone_findings)},
+             {"not_judged_findings", ToJson(diff.not_judged_findings)},
              {"unchanged_findings", diff.unchanged_findings},
              {"call_sites", ToJson(diff.call_sites)},
              {"unchanged_call_sites", diff.unchanged_call_sites}},

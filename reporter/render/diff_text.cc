@@ -88,6 +88,10 @@ void RenderDiffText(const ReportDiff& diff, bool colour, std::ostream& out) {
   WriteSide("after:  ", diff.after, out);
   WriteFindings("New findings", diff.new_findings, style, out);
   WriteFindings("Gone findings", diff.gone_findings, style, out);
+  if (!diff.not_judged_findings.empty()) {
+    WriteFindings("Not judged yet", diff.not_judged_findings, style, out);
+    WriteWrapped("  ", Escape(diff.why_not_judged) + ".", out);
+  }
   if (diff.unchanged_findings != 0)
     out << fmt::format("\n{} in both\n", Count(diff.unchanged_findings, "finding"));
   WriteCallSites(diff, style, out);

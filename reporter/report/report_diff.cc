@@ -145,7 +145,13 @@ ReportDiff Diff(const SavedReport& before, const std::string& before_path, const
   diff.after = SideOf(after, after_path);
   diff.call_sites = DiffSites(before, after, &diff.unchanged_call_sites);
   diff.new_findings = OnlyIn(after, before);
-  diff.gone_findings = OnlyIn(before, after);
+  std::vector<SavedFinding> missing = OnlyIn(before, after);
+  if (after.verdict == "early" || after.verdict == "unobserved") {
+    diff.not_judged_findings = std::move(missing);
+    diff.why_not_judged = after.answer;
+  } else {
+    diff.gone_findings = std::move(missing);
+  }
   const auto findings = static_cast<uint64_t>(
       std::count_if(after.findings.begin(), after.findings.end(),
                     [](const SavedFinding& finding) { return finding.standing != "suppressed"; }));

@@ -48,6 +48,10 @@ struct ReportDiff {
   uint64_t unchanged_call_sites = 0;
   std::vector<SavedFinding> new_findings;
   std::vector<SavedFinding> gone_findings;
+  // Of the earlier report, where the later one was made too early to judge or had nothing to look
+  // at: neither there nor gone. The sentence is that report's answer.
+  std::vector<SavedFinding> not_judged_findings;
+  std::string why_not_judged;
   uint64_t unchanged_findings = 0;
 };
 

@@ -89,6 +89,24 @@ TEST(ReportDiffTest, FindingsByKindAndCallSite) {
   EXPECT_EQ(diff.unchanged_findings, 1u);
 }
 
+// What a later report could not see yet is not gone.
+TEST(ReportDiffTest, WhatIsTooEarlyToJudgeIsNeitherNewNorGone) {
+  const SavedReport before = Report({}, {Found("leak-suspect", "1")});
+  SavedReport after = Report({});
+  after.verdict = "early";
+  after.answer = "Too early to judge: process 7 of shop connected for the first time 6 s ago";
+  const ReportDiff diff = Diff(before, "a", after, "b");
+  EXPECT_TRUE(diff.gone_findings.empty());
+  ASSERT_EQ(diff.not_judged_findings.size(), 1u);
+  std::ostringstream text;
+  RenderDiffText(diff, /*colour=*/false, text);
+  EXPECT_THAT(text.str(), HasSubstr("Gone findings (0)"));
+  EXPECT_THAT(text.str(), HasSubstr("Not judged yet (1)"));
+  EXPECT_THAT(text.str(), HasSubstr("6 s ago."));
+  after.verdict = "none";
+  EXPECT_EQ(Diff(before, "a", after, "b").gone_findings.size(), 1u);
+}
+
 TEST(ReportDiffTest, TextIsEscaped) {
   SavedReport after = Report({Site("\x1b[31m", 1)}, {Found("\x1b]0;x", "\x1b[2J")});
   after.host = "\x1b[1m";
