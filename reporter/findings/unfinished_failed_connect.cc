@@ -24,11 +24,11 @@ uint64_t HeldOf(const Observation& observation, const CallSiteGroup& group) {
 }
 
 // An asynchronous connect that nobody can go on with: a time-out of the program's, an exception, a
-// jump out of it.
+// jump out of it. What a program leaves so at its end is open_at_exit's.
 bool IsAbandoned(const Snapshot& snapshot, const Connection& connection,
                  const std::set<const Connection*>& lost) {
   return connection.state == ConnectionState::kConnecting && connection.handle != 0 &&
-         connection.in_call.empty() && (HasEnded(snapshot) || lost.contains(&connection));
+         connection.in_call.empty() && MayLive(snapshot.process.life) && lost.contains(&connection);
 }
 
 }  // namespace
