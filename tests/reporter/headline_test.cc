@@ -230,7 +230,7 @@ TEST(HeadlineOfTest, LibrariesInTheProgramsOwnModule) {
       {Native("Pool::get", "/home/x/vcpkg_installed/x64-linux/include/pool.h"), own, true},
       {Native("Pool::get", "/build/_deps/pool-src/pool.cc"), own, true},
       {Native("diesel::connect",
-              "/root/.cargo/registry/src/index.crates.io-6f17/diesel-2/src/a.rs"),
+              "/root/.cargo/registry/src/index-6f17/diesel-2/src/a.rs"),
        rust, true},
       {Native("core::ops::function::FnOnce::call_once", "/rustc/90b35a62/library/core/src/ops.rs"),
        rust, true},
