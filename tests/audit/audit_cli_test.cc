@@ -98,7 +98,9 @@ TEST_F(AuditCliTest, BadInputIsNamedAndNothingRuns) {
            Case{{"--format", "xml"}, 2, "'xml' is no format, expected text, json, junit or sarif"},
            Case{{"--format", "junit"}, 2, "needs --output FILE"},
            Case{{"--kinds", "leak"}, 2, "'leak' is no kind of finding, expected all or some of"},
-           Case{{"--fail-on", "maybe"}, 2, "'maybe' is no level, expected critical, warning, info, proven or likely"},
+           Case{{"--fail-on", "maybe"},
+                2,
+                "'maybe' is no level, expected critical, warning, info, proven or likely"},
            Case{{"--linger", "5"}, 2, "'5' is no duration"},
        }) {
     if (each.options[0] == "--library") library_ = each.options[1];

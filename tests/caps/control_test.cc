@@ -167,8 +167,8 @@ TEST_F(Control, AnOperatorCapsARunningServiceAndTakesItBack) {
   Capped child = program.Fork();
   ASSERT_TRUE(program.Open("a").ok);
   ASSERT_TRUE(child.Open("b").ok);
-  const Outcome set = caps_.Tool(
-      {"caps", "set", "db", "--limit", "2", "--on-limit", "wait", "--wait-timeout", "30s", "--force"});
+  const Outcome set = caps_.Tool({"caps", "set", "db", "--limit", "2", "--on-limit", "wait",
+                                  "--wait-timeout", "30s", "--force"});
   ASSERT_EQ(set.exit_code, 0) << set.err;
   EXPECT_EQ(caps_.State("db").limit, 2u);
   const int blocking = program.Begin("open", "c");

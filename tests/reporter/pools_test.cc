@@ -580,10 +580,9 @@ TEST(Pools, ALeakIsCriticalWhereSomebodyHasToDoWithoutAConnection) {
   const Verdict full = Judge({SharedPool(24), refused});
   ASSERT_NE(full.Of("leak-suspect"), nullptr);
   EXPECT_EQ(full.Of("leak-suspect")->severity, Severity::kCritical);
-  EXPECT_TRUE(std::is_sorted(full.findings.begin(), full.findings.end(),
-                             [](const Finding& a, const Finding& b) {
-                               return a.severity > b.severity;
-                             }));
+  EXPECT_TRUE(
+      std::is_sorted(full.findings.begin(), full.findings.end(),
+                     [](const Finding& a, const Finding& b) { return a.severity > b.severity; }));
 }
 
 TEST(Pools, ALevelIsMetByTheSevereAndTheSure) {
