@@ -42,23 +42,13 @@ uint64_t LongEnough(const Pool& pool, const Thresholds& thresholds, bool patient
                   ClosesMost(pool) ? thresholds.outlives_times * pool.UsualLifeNs() : 0);
 }
 
-// Of a pool whose connections come back after long rests, while others are used (one for each
-// tenant, say): the rest that is usual for it; 0 of any other.
+// The rest that is usual for the pool's connections, where they come back after long rests (one for
+// each tenant, say); 0 of any other pool.
 uint64_t UsualRest(const Pool& pool, const Thresholds& thresholds) {
-  std::vector<uint64_t> rests;
-  for (const Pooled& pooled : pool.open) {
-    if (pooled.connection->longest_rest_ns >= thresholds.left_behind_idle_ns)
-      rests.push_back(pooled.connection->longest_rest_ns);
-  }
-  if (rests.size() < thresholds.returned_to_know) return 0;
-  const auto middle = rests.begin() + static_cast<ptrdiff_t>(rests.size() / 2);
-  std::nth_element(rests.begin(), middle, rests.end());
-  const uint64_t usual = *middle;
-  const auto old_enough = static_cast<uint64_t>(
-      std::count_if(pool.open.begin(), pool.open.end(), [&](const Pooled& pooled) {
-        return AgeNs(*pooled.connection, pool.snapshot->as_of_ns) >= usual + usual / 2;
-      }));
-  return 2 * rests.size() >= old_enough ? usual : 0;
+  std::vector<const Connection*> open;
+  for (const Pooled& pooled : pool.open) open.push_back(pooled.connection);
+  return UsualRestNs(open, pool.snapshot->as_of_ns, thresholds.left_behind_idle_ns,
+                     thresholds.returned_to_know);
 }
 
 // What is opened in the first seconds of a process fills its pools.
@@ -150,10 +140,6 @@ bool Grows(const Pool& pool, const std::vector<Pooled>& left, const Thresholds& 
   return Since(pool.snapshot->as_of_ns, pool.newest_ns) <= thresholds.growth_recent_ns &&
          pool.newest_ns - oldest >= span;
 }
-
-}  // namespace
-
-namespace {
 
 void Add(const Pool& pool, std::vector<Pooled> left, LeftBehind* sum) {
   for (const Pooled& pooled : left) {

@@ -12,6 +12,7 @@
 #include "reporter/findings/demand.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/need.h"
+#include "reporter/findings/pool.h"
 #include "reporter/findings/service.h"
 
 namespace pqleash::reporter {
@@ -23,21 +24,11 @@ const char* Hold(const Service& service) {
 }
 
 // Whether the program comes back to the place's connections after long rests: it keeps them on
-// purpose, and may open more. Judged by those that are old enough to have been come back to.
+// purpose, and may open more.
 bool ComesBack(const Service& service, const Place& place, const Thresholds& thresholds) {
-  std::vector<uint64_t> rests;
-  for (const Held& open : place.open) {
-    if (open.connection->longest_rest_ns >= thresholds.settled_ns)
-      rests.push_back(open.connection->longest_rest_ns);
-  }
-  if (rests.size() < thresholds.left_behind) return false;
-  const auto middle = rests.begin() + static_cast<ptrdiff_t>(rests.size() / 2);
-  std::nth_element(rests.begin(), middle, rests.end());
-  const auto old_enough = static_cast<uint64_t>(
-      std::count_if(place.open.begin(), place.open.end(), [&](const Held& open) {
-        return Since(service.as_of_ns, open.connection->established_ns) >= *middle + *middle / 2;
-      }));
-  return 2 * rests.size() >= old_enough;
+  std::vector<const Connection*> open;
+  for (const Held& held : place.open) open.push_back(held.connection);
+  return UsualRestNs(open, service.as_of_ns, thresholds.settled_ns, thresholds.left_behind) != 0;
 }
 
 // Holds many, has been at rest for a while, was worked with since, and never needed but a few.

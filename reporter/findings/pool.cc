@@ -110,6 +110,23 @@ uint64_t LeftWhileActiveNs(const Pool& pool, const Connection& connection) {
                                 }));
 }
 
+uint64_t UsualRestNs(const std::vector<const Connection*>& open, uint64_t as_of_ns,
+                     uint64_t long_ns, uint64_t enough) {
+  std::vector<uint64_t> rests;
+  for (const Connection* connection : open) {
+    if (connection->longest_rest_ns >= long_ns) rests.push_back(connection->longest_rest_ns);
+  }
+  if (rests.empty() || rests.size() < enough) return 0;
+  const auto middle = rests.begin() + static_cast<ptrdiff_t>(rests.size() / 2);
+  std::nth_element(rests.begin(), middle, rests.end());
+  const uint64_t usual = *middle;
+  const auto old_enough = static_cast<uint64_t>(
+      std::count_if(open.begin(), open.end(), [&](const Connection* connection) {
+        return AgeNs(*connection, as_of_ns) >= usual + usual / 2;
+      }));
+  return 2 * rests.size() >= old_enough ? usual : 0;
+}
+
 std::string TargetApartFrom(const Target& target, const std::vector<const Target*>& others) {
   const auto differs = [&](const auto& field) {
     return std::any_of(others.begin(), others.end(), [&](const Target* other) {

@@ -57,6 +57,12 @@ uint64_t GrownSince(const Pool& pool, const Connection& connection);
 // of the history since its last use in which any was used.
 uint64_t LeftWhileActiveNs(const Pool& pool, const Connection& connection);
 
+// Of connections that come back after long rests while others are used: the rest that is usual for
+// them, judged by those that are old enough to have come back. A rest is long from `long_ns` on,
+// and `enough` connections must have had one. 0: they are no such connections.
+uint64_t UsualRestNs(const std::vector<const Connection*>& open, uint64_t as_of_ns,
+                     uint64_t long_ns, uint64_t enough);
+
 // What tells the target from others, for a sentence: 'audit at db1:5432/shop' of an application
 // name, a host, a port and a database, as many of these as differ from `others`; empty: none does.
 std::string TargetApartFrom(const Target& target, const std::vector<const Target*>& others);

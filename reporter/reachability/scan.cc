@@ -77,8 +77,7 @@ struct Candidate {
   std::string held_by;  // instead of a place
 };
 
-// Its handle leads to a PGconn of this process, on which nobody is at work inside of libpq: a
-// connect that is under way has none until it is asynchronous.
+// Its handle leads to a PGconn of this process. A blocking connect has no handle before it returns.
 bool HasConn(const Connection& connection) {
   switch (connection.state) {
     case ConnectionState::kConnecting:
