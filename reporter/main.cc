@@ -3,7 +3,7 @@
 #include <exception>
 
 #include "reporter/commands/command.h"
-#include "reporter/commands/output.h"
+#include "reporter/words/diagnose.h"
 
 int main(int argc, char** argv) {
   try {

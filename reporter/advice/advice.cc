@@ -13,10 +13,10 @@
 #include "reporter/advice/shares.h"
 #include "reporter/advice/verdict.h"
 #include "reporter/call_sites/told_apart.h"
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/render/layout.h"
 #include "reporter/snapshot/connection_times.h"
+#include "reporter/words/duration.h"
 #include "shim/caps/policy.h"
 
 namespace pqleash::reporter {

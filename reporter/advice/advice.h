@@ -13,10 +13,10 @@
 
 #include "reporter/advice/situation.h"
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/caps/caps_report.h"
 #include "reporter/findings/demand.h"
 #include "reporter/findings/need.h"
-#include "reporter/report/caps_report.h"
-#include "reporter/report/occasion.h"
+#include "reporter/snapshot/occasion.h"
 #include "reporter/snapshot/snapshot.h"
 
 namespace pqleash::reporter {

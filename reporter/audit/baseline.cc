@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "reporter/audit/fingerprint.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

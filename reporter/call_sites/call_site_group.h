@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "reporter/progress.h"
 #include "reporter/snapshot/snapshot.h"
 #include "reporter/symbols/source_frame.h"
 #include "reporter/symbols/symboliser.h"
+#include "reporter/words/progress.h"
 
 namespace pqleash::reporter {
 

@@ -10,15 +10,15 @@
 
 #include "reporter/advice/advice.h"
 #include "reporter/call_sites/told_apart.h"
-#include "reporter/commands/collect.h"
-#include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
+#include "reporter/observe/collect.h"
+#include "reporter/observe/collect_caps.h"
 #include "reporter/render/advice_json.h"
 #include "reporter/render/advice_text.h"
 #include "reporter/render/advice_toml.h"
 #include "reporter/symbols/symboliser.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

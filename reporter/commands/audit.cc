@@ -26,16 +26,16 @@
 #include "reporter/call_sites/same_stack.h"
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/audit_options.h"
-#include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
-#include "reporter/commands/harvest.h"
-#include "reporter/commands/output.h"
-#include "reporter/commands/preload.h"
 #include "reporter/commands/unseen.h"
+#include "reporter/launch/preload.h"
+#include "reporter/observe/collect_caps.h"
+#include "reporter/observe/harvest.h"
 #include "reporter/reachability/exit_examiner.h"
 #include "reporter/report/bounded_file.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/symbols/symboliser.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -12,8 +12,8 @@
 #include "reporter/commands/command.h"
 #include "reporter/commands/fail_on.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
-#include "reporter/duration.h"
+#include "reporter/words/diagnose.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -7,17 +7,17 @@
 #include <iostream>
 #include <utility>
 
-#include "reporter/commands/caps_board.h"
+#include "reporter/caps/caps_board.h"
+#include "reporter/caps/caps_report.h"
+#include "reporter/caps/policy_change.h"
 #include "reporter/commands/caps_change.h"
-#include "reporter/commands/collect.h"
-#include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
-#include "reporter/commands/policy_change.h"
+#include "reporter/observe/collect.h"
+#include "reporter/observe/collect_caps.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/caps_text.h"
-#include "reporter/report/caps_report.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

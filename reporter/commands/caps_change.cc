@@ -14,16 +14,16 @@
 #include <string_view>
 #include <utility>
 
-#include "reporter/commands/caps_board.h"
+#include "reporter/caps/caps_board.h"
+#include "reporter/caps/policy_change.h"
 #include "reporter/commands/caps_options.h"
-#include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
-#include "reporter/commands/policy_change.h"
-#include "reporter/render/caps_names.h"
+#include "reporter/observe/collect.h"
 #include "reporter/report/caps_use.h"
 #include "reporter/snapshot/ledger_directory.h"
+#include "reporter/words/caps_names.h"
+#include "reporter/words/diagnose.h"
 #include "shim/ledger/layout.h"
 #include "shim/support/clock.h"
 

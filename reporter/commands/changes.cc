@@ -5,8 +5,8 @@
 #include <utility>
 #include <variant>
 
-#include "reporter/commands/output.h"
 #include "reporter/report/saved_report.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

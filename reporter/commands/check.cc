@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "reporter/commands/ask_server.h"
-#include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
+#include "reporter/observe/collect.h"
 #include "reporter/render/configuration.h"
 #include "reporter/server/budget.h"
 #include "reporter/server/measured_need.h"
+#include "reporter/words/diagnose.h"
 #include "shim/config/config.h"
 #include "shim/config/default_directory.h"
 #include "shim/config/file.h"

@@ -6,7 +6,7 @@
 
 #include <iostream>
 
-#include "reporter/commands/output.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "reporter/commands/command.h"
-#include "reporter/commands/output.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 

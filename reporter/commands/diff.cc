@@ -13,7 +13,7 @@
 #include "reporter/commands/command.h"
 #include "reporter/commands/fail_on.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 int RunDiff(const Arguments& arguments) {

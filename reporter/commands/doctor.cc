@@ -7,17 +7,17 @@
 #include <optional>
 #include <utility>
 
-#include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
 #include "reporter/doctor/directory.h"
 #include "reporter/doctor/installation.h"
 #include "reporter/doctor/kernel.h"
 #include "reporter/doctor/observed.h"
 #include "reporter/doctor/program.h"
+#include "reporter/observe/collect.h"
 #include "reporter/render/diagnosis.h"
 #include "reporter/snapshot/proc_files.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

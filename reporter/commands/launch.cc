@@ -15,8 +15,8 @@
 #include <system_error>
 
 #include "reporter/commands/command.h"
-#include "reporter/commands/output.h"
-#include "reporter/commands/preload.h"
+#include "reporter/launch/preload.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

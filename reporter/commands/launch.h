@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/commands/child.h"
 #include "reporter/commands/command_line.h"
+#include "reporter/launch/child.h"
 
 namespace pqleash::reporter {
 

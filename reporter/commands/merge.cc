@@ -15,7 +15,7 @@
 #include <utility>
 #include <variant>
 
-#include "reporter/commands/collect.h"
+#include "reporter/observe/collect.h"
 #include "reporter/render/json.h"
 
 namespace pqleash::reporter {

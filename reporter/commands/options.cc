@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "reporter/duration.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

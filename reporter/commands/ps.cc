@@ -4,12 +4,12 @@
 
 #include <iostream>
 
-#include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
+#include "reporter/observe/collect.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 

@@ -10,17 +10,17 @@
 #include <utility>
 
 #include "reporter/commands/ask_server.h"
-#include "reporter/commands/collect.h"
-#include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/fail_on.h"
-#include "reporter/commands/make_report.h"
 #include "reporter/commands/merge.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
 #include "reporter/commands/report_format.h"
 #include "reporter/commands/report_metrics.h"
+#include "reporter/observe/collect.h"
+#include "reporter/observe/collect_caps.h"
+#include "reporter/observe/make_report.h"
 #include "reporter/render/merged.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

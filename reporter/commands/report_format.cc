@@ -9,7 +9,6 @@
 
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
 #include "reporter/commands/output_file.h"
 #include "reporter/render/folded.h"
 #include "reporter/render/html.h"
@@ -18,6 +17,7 @@
 #include "reporter/render/pprof.h"
 #include "reporter/render/speedscope.h"
 #include "reporter/render/text.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "reporter/commands/collect.h"
+#include "reporter/observe/collect.h"
 
 namespace pqleash::reporter {
 

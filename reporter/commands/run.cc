@@ -10,15 +10,15 @@
 #include <iostream>
 #include <utility>
 
-#include "reporter/commands/child.h"
-#include "reporter/commands/collect.h"
-#include "reporter/commands/collect_caps.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/launch.h"
-#include "reporter/commands/make_report.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
+#include "reporter/launch/child.h"
+#include "reporter/observe/collect.h"
+#include "reporter/observe/collect_caps.h"
+#include "reporter/observe/make_report.h"
 #include "reporter/render/text.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -8,16 +8,16 @@
 #include <memory>
 #include <utility>
 
-#include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
-#include "reporter/commands/output.h"
 #include "reporter/commands/serve_options.h"
+#include "reporter/observe/collect.h"
 #include "reporter/serve/hook.h"
 #include "reporter/serve/http_server.h"
 #include "reporter/serve/observer.h"
 #include "reporter/serve/search.h"
 #include "reporter/serve/shared_document.h"
 #include "reporter/serve/site.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -11,10 +11,10 @@
 
 #include "reporter/commands/fail_on.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
-#include "reporter/duration.h"
 #include "reporter/report/bounded_file.h"
 #include "reporter/serve/config_arguments.h"
+#include "reporter/words/diagnose.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -13,17 +13,17 @@
 #include <string>
 #include <thread>
 
-#include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
-#include "reporter/duration.h"
-#include "reporter/render/escape.h"
+#include "reporter/observe/collect.h"
 #include "reporter/top/keys.h"
 #include "reporter/top/model.h"
 #include "reporter/top/sampler.h"
 #include "reporter/top/screen.h"
 #include "reporter/top/terminal.h"
+#include "reporter/words/diagnose.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -12,13 +12,13 @@
 #include <string>
 
 #include "reporter/commands/ask_server.h"
-#include "reporter/commands/collect.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
-#include "reporter/commands/output.h"
+#include "reporter/observe/collect.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/report/whois.h"
 #include "reporter/symbols/symboliser.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -6,8 +6,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "reporter/commands/collect.h"
-#include "reporter/commands/preload.h"
+#include "reporter/launch/preload.h"
+#include "reporter/observe/collect.h"
 #include "shim/config/default_directory.h"
 
 namespace pqleash::reporter {

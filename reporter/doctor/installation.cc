@@ -14,8 +14,8 @@
 #include <filesystem>
 #include <system_error>
 
-#include "reporter/commands/child.h"
-#include "reporter/commands/preload.h"
+#include "reporter/launch/child.h"
+#include "reporter/launch/preload.h"
 
 namespace pqleash::reporter {
 namespace {

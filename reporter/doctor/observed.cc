@@ -14,12 +14,12 @@
 #include <system_error>
 #include <utility>
 
-#include "reporter/commands/child.h"
-#include "reporter/commands/collect.h"
-#include "reporter/commands/preload.h"
-#include "reporter/render/names.h"
+#include "reporter/launch/child.h"
+#include "reporter/launch/preload.h"
+#include "reporter/observe/collect.h"
 #include "reporter/report/coverage.h"
 #include "reporter/snapshot/absence.h"
+#include "reporter/snapshot/names.h"
 #include "reporter/snapshot/proc_files.h"
 
 namespace pqleash::reporter {

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <optional>
 
-#include "reporter/duration.h"
 #include "reporter/findings/exhaustion.h"
 #include "reporter/findings/service.h"
 #include "reporter/snapshot/connection_times.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
-#include "reporter/render/caps_names.h"
+#include "reporter/words/caps_names.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

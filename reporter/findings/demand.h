@@ -11,8 +11,8 @@
 #include <optional>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/snapshot/snapshot.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/exhaustion.h"
 #include "reporter/findings/service.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "reporter/call_sites/call_site_group.h"
-#include "reporter/duration.h"
+#include "reporter/caps/caps_report.h"
 #include "reporter/findings/finding.h"
 #include "reporter/reachability/reachability.h"
-#include "reporter/report/caps_report.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/snapshot.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

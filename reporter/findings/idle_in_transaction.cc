@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
 #include "reporter/findings/service.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
 #include "reporter/findings/left_behind.h"
 #include "reporter/findings/pool.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

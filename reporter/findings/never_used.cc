@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

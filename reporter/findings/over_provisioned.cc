@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/findings/demand.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/need.h"
 #include "reporter/findings/pool.h"
 #include "reporter/findings/service.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -9,8 +9,8 @@
 #include <set>
 #include <string>
 
-#include "reporter/duration.h"
 #include "reporter/snapshot/connection_times.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <set>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

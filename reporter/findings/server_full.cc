@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/service.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

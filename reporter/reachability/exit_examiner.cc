@@ -17,10 +17,10 @@
 #include <utility>
 #include <variant>
 
-#include "reporter/duration.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/ledger_directory.h"
 #include "reporter/snapshot/ledger_reader.h"
+#include "reporter/words/duration.h"
 #include "shim/ledger/layout.h"
 #include "shim/support/clock.h"
 

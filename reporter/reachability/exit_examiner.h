@@ -7,7 +7,7 @@
 //
 // For `pqleash audit`: set PQLEASH_HOLD_AT_EXIT in the child's environment beside PQLEASH_RUN, call
 // WaitForHeld in a loop while the child or any of its descendants may run, from a thread of its
-// own, and after that AddExitVerdicts (reporter/commands/collect.h):
+// own, and after that AddExitVerdicts (reporter/observe/collect.h):
 //
 //   ExitExaminer examiner(directory, run_id, {});
 //   std::thread thread([&] { while (!done) examiner.WaitForHeld(100ms); });

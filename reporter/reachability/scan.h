@@ -17,10 +17,10 @@
 #include <string>
 #include <vector>
 
-#include "reporter/progress.h"
 #include "reporter/reachability/reachability.h"
 #include "reporter/snapshot/snapshot.h"
 #include "reporter/symbols/symboliser.h"
+#include "reporter/words/progress.h"
 
 namespace pqleash::reporter {
 

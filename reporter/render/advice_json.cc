@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "reporter/render/json_values.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "reporter/duration.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

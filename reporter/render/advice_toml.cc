@@ -7,10 +7,10 @@
 #include <sstream>
 #include <string>
 
-#include "reporter/duration.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

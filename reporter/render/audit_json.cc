@@ -6,8 +6,8 @@
 #include "reporter/render/audit.h"
 #include "reporter/render/json.h"
 #include "reporter/render/json_values.h"
-#include "reporter/render/names.h"
 #include "reporter/report/saved_report.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -10,7 +10,7 @@
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/render/audit.h"
 #include "reporter/render/json_values.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -9,9 +9,9 @@
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/findings/detector.h"
 #include "reporter/render/audit.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

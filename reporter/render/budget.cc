@@ -8,9 +8,9 @@
 #include <string_view>
 #include <utility>
 
-#include "reporter/render/escape.h"
 #include "reporter/render/server_json.h"
 #include "reporter/render/server_text.h"
+#include "reporter/words/escape.h"
 #include "shim/config/policies.h"
 
 namespace pqleash::reporter {

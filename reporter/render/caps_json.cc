@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "reporter/duration.h"
-#include "reporter/render/caps_names.h"
 #include "reporter/render/json_values.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/caps_names.h"
+#include "reporter/words/duration.h"
 #include "shim/config/policies.h"
 
 namespace pqleash::reporter {

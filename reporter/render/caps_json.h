@@ -6,8 +6,8 @@
 #include <ostream>
 #include <vector>
 
+#include "reporter/caps/caps_report.h"
 #include "reporter/render/json_values.h"
-#include "reporter/report/caps_report.h"
 
 namespace pqleash::reporter {
 

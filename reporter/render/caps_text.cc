@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/duration.h"
-#include "reporter/render/caps_names.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/caps_names.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 #include "shim/config/policies.h"
 
 namespace pqleash::reporter {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <ostream>
 
-#include "reporter/report/caps_report.h"
+#include "reporter/caps/caps_report.h"
 
 namespace pqleash::reporter {
 

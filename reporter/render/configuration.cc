@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "reporter/render/budget.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/escape.h"
 #include "shim/config/policies.h"
 #include "shim/config/values.h"
 

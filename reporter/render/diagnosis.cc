@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

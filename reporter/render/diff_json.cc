@@ -5,7 +5,7 @@
 #include "reporter/findings/severity.h"
 #include "reporter/render/diff.h"
 #include "reporter/render/json_values.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -8,9 +8,9 @@
 #include "reporter/findings/detector.h"
 #include "reporter/findings/severity.h"
 #include "reporter/render/diff.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "reporter/render/escape.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "reporter/render/escape.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -9,14 +9,14 @@
 #include <optional>
 #include <utility>
 
-#include "reporter/duration.h"
 #include "reporter/findings/failures.h"
 #include "reporter/findings/severity.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
-#include "reporter/render/names.h"
 #include "reporter/render/server_json.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "reporter/duration.h"
 #include "reporter/render/layout.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

@@ -8,8 +8,8 @@
 #include <ctime>
 #include <sstream>
 
-#include "reporter/duration.h"
-#include "reporter/render/escape.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 

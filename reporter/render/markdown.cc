@@ -9,13 +9,13 @@
 
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/call_sites/told_apart.h"
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/severity.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
 #include "reporter/render/text_stack.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

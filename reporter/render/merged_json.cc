@@ -6,7 +6,7 @@
 #include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/merged.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
 #include "reporter/render/merged.h"
 #include "reporter/render/text_call_site.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

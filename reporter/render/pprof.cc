@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/render/escape.h"
-#include "reporter/render/names.h"
 #include "reporter/render/pprof_fields.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

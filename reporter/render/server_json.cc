@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "reporter/render/names.h"
 #include "reporter/server/server_sql.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

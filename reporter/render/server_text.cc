@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <vector>
 
-#include "reporter/duration.h"
-#include "reporter/render/escape.h"
-#include "reporter/render/names.h"
 #include "reporter/render/text_call_site.h"
 #include "reporter/server/server_sql.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "reporter/render/escape.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "reporter/render/escape.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/layout.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -10,15 +10,15 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/severity.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
 #include "reporter/render/server_text.h"
 #include "reporter/render/text_call_site.h"
 #include "reporter/render/text_stack.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -8,8 +8,8 @@
 #include <map>
 #include <utility>
 
-#include "reporter/duration.h"
 #include "reporter/snapshot/connection_times.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

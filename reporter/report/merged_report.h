@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "reporter/report/occasion.h"
 #include "reporter/report/saved_report.h"
+#include "reporter/snapshot/occasion.h"
 
 namespace pqleash::reporter {
 

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "reporter/caps/caps_report.h"
 #include "reporter/findings/finding.h"
 #include "reporter/reachability/reachability.h"
-#include "reporter/report/caps_report.h"
 #include "reporter/report/coverage.h"
 #include "reporter/server/server_report.h"
 #include "reporter/snapshot/snapshot.h"

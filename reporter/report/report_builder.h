@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/caps/caps_report.h"
 #include "reporter/findings/detector.h"
-#include "reporter/report/caps_report.h"
-#include "reporter/report/occasion.h"
 #include "reporter/report/report.h"
+#include "reporter/snapshot/occasion.h"
 #include "reporter/snapshot/snapshot.h"
 
 namespace pqleash::reporter {

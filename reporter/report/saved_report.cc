@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "reporter/findings/severity.h"
-#include "reporter/render/names.h"
 #include "reporter/report/bounded_file.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/report/caps_report.h"
+#include "reporter/caps/caps_report.h"
 #include "reporter/serve/totals_memory.h"
 #include "reporter/snapshot/snapshot.h"
 

@@ -13,7 +13,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "reporter/commands/output.h"
+#include "reporter/words/diagnose.h"
 
 extern char** environ;
 

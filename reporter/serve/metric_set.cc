@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "reporter/render/escape.h"
 #include "reporter/serve/metrics.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

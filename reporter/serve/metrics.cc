@@ -10,10 +10,10 @@
 #include <tuple>
 #include <utility>
 
-#include "reporter/render/caps_names.h"
-#include "reporter/render/names.h"
 #include "reporter/serve/counters.h"
 #include "reporter/serve/metric_set.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/caps_names.h"
 
 namespace pqleash::reporter {
 namespace {

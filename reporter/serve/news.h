@@ -10,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-#include "reporter/duration.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

@@ -11,15 +11,15 @@
 #include <utility>
 
 #include "reporter/call_sites/told_apart.h"
-#include "reporter/commands/collect_caps.h"
-#include "reporter/commands/make_report.h"
-#include "reporter/commands/output.h"
 #include "reporter/findings/severity.h"
-#include "reporter/render/escape.h"
+#include "reporter/observe/collect_caps.h"
+#include "reporter/observe/make_report.h"
 #include "reporter/render/json.h"
 #include "reporter/render/json_parts.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
 #include "reporter/symbols/symboliser.h"
+#include "reporter/words/diagnose.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "reporter/commands/collect.h"
 #include "reporter/findings/severity.h"
+#include "reporter/observe/collect.h"
 #include "reporter/serve/hook.h"
 #include "reporter/serve/news.h"
 #include "reporter/serve/search.h"

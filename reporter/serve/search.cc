@@ -5,9 +5,9 @@
 #include <exception>
 #include <utility>
 
-#include "reporter/commands/collect.h"
-#include "reporter/commands/output.h"
+#include "reporter/observe/collect.h"
 #include "reporter/snapshot/connection_times.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -6,7 +6,7 @@
 #include <exception>
 #include <utility>
 
-#include "reporter/commands/output.h"
+#include "reporter/words/diagnose.h"
 
 namespace pqleash::reporter {
 namespace {

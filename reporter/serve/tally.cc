@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "reporter/commands/collect_caps.h"
+#include "reporter/observe/collect_caps.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "reporter/commands/collect.h"
+#include "reporter/observe/collect.h"
 #include "reporter/serve/counters.h"
 #include "reporter/serve/metrics.h"
 #include "reporter/serve/totals_memory.h"

@@ -30,9 +30,9 @@
 #include <string>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/server/server_view.h"
 #include "reporter/snapshot/snapshot.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
-#include "reporter/duration.h"
 #include "reporter/server/server_sql.h"
+#include "reporter/words/duration.h"
 #include "shim/support/clock.h"
 
 namespace pqleash::reporter {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "reporter/render/escape.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter::top {
 namespace {

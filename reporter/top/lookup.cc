@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "reporter/call_sites/call_site_group.h"
-#include "reporter/render/escape.h"
-#include "reporter/render/names.h"
+#include "reporter/snapshot/names.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter::top {
 namespace {

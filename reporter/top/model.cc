@@ -10,14 +10,14 @@
 #include <utility>
 
 #include "reporter/call_sites/call_site_group.h"
-#include "reporter/duration.h"
-#include "reporter/render/caps_names.h"
-#include "reporter/render/escape.h"
 #include "reporter/render/layout.h"
-#include "reporter/render/names.h"
 #include "reporter/render/text_call_site.h"
+#include "reporter/snapshot/names.h"
 #include "reporter/top/detail.h"
 #include "reporter/top/lookup.h"
+#include "reporter/words/caps_names.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter::top {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "reporter/report/caps_report.h"
+#include "reporter/caps/caps_report.h"
 #include "reporter/report/report.h"
 
 namespace pqleash::reporter::top {

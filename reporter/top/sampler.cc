@@ -18,8 +18,8 @@
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/call_sites/same_stack.h"
 #include "reporter/call_sites/told_apart.h"
-#include "reporter/commands/collect_caps.h"
-#include "reporter/commands/policy_change.h"
+#include "reporter/caps/policy_change.h"
+#include "reporter/observe/collect_caps.h"
 #include "reporter/report/report_builder.h"
 #include "shim/support/clock.h"
 

@@ -10,8 +10,8 @@
 #include <memory>
 #include <optional>
 
-#include "reporter/commands/caps_board.h"
-#include "reporter/commands/collect.h"
+#include "reporter/caps/caps_board.h"
+#include "reporter/observe/collect.h"
 #include "reporter/symbols/symboliser.h"
 #include "reporter/top/keys.h"
 #include "reporter/top/sample.h"

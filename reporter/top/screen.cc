@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "reporter/render/escape.h"
 #include "reporter/top/cells.h"
 #include "reporter/top/keys.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter::top {
 namespace {

@@ -16,8 +16,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "reporter/render/escape.h"
 #include "reporter/top/cells.h"
+#include "reporter/words/escape.h"
 
 namespace pqleash::reporter::top {
 namespace {

@@ -6,7 +6,7 @@
 const pqleash = {};
 
 (() => {
-  // What cannot be seen, or turns the direction of what follows: as in render/escape.cc.
+  // What cannot be seen, or turns the direction of what follows: as in words/escape.cc.
   const kHidden = new RegExp("[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5" +
     "\\u180b-\\u180f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ud800-\\uf8ff\\ufe00-\\ufe0f\\ufeff" +
     "\\uffa0\\ufff0-\\uffff\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{10ffff}]", "gu");

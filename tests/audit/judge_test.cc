@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "reporter/duration.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

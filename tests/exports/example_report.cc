@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "reporter/call_sites/call_site_group.h"
-#include "reporter/report/caps_report.h"
+#include "reporter/caps/caps_report.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/snapshot/board_reader.h"
 #include "reporter/snapshot/connection_times.h"

@@ -13,7 +13,7 @@
 #include <string>
 #include <thread>
 
-#include "reporter/commands/collect.h"
+#include "reporter/observe/collect.h"
 #include "tests/support/subprocess.h"
 #include "tests/support/temporary_directory.h"
 

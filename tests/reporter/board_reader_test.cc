@@ -14,9 +14,9 @@
 #include <random>
 #include <sstream>
 
+#include "reporter/caps/caps_report.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/caps_text.h"
-#include "reporter/report/caps_report.h"
 #include "reporter/snapshot/board_files.h"
 #include "tests/reporter/example_board.h"
 #include "tests/reporter/ledger_builder.h"

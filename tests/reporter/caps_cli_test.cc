@@ -12,7 +12,7 @@
 #include <optional>
 #include <thread>
 
-#include "reporter/commands/caps_board.h"
+#include "reporter/caps/caps_board.h"
 #include "shim/caps/board_file.h"
 #include "shim/caps/board_lock.h"
 #include "shim/support/clock.h"

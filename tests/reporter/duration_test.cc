@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "reporter/duration.h"
+#include "reporter/words/duration.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "reporter/render/escape.h"
+#include "reporter/words/escape.h"
 
 #include <gtest/gtest.h>
 

@@ -10,11 +10,11 @@
 #include <sstream>
 
 #include "reporter/call_sites/call_site_group.h"
+#include "reporter/caps/caps_report.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/caps_text.h"
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
-#include "reporter/report/caps_report.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/snapshot/board_reader.h"
 #include "reporter/snapshot/connection_times.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "reporter/commands/preload.h"
+#include "reporter/launch/preload.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

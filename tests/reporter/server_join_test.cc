@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "reporter/duration.h"
 #include "reporter/render/server_text.h"
 #include "reporter/server/join.h"
 #include "reporter/server/server_report.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "reporter/duration.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter::top {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "reporter/progress.h"
+#include "reporter/words/progress.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -10,9 +10,9 @@
 #include <variant>
 #include <vector>
 
+#include "reporter/caps/caps_report.h"
 #include "reporter/render/caps_json.h"
 #include "reporter/render/caps_text.h"
-#include "reporter/report/caps_report.h"
 #include "reporter/snapshot/board_reader.h"
 #include "tests/fuzz/check.h"
 

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "reporter/snapshot/names.h"
+
+#include <fmt/format.h>
+
+namespace pqleash::reporter {
+
+std::string_view NameOf(Life life) {
+  switch (life) {
+    case Life::kLive:
+      return "live";
+    case Life::kEnded:
+      return "ended";
+    case Life::kKilled:
+      return "killed";
+    case Life::kReplaced:
+      return "replaced by exec";
+    case Life::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view NameOf(ConnectionState state) {
+  switch (state) {
+    case ConnectionState::kConnecting:
+      return "connecting";
+    case ConnectionState::kEstablished:
+      return "established";
+    case ConnectionState::kFailed:
+      return "failed";
+    case ConnectionState::kRefused:
+      return "refused";
+    case ConnectionState::kBroken:
+      return "broken";
+    case ConnectionState::kResetting:
+      return "resetting";
+    case ConnectionState::kInherited:
+      return "inherited";
+    case ConnectionState::kLeftOpen:
+      return "left_open";
+    case ConnectionState::kWaiting:
+      break;
+  }
+  return "waiting";
+}
+
+std::string_view NameOf(Transaction transaction) {
+  switch (transaction) {
+    case Transaction::kIdle:
+      return "idle";
+    case Transaction::kActive:
+      return "active";
+    case Transaction::kOpen:
+      return "in_transaction";
+    case Transaction::kFailed:
+      return "in_failed_transaction";
+    case Transaction::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view NameOf(Language language) {
+  switch (language) {
+    case Language::kNative:
+      return "native";
+    case Language::kPython:
+      return "python";
+    case Language::kRuby:
+      return "ruby";
+    case Language::kPhp:
+      return "php";
+    case Language::kPerl:
+      return "perl";
+    case Language::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view NameOf(Unwinder unwinder) {
+  switch (unwinder) {
+    case Unwinder::kCfi:
+      return "cfi";
+    case Unwinder::kBacktrace:
+      return "backtrace";
+    case Unwinder::kNone:
+      break;
+  }
+  return "none";
+}
+
+std::string_view NameOf(Confidence confidence) {
+  return confidence == Confidence::kProven ? "proven" : "likely";
+}
+
+std::string_view NameOf(Reach reach) {
+  switch (reach) {
+    case Reach::kHeld:
+      return "held";
+    case Reach::kLostLikely:
+    case Reach::kLostProven:
+      return "lost";
+    case Reach::kNotLookedAt:
+    case Reach::kNotJudged:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view NameOf(Answer::Verdict verdict) {
+  switch (verdict) {
+    case Answer::Verdict::kLeak:
+      return "leak";
+    case Answer::Verdict::kTooSmall:
+      return "too-small";
+    case Answer::Verdict::kTooLarge:
+      return "too-large";
+    case Answer::Verdict::kDemand:
+      return "demand";
+    case Answer::Verdict::kChurn:
+      return "churn";
+    case Answer::Verdict::kServer:
+      return "server";
+    case Answer::Verdict::kOther:
+      return "other";
+    case Answer::Verdict::kEarly:
+      return "early";
+    case Answer::Verdict::kUnobserved:
+      return "unobserved";
+    case Answer::Verdict::kNone:
+      break;
+  }
+  return "none";
+}
+
+std::vector<std::string> NamesOf(const LibpqWays& ways) {
+  std::vector<std::string> names;
+  if (ways.bound) names.emplace_back("bound");
+  if (ways.looked_up) names.emplace_back("looked_up");
+  if (ways.deep_bind) names.emplace_back("deep_bind");
+  return names;
+}
+
+std::vector<std::string> NamesOf(const Intercepted& intercepted) {
+  std::vector<std::string> names;
+  if (intercepted.look_ups) names.emplace_back("dlsym");
+  if (intercepted.deep_bind) names.emplace_back("deepbind");
+  return names;
+}
+
+std::string CallSiteName(uint64_t id) {
+  return id == 0 ? std::string("unknown") : fmt::format("{:016x}", id);
+}
+
+std::string HandleName(uint64_t handle) {
+  return handle == 0 ? std::string("-") : fmt::format("{:#x}", handle);
+}
+
+std::string LibpqVersion(uint32_t version) {
+  if (version == 0) return "unknown";
+  return fmt::format("{}.{}", version / 10'000, version % 10'000);
+}
+
+}  // namespace pqleash::reporter

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The words for values, the same in every format.
+
+#ifndef PQLEASH_REPORTER_SNAPSHOT_NAMES_H_
+#define PQLEASH_REPORTER_SNAPSHOT_NAMES_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reporter/findings/finding.h"
+#include "reporter/reachability/reachability.h"
+#include "reporter/snapshot/snapshot.h"
+
+namespace pqleash::reporter {
+
+std::string_view NameOf(Life life);
+std::string_view NameOf(ConnectionState state);
+std::string_view NameOf(Transaction transaction);
+std::string_view NameOf(Language language);
+std::string_view NameOf(Unwinder unwinder);
+std::string_view NameOf(Confidence confidence);
+std::string_view NameOf(Reach reach);
+std::string_view NameOf(Answer::Verdict verdict);
+
+// 'bound', 'looked_up', 'deep_bind'.
+std::vector<std::string> NamesOf(const LibpqWays& ways);
+
+// As in PQLEASH_INTERCEPT: 'dlsym', 'deepbind'.
+std::vector<std::string> NamesOf(const Intercepted& intercepted);
+
+// 16 hexadecimal digits; 'unknown' for 0.
+std::string CallSiteName(uint64_t id);
+
+// '0x55d0c1a2b3c0'; '-' for 0.
+std::string HandleName(uint64_t handle);
+
+// '15.18' for 150018, 'unknown' for 0.
+std::string LibpqVersion(uint32_t version);
+
+}  // namespace pqleash::reporter
+
+#endif  // PQLEASH_REPORTER_SNAPSHOT_NAMES_H_
