@@ -4,6 +4,7 @@
 
 #include "reporter/commands/command.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 int main(int argc, char** argv) {
   try {

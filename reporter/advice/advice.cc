@@ -14,9 +14,9 @@
 #include "reporter/advice/verdict.h"
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/detector.h"
-#include "reporter/render/layout.h"
 #include "reporter/snapshot/connection_times.h"
 #include "reporter/words/duration.h"
+#include "reporter/words/utc_time.h"
 #include "shim/caps/policy.h"
 
 namespace pqleash::reporter {

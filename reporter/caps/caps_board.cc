@@ -16,9 +16,9 @@
 #include <optional>
 #include <utility>
 
-#include "reporter/commands/command.h"
 #include "reporter/snapshot/ledger_directory.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 #include "shim/caps/board_file.h"
 #include "shim/support/liveness.h"
 

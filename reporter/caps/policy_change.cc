@@ -9,9 +9,9 @@
 #include <functional>
 #include <string_view>
 
-#include "reporter/commands/command.h"
 #include "reporter/words/caps_names.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/exit_code.h"
 #include "shim/config/values.h"
 #include "shim/support/clock.h"
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "reporter/caps/caps_board.h"
-#include "reporter/commands/caps_options.h"
+#include "reporter/caps/policy_options.h"
 #include "shim/caps/board.h"
 #include "shim/caps/policy.h"
 

@@ -36,6 +36,7 @@
 #include "reporter/report/report_builder.h"
 #include "reporter/symbols/symboliser.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -14,6 +14,7 @@
 #include "reporter/commands/options.h"
 #include "reporter/words/diagnose.h"
 #include "reporter/words/duration.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -18,6 +18,7 @@
 #include "reporter/render/caps_json.h"
 #include "reporter/render/caps_text.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -24,6 +24,7 @@
 #include "reporter/snapshot/ledger_directory.h"
 #include "reporter/words/caps_names.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 #include "shim/ledger/layout.h"
 #include "shim/support/clock.h"
 

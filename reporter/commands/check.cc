@@ -19,6 +19,7 @@
 #include "reporter/server/budget.h"
 #include "reporter/server/measured_need.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 #include "shim/config/config.h"
 #include "shim/config/default_directory.h"
 #include "shim/config/file.h"

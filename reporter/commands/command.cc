@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

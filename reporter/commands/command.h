@@ -10,14 +10,6 @@
 
 namespace pqleash::reporter {
 
-// Exit codes of the tool.
-inline constexpr int kFine = 0;
-inline constexpr int kFailed = 1;
-inline constexpr int kUsage = 2;
-inline constexpr int kFindings = 3;
-inline constexpr int kCannotExecute = 126;
-inline constexpr int kCommandNotFound = 127;
-
 using Arguments = std::vector<std::string>;
 
 struct Command {

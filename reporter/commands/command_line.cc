@@ -9,6 +9,7 @@
 
 #include "reporter/commands/command.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 

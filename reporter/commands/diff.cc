@@ -14,6 +14,7 @@
 #include "reporter/commands/fail_on.h"
 #include "reporter/commands/options.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 int RunDiff(const Arguments& arguments) {

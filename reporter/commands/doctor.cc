@@ -18,6 +18,7 @@
 #include "reporter/render/diagnosis.h"
 #include "reporter/snapshot/proc_files.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -17,6 +17,7 @@
 #include "reporter/commands/command.h"
 #include "reporter/launch/preload.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -10,6 +10,7 @@
 #include "reporter/render/json.h"
 #include "reporter/render/text.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 

@@ -21,6 +21,7 @@
 #include "reporter/observe/make_report.h"
 #include "reporter/render/merged.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

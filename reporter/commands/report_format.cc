@@ -18,6 +18,7 @@
 #include "reporter/render/speedscope.h"
 #include "reporter/render/text.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

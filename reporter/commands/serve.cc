@@ -18,6 +18,7 @@
 #include "reporter/serve/shared_document.h"
 #include "reporter/serve/site.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

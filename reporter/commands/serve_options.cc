@@ -15,6 +15,7 @@
 #include "reporter/serve/config_arguments.h"
 #include "reporter/words/diagnose.h"
 #include "reporter/words/duration.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -24,6 +24,7 @@
 #include "reporter/words/diagnose.h"
 #include "reporter/words/duration.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -19,6 +19,7 @@
 #include "reporter/report/whois.h"
 #include "reporter/symbols/symboliser.h"
 #include "reporter/words/diagnose.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -46,6 +46,9 @@ struct Answer {
   std::string sentence;  // with the numbers; without a full stop
 };
 
+// 'leak', 'too-small' and so on, as in JSON.
+std::string_view NameOf(Answer::Verdict verdict);
+
 // One fault of the observed programs. Strings may hold bytes from those programs: escape them
 // before showing.
 struct Finding {

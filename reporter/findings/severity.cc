@@ -31,6 +31,10 @@ constexpr std::string_view kNames[] = {"info", "warning", "critical"};
 
 }  // namespace
 
+std::string_view NameOf(Confidence confidence) {
+  return confidence == Confidence::kProven ? "proven" : "likely";
+}
+
 std::string_view NameOf(Severity severity) { return kNames[static_cast<size_t>(severity)]; }
 
 std::optional<Severity> SeverityNamed(std::string_view name) {

@@ -39,6 +39,7 @@ std::optional<FindingLevel> LevelNamed(std::string_view name);
 // The other way round.
 std::string_view NameOf(const FindingLevel& level);
 
+std::string_view NameOf(Confidence confidence);
 std::string_view NameOf(Severity severity);
 // nullopt: none of the names.
 std::optional<Severity> SeverityNamed(std::string_view name);

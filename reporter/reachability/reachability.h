@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pqleash::reporter {
@@ -18,6 +19,9 @@ enum class Reach {
   kLostLikely,   // none was found, but not everything could be looked at: `missing`
   kLostProven,   // none was found, and nothing was left out
 };
+
+// 'held', 'lost' or 'unknown'.
+std::string_view NameOf(Reach reach);
 
 struct ConnectionReach {
   Reach reach = Reach::kNotLookedAt;

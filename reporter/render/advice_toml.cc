@@ -11,6 +11,7 @@
 #include "reporter/snapshot/names.h"
 #include "reporter/words/duration.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 namespace {

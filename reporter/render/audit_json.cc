@@ -7,7 +7,6 @@
 #include "reporter/render/json.h"
 #include "reporter/render/json_values.h"
 #include "reporter/report/saved_report.h"
-#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "reporter/render/audit.h"
-#include "reporter/render/layout.h"
 #include "reporter/snapshot/names.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -10,7 +10,6 @@
 #include "reporter/findings/detector.h"
 #include "reporter/render/audit.h"
 #include "reporter/render/layout.h"
-#include "reporter/snapshot/names.h"
 #include "reporter/words/escape.h"
 
 namespace pqleash::reporter {

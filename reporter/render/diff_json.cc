@@ -5,7 +5,6 @@
 #include "reporter/findings/severity.h"
 #include "reporter/render/diff.h"
 #include "reporter/render/json_values.h"
-#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

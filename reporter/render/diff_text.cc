@@ -9,7 +9,6 @@
 #include "reporter/findings/severity.h"
 #include "reporter/render/diff.h"
 #include "reporter/render/layout.h"
-#include "reporter/snapshot/names.h"
 #include "reporter/words/escape.h"
 
 namespace pqleash::reporter {

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "reporter/render/layout.h"
 #include "reporter/words/duration.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 

@@ -5,10 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <sstream>
 
-#include "reporter/words/duration.h"
 #include "reporter/words/escape.h"
 
 namespace pqleash::reporter {
@@ -80,23 +78,6 @@ void WriteTable(const std::vector<Column>& columns,
   };
   if (titled) write_row(titles);
   for (const std::vector<std::string>& row : rows) write_row(row);
-}
-
-std::string UtcTime(uint64_t realtime_ns) {
-  const auto seconds = static_cast<time_t>(realtime_ns / kSecond);
-  struct tm parts;
-  if (realtime_ns == 0 || gmtime_r(&seconds, &parts) == nullptr) return "?";
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
-std::string Rfc3339(uint64_t realtime_ns) {
-  const auto seconds = static_cast<time_t>(realtime_ns / kSecond);
-  struct tm parts;
-  if (realtime_ns == 0 || gmtime_r(&seconds, &parts) == nullptr) return {};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                     realtime_ns % kSecond / kMillisecond);
 }
 
 std::string BySeverity(const Style& style, Severity severity, std::string_view text) {

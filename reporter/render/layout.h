@@ -6,7 +6,6 @@
 #define PQLEASH_REPORTER_RENDER_LAYOUT_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -35,13 +34,6 @@ struct Column {
 void WriteTable(const std::vector<Column>& columns,
                 const std::vector<std::vector<std::string>>& rows, size_t indent,
                 std::ostream& out);
-
-// UTC: '2026-11-21 12:40:03'; '?' for 0 and for times beyond the calendar.
-std::string UtcTime(uint64_t realtime_ns);
-
-// RFC 3339, UTC, with milliseconds: '2026-11-21T12:40:03.250Z'; empty for 0 and for times beyond
-// the calendar.
-std::string Rfc3339(uint64_t realtime_ns);
 
 // Terminal attributes, or nothing.
 class Style {

@@ -6,7 +6,6 @@
 #include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/merged.h"
-#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {

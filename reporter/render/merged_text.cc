@@ -16,6 +16,7 @@
 #include "reporter/render/text_call_site.h"
 #include "reporter/words/duration.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 namespace {

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "reporter/render/json_values.h"
-#include "reporter/render/layout.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 namespace {

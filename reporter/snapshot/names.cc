@@ -92,50 +92,6 @@ std::string_view NameOf(Unwinder unwinder) {
   return "none";
 }
 
-std::string_view NameOf(Confidence confidence) {
-  return confidence == Confidence::kProven ? "proven" : "likely";
-}
-
-std::string_view NameOf(Reach reach) {
-  switch (reach) {
-    case Reach::kHeld:
-      return "held";
-    case Reach::kLostLikely:
-    case Reach::kLostProven:
-      return "lost";
-    case Reach::kNotLookedAt:
-    case Reach::kNotJudged:
-      break;
-  }
-  return "unknown";
-}
-
-std::string_view NameOf(Answer::Verdict verdict) {
-  switch (verdict) {
-    case Answer::Verdict::kLeak:
-      return "leak";
-    case Answer::Verdict::kTooSmall:
-      return "too-small";
-    case Answer::Verdict::kTooLarge:
-      return "too-large";
-    case Answer::Verdict::kDemand:
-      return "demand";
-    case Answer::Verdict::kChurn:
-      return "churn";
-    case Answer::Verdict::kServer:
-      return "server";
-    case Answer::Verdict::kOther:
-      return "other";
-    case Answer::Verdict::kEarly:
-      return "early";
-    case Answer::Verdict::kUnobserved:
-      return "unobserved";
-    case Answer::Verdict::kNone:
-      break;
-  }
-  return "none";
-}
-
 std::vector<std::string> NamesOf(const LibpqWays& ways) {
   std::vector<std::string> names;
   if (ways.bound) names.emplace_back("bound");

@@ -10,8 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "reporter/findings/finding.h"
-#include "reporter/reachability/reachability.h"
 #include "reporter/snapshot/snapshot.h"
 
 namespace pqleash::reporter {
@@ -21,9 +19,6 @@ std::string_view NameOf(ConnectionState state);
 std::string_view NameOf(Transaction transaction);
 std::string_view NameOf(Language language);
 std::string_view NameOf(Unwinder unwinder);
-std::string_view NameOf(Confidence confidence);
-std::string_view NameOf(Reach reach);
-std::string_view NameOf(Answer::Verdict verdict);
 
 // 'bound', 'looked_up', 'deep_bind'.
 std::vector<std::string> NamesOf(const LibpqWays& ways);

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "reporter/call_sites/call_site_group.h"
-#include "reporter/render/layout.h"
 #include "reporter/render/text_call_site.h"
 #include "reporter/snapshot/names.h"
 #include "reporter/top/detail.h"
@@ -18,6 +17,7 @@
 #include "reporter/words/caps_names.h"
 #include "reporter/words/duration.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter::top {
 namespace {

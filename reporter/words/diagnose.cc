@@ -10,8 +10,8 @@
 #include <iostream>
 #include <string>
 
-#include "reporter/commands/command.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/exit_code.h"
 
 namespace pqleash::reporter {
 
