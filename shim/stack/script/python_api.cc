@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "shim/stack/script/own_memory.h"
+
 namespace pqleash::stack::python {
 namespace {
 
@@ -75,8 +77,7 @@ int KnownMinor(const char* version) {
     minor = minor * 10 + (*digit - '0');
   }
   if (minor < kOldestMinor || minor > kNewestMinor) return -1;
-  // There PyGILState_Ensure stops nobody: what other threads do to our frames' objects at the same
-  // time has not been looked into.
+  // Other layouts, and code objects whose tables several threads have each their own of.
   if (strstr(version, "free-threading") != nullptr) return -1;
   return minor;
 }
@@ -85,6 +86,11 @@ template <typename Function>
 bool Set(LookUp look_up, void* handle, const char* name, Function* function) {
   *function = reinterpret_cast<Function>(look_up(handle, name));
   return *function != nullptr;
+}
+
+bool SetAddress(LookUp look_up, void* handle, const char* name, uintptr_t* address) {
+  *address = reinterpret_cast<uintptr_t>(look_up(handle, name));
+  return *address != 0;
 }
 
 bool LookUpAll(LookUp look_up, void* handle, Api* api) {
@@ -100,16 +106,21 @@ bool LookUpAll(LookUp look_up, void* handle, Api* api) {
 #undef PQLEASH_PYTHON_SET
 
   const bool public_names = api->minor >= 13;
-  if (api->minor >= 10 && (!Set(look_up, handle, "PyGC_Disable", &api->PyGC_Disable) ||
-                           !Set(look_up, handle, "PyGC_Enable", &api->PyGC_Enable))) {
+  if (!Set(look_up, handle, public_names ? "Py_IsFinalizing" : "_Py_IsFinalizing",
+           &api->is_finalizing) ||
+      !Set(look_up, handle,
+           public_names ? "PyThreadState_GetUnchecked" : "_PyThreadState_UncheckedGet",
+           &api->current_thread_state) ||
+      !SetAddress(look_up, handle, "_PyRuntime", &api->runtime.runtime) ||
+      !SetAddress(look_up, handle, "PyCode_Type", &api->runtime.code_type) ||
+      !SetAddress(look_up, handle, "PyUnicode_Type", &api->runtime.text_type) ||
+      !SetAddress(look_up, handle, "PyBytes_Type", &api->runtime.bytes_type) ||
+      !Set(look_up, handle, "_PyEval_EvalFrameDefault", &api->evaluator)) {
     return false;
   }
-  return Set(look_up, handle, public_names ? "Py_IsFinalizing" : "_Py_IsFinalizing",
-             &api->is_finalizing) &&
-         Set(look_up, handle,
-             public_names ? "PyThreadState_GetUnchecked" : "_PyThreadState_UncheckedGet",
-             &api->current_thread_state) &&
-         Set(look_up, handle, "_PyEval_EvalFrameDefault", &api->evaluator);
+  ChooseOwnReads();
+  OwnMemory memory;
+  return ReadLayout(memory, api->minor, api->runtime.runtime, &api->runtime.layout);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ constexpr char kPrelude[] = R"(
 import ctypes, os, sys
 def load(kind):
     library = kind(os.environ['PROBE'])
-    for name in 'probe_capture', 'probe_on_c_thread', 'probe_capture_with_pending_error', 'probe_code_module', 'probe_capture_when_cancelled':
+    for name in 'probe_capture', 'probe_on_c_thread', 'probe_capture_with_pending_error', 'probe_code_module', 'probe_capture_when_cancelled', 'probe_capture_with_mutex':
         getattr(library, name).restype = ctypes.c_char_p
     library.probe_time.restype = ctypes.c_long
     return library
@@ -472,8 +472,22 @@ print(len(seen), [text.count(b'recurse|') for text in seen])
             "1 [11]\n");
 }
 
+TEST_F(PythonFrames, AreTakenWithoutTheGil) {
+  // The thread that holds it waits for the one that connects.
+  EXPECT_EQ(OwnFrames(R"(
+import threading
+from prelude import *
+def connect(): show(released.probe_capture_with_mutex())
+thread = threading.Thread(target=connect)
+thread.start()
+held.probe_wait_for_mutex()
+thread.join()
+)"),
+            (Lines{"connect|program.py|3"}));
+}
+
 TEST_F(PythonFrames, OfACancelledThreadAreReadToTheEnd) {
-  // Waiting for the GIL would be where it ends, in the middle of a capture.
+  // No read is a place where it ends, in the middle of a capture.
   EXPECT_EQ(Run(R"(
 import threading
 from prelude import *

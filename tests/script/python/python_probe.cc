@@ -5,8 +5,10 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -133,6 +135,28 @@ PROBE const char* probe_capture_when_cancelled() {
   const char* text = probe_capture(64);
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
   return text;
+}
+
+// A host that connects without the GIL and with a mutex of its own locked, for which another thread
+// waits with the GIL: called by one as `probe_capture_with_mutex` (CDLL), by the other as
+// `probe_wait_for_mutex` (PyDLL).
+static pthread_mutex_t host_mutex = PTHREAD_MUTEX_INITIALIZER;
+static std::atomic<int> host_step = 0;
+
+PROBE const char* probe_capture_with_mutex() {
+  pthread_mutex_lock(&host_mutex);
+  host_step = 1;
+  while (host_step != 2) sched_yield();
+  const char* text = probe_capture(64);
+  pthread_mutex_unlock(&host_mutex);
+  return text;
+}
+
+PROBE void probe_wait_for_mutex() {
+  while (host_step != 1) sched_yield();
+  host_step = 2;
+  pthread_mutex_lock(&host_mutex);
+  pthread_mutex_unlock(&host_mutex);
 }
 
 // Captures on a thread that Python has never seen.
