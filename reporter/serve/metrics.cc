@@ -12,6 +12,7 @@
 
 #include "reporter/serve/counters.h"
 #include "reporter/serve/metric_set.h"
+#include "reporter/snapshot/connection_times.h"
 #include "reporter/snapshot/names.h"
 #include "reporter/words/caps_names.h"
 
@@ -111,6 +112,12 @@ class MetricsBuilder {
       set_.AddGauge("pqleash_connections_high_water",
                     "The most connections that its processes have had open, summed up",
                     {{"service", service}}, ToDouble(snapshot.totals.peak));
+      const uint64_t since = snapshot.caps_locked_out_since_ns;
+      set_.MaxGauge("pqleash_caps_not_in_force_seconds",
+                    "For how long a process has had to do without caps of its configuration, "
+                    "because another process holds the lock of their board; 0: all are in force",
+                    {{"service", service}},
+                    since == 0 ? 0 : InSeconds(Since(snapshot.as_of_ns, since)));
     }
   }
 

@@ -147,6 +147,7 @@ class SnapshotBuilder {
     totals.bypassed_closes = header.bypassed_closes;
     totals.left_open = header.left_open;
     totals.closed_with_request = header.closed_with_request;
+    snapshot_.caps_locked_out_since_ns = header.caps_locked_out_since_ns;
     totals.uncovered_lookups = header.uncovered_lookups;
     totals.open_when_ending = header.open_when_ending;
     totals.in_use = header.in_use;

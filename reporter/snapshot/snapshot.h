@@ -316,6 +316,9 @@ struct Snapshot {
   std::array<Failure, kFailureReasons> failures;  // by FailureReason
   uint64_t in_motion = 0;                         // slots that could not be read whole
   std::vector<std::string> warnings;  // a sentence each: what of this ledger is missing or odd
+  // Since when caps of the configuration are not in force as configured because the lock of their
+  // board is held, CLOCK_MONOTONIC; 0: all are.
+  uint64_t caps_locked_out_since_ns = 0;
   // The moment that ages count from, CLOCK_MONOTONIC: now for a living process, otherwise its last
   // sign of life.
   uint64_t as_of_ns = 0;

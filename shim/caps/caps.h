@@ -105,6 +105,10 @@ class Caps final : public Clerk {
   // has changed. A load and a compare where nothing has.
   void Refresh(uint64_t now);
 
+  // Since when policies of the configuration are not in force as configured because the board is
+  // locked, ns; 0: all are in force.
+  uint64_t LockedOutSince() const { return locked_out_since_ns_.load(std::memory_order_relaxed); }
+
   // Policies that speak of a connect from `call_site` whatever its target is, and those that may,
   // depending on the target.
   uint64_t Sure(uint64_t call_site) const;
@@ -220,8 +224,7 @@ class Caps final : public Clerk {
   // anything waited for longer than for a board.
   BoundedLock claiming_;
   bool said_full_ = false;
-  // Since when policies of the configuration are not in force because the board was locked, ns; 0:
-  // all are. Changed under renewing_.
+  // LockedOutSince. Changed under renewing_.
   std::atomic<uint64_t> locked_out_since_ns_ = 0;
 };
 

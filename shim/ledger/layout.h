@@ -454,6 +454,9 @@ struct Header {
   // was not the end of its program.
   uint64_t left_open;
   uint64_t closed_with_request;
+  // CLOCK_MONOTONIC since when caps of the configuration are not in force as configured, because
+  // another process holds the lock of the board; 0: all are in force.
+  uint64_t caps_locked_out_since_ns;
 };
 static_assert(sizeof(Header) <= kHeaderSize);
 static_assert(offsetof(Header, sections) == 32);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "shim/caps/refusal.h"
@@ -45,6 +46,13 @@ uint64_t PoliciesFor(Process& process, const libpq::Attempt& attempt,
       call_site);
   if (arguments != 0) process.policy_cache.Store(key, policies);
   return policies;
+}
+
+// For readers of the ledger: a cap that is not in force looks like one that nobody reaches.
+void NoteLockedOut(Process& process) {
+  std::atomic_ref since(process.ledger.header().caps_locked_out_since_ns);
+  const uint64_t now = process.caps.LockedOutSince();
+  if (since.load(std::memory_order_relaxed) != now) since.store(now, std::memory_order_relaxed);
 }
 
 Admission Refuse(Process& process, uint32_t slot, const Outcome& outcome) {
@@ -117,6 +125,7 @@ Admission Park(Process& process, const ConnectCall& call, const libpq::Attempt& 
   Process& process = *call.process;
   caps::Caps& caps = process.caps;
   caps.Refresh(CoarseNow());
+  NoteLockedOut(process);
   if (!caps.Any()) return {Admission::kProceed, 0};
   if (attempt.IsReset()) {
     // The connection that is reset has its places already.

@@ -229,10 +229,12 @@ TEST_F(LedgerReaderTest, WhatWasLeftToAnInterpreterIsSaidOfTheDeadAlone) {
   builder.connections[1].closed_by = ledger::kRuby;
   builder.header.left_open = 1;
   builder.header.closed_with_request = 7;
+  builder.header.caps_locked_out_since_ns = 3'000 * kTestSecond;
   const Snapshot snapshot = ReadGood(builder);
   EXPECT_THAT(snapshot.warnings, IsEmpty());
   EXPECT_EQ(snapshot.totals.left_open, 1u);
   EXPECT_EQ(snapshot.totals.closed_with_request, 7u);
+  EXPECT_EQ(snapshot.caps_locked_out_since_ns, 3'000 * kTestSecond);
   for (const Life life : {Life::kLive, Life::kUnknown}) {
     Snapshot living = snapshot;
     SetLife(life, 0, 3'005 * kTestSecond, &living);

@@ -98,6 +98,8 @@ TEST_F(MetricsTest, Connections) {
   AddConnection(&orders, "shop", 0xb, false).state = ConnectionState::kFailed;
   AddConnection(&orders, "shop", 0xb, false).state = ConnectionState::kInherited;
   orders.totals.peak = 9;
+  orders.caps_locked_out_since_ns = kNow - 40 * kSecond;
+  AddProcess("stock");
   const std::string text = Text();
   for (const char* line : {
            "db_client_connection_count{service=\"orders\",database=\"shop\",state=\"idle\"} 2\n",
@@ -109,6 +111,8 @@ TEST_F(MetricsTest, Connections) {
            "pqleash_oldest_idle_in_transaction_seconds{service=\"orders\"} 90\n",
            "pqleash_unfinished_failed_connections{service=\"orders\"} 1\n",
            "pqleash_connections_high_water{service=\"orders\"} 9\n",
+           "pqleash_caps_not_in_force_seconds{service=\"orders\"} 40\n",
+           "pqleash_caps_not_in_force_seconds{service=\"stock\"} 0\n",
            "pqleash_leak_suspects{service=\"orders\"} 0\n",
            "pqleash_processes{service=\"orders\"} 1\n",
            "# TYPE db_client_connection_count gauge\n",

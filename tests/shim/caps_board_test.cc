@@ -90,12 +90,14 @@ TEST_F(CapsBoardTest, WhoWasLockedOutAtTheBeginningHasItsCapsAtTheNextConnect) {
     ASSERT_TRUE(lock.held());
     std::thread([&] { Begin(&process_, 1); }).join();
     EXPECT_FALSE(process_.caps.Any());
+    EXPECT_NE(process_.caps.LockedOutSince(), 0u);
     EXPECT_NE(board_.header().busy_since_ns, 0u);
     std::thread([&] { process_.caps.Refresh(Now()); }).join();
     EXPECT_FALSE(process_.caps.Any());
   }
   process_.caps.Refresh(Now());
   EXPECT_TRUE(process_.caps.Any());
+  EXPECT_EQ(process_.caps.LockedOutSince(), 0u);
   EXPECT_EQ(board_.header().busy_since_ns, 0u);
   Hold(&process_, 0);
   EXPECT_EQ(process_.Connect(1).answer, Answer::kWait);
