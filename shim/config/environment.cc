@@ -77,7 +77,9 @@ bool Started() noexcept { return Environment() != nullptr || started; }
 
 bool Disabled() noexcept {
   const char* value = Variable("PQLEASH_DISABLE");
-  return value != nullptr && value[0] != '\0' && !plain::Same(value, "0");
+  if (value != nullptr && value[0] != '\0' && !plain::Same(value, "0")) return true;
+  const char* intercepted = Variable("PQLEASH_INTERCEPT");
+  return intercepted != nullptr && plain::Same(intercepted, "none");
 }
 
 }  // namespace pqleash::config

@@ -15,7 +15,7 @@ const char* Variable(const char* name) noexcept;
 // being relocated calls.
 bool Started() noexcept;
 
-// PQLEASH_DISABLE is set, and not to 0.
+// PQLEASH_DISABLE is set and not 0, or PQLEASH_INTERCEPT is 'none'.
 bool Disabled() noexcept;
 
 }  // namespace pqleash::config

@@ -24,15 +24,16 @@ inline uint32_t KnownIntercepted() {
 }  // namespace internal
 
 // What PQLEASH_INTERCEPT switches on (ledger::Intercepted): 'dlsym,deepbind' by default, one of
-// them, or 'none'. Read once, when the first libpq function is looked up, the first deeply bound
-// object is loaded or the first function of libpq is called; a variable, not a setting of the file,
-// which is not read before the first connect. Nothing with PQLEASH_DISABLE.
+// them, or neither ('linker': the linker's binding alone). Read once, when the first libpq function
+// is looked up, the first deeply bound object is loaded or the first function of libpq is called; a
+// variable, not a setting of the file, which is not read before the first connect. Nothing where
+// the library is switched off.
 inline uint32_t Intercepted() noexcept {
   return internal::KnownIntercepted() & ~(internal::kDecided | internal::kSwitchedOff);
 }
 
-// Whether PQLEASH_DISABLE leaves a library that does nothing but jump. Read at the same time; a
-// load and a compare afterwards.
+// Whether PQLEASH_DISABLE, or PQLEASH_INTERCEPT=none, leaves a library that does nothing but jump.
+// Read at the same time; a load and a compare afterwards.
 inline bool SwitchedOff() noexcept {
   return (internal::KnownIntercepted() & internal::kSwitchedOff) != 0;
 }

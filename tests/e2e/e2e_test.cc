@@ -318,7 +318,7 @@ TEST_F(EndToEnd, WhatPassesByIsSaid) {
       "libpq.PQfinish(libpq.PQconnectdb(b''))\n";
   for (const bool on : {true, false}) {
     Command command = observed_.Preloaded({"/usr/bin/python3", "-c", script});
-    command.environment["PQLEASH_INTERCEPT"] = on ? "dlsym" : "none";
+    command.environment["PQLEASH_INTERCEPT"] = on ? "dlsym" : "linker";
     EXPECT_EQ(RunToEnd(command).exit_code, 0);
     const auto report = observed_.Report();
     ASSERT_EQ(report["processes"].size(), on ? 1u : 2u);

@@ -20,7 +20,7 @@
 namespace pqleash::testing {
 namespace {
 
-enum class Way { kBare, kPreloaded, kDisabled, kNothingIntercepted, kCapped };
+enum class Way { kBare, kPreloaded, kDisabled, kNothingIntercepted, kLinkerAlone, kCapped };
 
 struct Preloading {
   Way way;
@@ -34,10 +34,15 @@ const std::vector<Preloading>& Ways() {
   static const std::vector<Preloading> kWays = {
       {Way::kPreloaded, "preloaded", {}, true, true},
       {Way::kDisabled, "disabled", {{"PQLEASH_DISABLE", "1"}}, false, false},
-      // What the linker binds to us by itself is observed, the rest is not.
       {Way::kNothingIntercepted,
        "PQLEASH_INTERCEPT=none",
        {{"PQLEASH_INTERCEPT", "none"}},
+       false,
+       false},
+      // What the linker binds to us by itself is observed, the rest is not.
+      {Way::kLinkerAlone,
+       "PQLEASH_INTERCEPT=linker",
+       {{"PQLEASH_INTERCEPT", "linker"}},
        true,
        false},
       // A limit that no host comes near.

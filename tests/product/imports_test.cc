@@ -117,7 +117,7 @@ TEST(StartUp, NothingThatAHostMayReplaceIsCalledBeforeMainOrAtAnUnexpectedMoment
        {Setting{"as it is", "PQLEASH_LOG", "off"},
         {"with a limit", "PQLEASH_LIMIT", "100"},
         {"with a log", "PQLEASH_LOG", "syslog"},
-        {"with nothing but the linker's binding", "PQLEASH_INTERCEPT", "none"}}) {
+        {"with nothing but the linker's binding", "PQLEASH_INTERCEPT", "linker"}}) {
     std::map<std::string, Moments> called;
     Observe(setting, &called);
     EXPECT_TRUE(called.contains("mmap")) << setting.name << ": nothing was observed";
