@@ -52,7 +52,7 @@ class CheckLayers(unittest.TestCase):
         self.write("attic/box.h", "words/duration.h")
         result = run("--tree", self.tree)
         self.assertEqual(result.returncode, 1)
-        self.assertIn("room attic is not in the list", result.stdout)
+        self.assertIn("room attic is not in reporter/layers.txt", result.stdout)
 
     def test_a_tree_without_rooms_is_no_success(self):
         self.assertNotEqual(run("--tree", self.tree).returncode, 0)
