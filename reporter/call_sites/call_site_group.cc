@@ -94,7 +94,8 @@ std::vector<CallSiteGroup> GroupCallSites(const std::vector<Snapshot>& snapshots
 }
 
 uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* symboliser,
-                            std::vector<CallSiteGroup>* groups, const Progress& progress) {
+                            std::vector<CallSiteGroup>* groups, const Progress& progress,
+                            size_t max_frames) {
   const auto chosen_of = [&](const CallSiteGroup& group) {
     const CallSiteMember* chosen = nullptr;
     for (const CallSiteMember& member : group.members) {
@@ -121,7 +122,7 @@ uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* 
     const CallSite& site = site_of(*chosen);
     if (progress) progress(done, all);
     done += site.frame_count;
-    if (frames + site.frame_count > kMaxReportFrames) {
+    if (frames + site.frame_count > max_frames) {
       ++left_out;
       continue;
     }

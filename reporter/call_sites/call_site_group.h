@@ -63,10 +63,13 @@ inline constexpr size_t kMaxReportFrames = 400'000;
 
 // Fills in `frames`, from the first living member where there is one, since its files are the
 // likeliest to be at hand.
-// Returns the number of call sites that were left without, since there were too many frames in all.
-// `progress` is told of frames.
-uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots, Symboliser* symboliser,
-                            std::vector<CallSiteGroup>* groups, const Progress& progress = {});
+// Returns the number of call sites that were left without, since there would be more than
+// `max_frames` in all. `progress` is told of frames.
+[[nodiscard]] uint64_t SymboliseCallSites(const std::vector<Snapshot>& snapshots,
+                                          Symboliser* symboliser,
+                                          std::vector<CallSiteGroup>* groups,
+                                          const Progress& progress = {},
+                                          size_t max_frames = kMaxReportFrames);
 
 // Whether callers of its innermost frames were not recorded: of a script, of its frames. Pure.
 bool CallersWereCut(const CallSiteGroup& group);

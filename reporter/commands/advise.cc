@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "reporter/advice/advice.h"
-#include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
 #include "reporter/observe/collect.h"
 #include "reporter/observe/collect_caps.h"
+#include "reporter/observe/pipeline.h"
 #include "reporter/render/advice_json.h"
 #include "reporter/render/advice_text.h"
 #include "reporter/render/advice_toml.h"
@@ -116,19 +116,20 @@ int RunAdvise(const Arguments& arguments) {
   if (const auto exit_code = line.Parse("advise", arguments)) return *exit_code;
 
   Collected collected = Collect(options.selection);
-  for (const std::string& sentence : collected.incomplete) Diagnose("incomplete: " + sentence);
-  const bool complete = collected.incomplete.empty();
-  if (!complete && collected.snapshots.empty() && options.format != AdviceFormat::kJson)
+  if (!collected.incomplete.empty() && collected.snapshots.empty() &&
+      options.format != AdviceFormat::kJson) {
+    DiagnoseIncomplete(collected.incomplete);
     return kFailed;
+  }
   if (options.selection.ledgers.empty())
     collected.caps = CollectCapsOf(collected.snapshots, options.selection.directory);
-  std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
   Symboliser symboliser;
-  SymboliseCallSites(collected.snapshots, &symboliser, &call_sites);
-  TellApart(options.advice.library_paths, &call_sites);
-  Advice advice =
-      Advise(collected.snapshots, call_sites, collected.caps, options.advice, CurrentOccasion());
-  advice.incomplete = std::move(collected.incomplete);
+  const Analysis analysis =
+      AnalyseWithProgress(std::move(collected), &symboliser, options.advice.library_paths);
+  Advice advice = Advise(analysis.collected.snapshots, analysis.call_sites, analysis.collected.caps,
+                         options.advice, analysis.occasion);
+  advice.incomplete = analysis.collected.incomplete;
+  DiagnoseIncomplete(advice.incomplete);
   switch (options.format) {
     case AdviceFormat::kText:
       RenderAdviceText(advice, WantsColour(STDOUT_FILENO), std::cout);
@@ -144,7 +145,7 @@ int RunAdvise(const Arguments& arguments) {
       RenderAdviceToml(advice, advice.services.front(), std::cout);
       break;
   }
-  return FinishOutput() != kFine || !complete ? kFailed : kFine;
+  return FinishOutput() != kFine || !advice.incomplete.empty() ? kFailed : kFine;
 }
 
 }  // namespace pqleash::reporter

@@ -23,17 +23,15 @@
 
 #include "reporter/audit/baseline.h"
 #include "reporter/audit/judge.h"
-#include "reporter/call_sites/same_stack.h"
-#include "reporter/call_sites/told_apart.h"
 #include "reporter/commands/audit_options.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/unseen.h"
 #include "reporter/launch/preload.h"
 #include "reporter/observe/collect_caps.h"
 #include "reporter/observe/harvest.h"
+#include "reporter/observe/pipeline.h"
 #include "reporter/reachability/exit_examiner.h"
 #include "reporter/report/bounded_file.h"
-#include "reporter/report/report_builder.h"
 #include "reporter/symbols/symboliser.h"
 #include "reporter/words/diagnose.h"
 #include "reporter/words/exit_code.h"
@@ -154,32 +152,15 @@ ProgramEnd EndOf(const std::string& name, int wait_status) {
 
 AuditReport MakeAudit(Collected collected, const Judgement& judgement,
                       const std::vector<std::string>& library_paths) {
-  std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
   Symboliser symboliser;
-  uint64_t without = 0;
-  {
-    ProgressLine line;
-    without = SymboliseCallSites(
-        collected.snapshots, &symboliser, &call_sites,
-        [&line](uint64_t done, uint64_t all) { line.Show([&] { return SymbolText(done, all); }); });
-  }
-  MergeSameStacks(&collected.snapshots, &call_sites);
-  TellApart(library_paths, &call_sites);
-  if (without != 0) {
-    collected.incomplete.push_back(
-        fmt::format("{} call sites are without their stacks: there are too many frames", without));
-  }
+  const Analysis analysis = AnalyseWithProgress(std::move(collected), &symboliser, library_paths);
   Filter filter;
   filter.library_paths = library_paths;
   AuditReport audit;
-  audit.report =
-      BuildReport(collected.snapshots, call_sites, filter, std::move(collected.incomplete),
-                  CurrentOccasion(), collected.reachability, collected.caps);
+  audit.report = ReportOn(analysis, filter);
   std::error_code error;
   audit.source_root = std::filesystem::current_path(error).string();
-  Judge({collected.snapshots, call_sites, ThresholdsFor(filter), library_paths,
-         collected.reachability, collected.caps},
-        judgement, &audit);
+  Judge(analysis.Observe(filter), judgement, &audit);
   return audit;
 }
 

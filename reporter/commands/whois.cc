@@ -10,12 +10,14 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "reporter/commands/ask_server.h"
 #include "reporter/commands/command.h"
 #include "reporter/commands/options.h"
 #include "reporter/observe/collect.h"
-#include "reporter/report/report_builder.h"
+#include "reporter/observe/pipeline.h"
 #include "reporter/report/whois.h"
 #include "reporter/symbols/symboliser.h"
 #include "reporter/words/diagnose.h"
@@ -67,15 +69,6 @@ std::optional<int> ParseWhois(const Arguments& arguments, WhoisOptions* options)
   return line.Parse("whois", arguments);
 }
 
-// The stacks of the connections that are left, and no others: symbols cost time.
-Report ReportOn(const std::vector<Snapshot>& snapshots) {
-  std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
-  std::erase_if(groups, [](const CallSiteGroup& group) { return group.connections.empty(); });
-  Symboliser symboliser;
-  SymboliseCallSites(snapshots, &symboliser, &groups);
-  return BuildReport(snapshots, groups, {}, {}, CurrentOccasion());
-}
-
 }  // namespace
 
 int RunWhois(const Arguments& arguments) {
@@ -89,11 +82,17 @@ int RunWhois(const Arguments& arguments) {
   Collected collected = Collect(options.selection);
   whois.ledgers = collected.snapshots.size();
   whois.connections = KeepBackend(options.backend_pid, &collected.snapshots);
-  whois.incomplete.insert(whois.incomplete.end(), collected.incomplete.begin(),
-                          collected.incomplete.end());
-  AddMatches(ReportOn(collected.snapshots), collected.snapshots, view ? &*view : nullptr, &whois);
+  Symboliser symboliser;
+  AnalysisOptions only;
+  only.connected_only = true;
+  const Analysis analysis = Analyse(std::move(collected), &symboliser, only);
+  const std::vector<std::string>& missing = analysis.collected.incomplete;
+  whois.incomplete.insert(whois.incomplete.end(), missing.begin(), missing.end());
+  whois.generated_realtime_ns = analysis.occasion.realtime_ns;
+  whois.host = analysis.occasion.host;
+  AddMatches(ReportOn(analysis, {}), analysis.collected.snapshots, view ? &*view : nullptr, &whois);
 
-  for (const std::string& sentence : whois.incomplete) Diagnose("incomplete: " + sentence);
+  DiagnoseIncomplete(whois.incomplete);
   if (options.format == Format::kJson) {
     RenderWhoisJson(whois, std::cout);
   } else {

@@ -35,6 +35,8 @@ struct WhoisServer {
 };
 
 struct Whois {
+  uint64_t generated_realtime_ns = 0;
+  std::string host;
   int32_t backend_pid = 0;
   uint64_t ledgers = 0;             // that were looked at
   uint64_t connections = 0;         // of these, that are open

@@ -10,14 +10,13 @@
 #include <sstream>
 #include <utility>
 
-#include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/severity.h"
 #include "reporter/observe/collect_caps.h"
 #include "reporter/observe/make_report.h"
+#include "reporter/observe/pipeline.h"
 #include "reporter/render/json.h"
 #include "reporter/render/json_parts.h"
 #include "reporter/snapshot/names.h"
-#include "reporter/symbols/symboliser.h"
 #include "reporter/words/diagnose.h"
 #include "reporter/words/escape.h"
 
@@ -32,6 +31,7 @@ constexpr size_t kMaxShownInAll = 5'000;  // the most suspicious call sites come
 constexpr int kRest = 4;                  // times as long as a reading, at least
 constexpr int kMissedReadings = 4;        // then something is wrong
 constexpr size_t kMaxVariableColumns = 512;
+constexpr size_t kMaxSameStacks = 10'000;
 
 HookCall CallFor(const Finding& finding, const std::string& service) {
   Json json = FindingJson(finding);
@@ -105,10 +105,8 @@ void Observer::Read() {
   Collected collected = Collect(selection);
   tally_.Take(options_.directory, &collected);
   collected.reachability = search_->VerdictsFor(collected.snapshots);
-  std::vector<CallSiteGroup> call_sites = GroupCallSites(collected.snapshots);
-  const Observation observation = {
-      collected.snapshots,          call_sites, {}, {}, collected.reachability, collected.caps,
-      CurrentOccasion().realtime_ns};
+  Analysis analysis = AnalyseWithoutNames(std::move(collected));
+  const Observation observation = analysis.Observe({});
   const std::vector<Finding> findings = FindAll(observation);
 
   SelfMetrics self;
@@ -116,7 +114,7 @@ void Observer::Read() {
   self.readings_total = static_cast<double>(++readings_);
   self.last_reading_realtime_s =
       static_cast<double>(CurrentOccasion().realtime_ns) / static_cast<double>(kSecond);
-  self.unreadable = static_cast<double>(collected.incomplete.size());
+  self.unreadable = static_cast<double>(analysis.collected.incomplete.size());
   self.ended_remembered = static_cast<double>(tally_.ended().size());
   self.search_s = search_->Seconds();
   auto text = std::make_shared<const std::string>(MetricsText(MetricFamilies(
@@ -127,39 +125,56 @@ void Observer::Read() {
     read_at_ = Clock::now();
     reading_took_ = read_at_ - begun;
   }
-  LogProblems(collected.incomplete);
-  if (hook_ != nullptr) ReportNews(observation, &call_sites, findings);
-  collected = {};
-  call_sites.clear();
+  LogProblems(analysis.collected.incomplete);
+  if (hook_ != nullptr) ReportNews(findings, &analysis);
+  analysis = {};
   // What a reading took would stay with us until the next one otherwise.
   malloc_trim(0);
 }
 
-void Observer::ReportNews(const Observation& observation, std::vector<CallSiteGroup>* call_sites,
-                          const std::vector<Finding>& findings) {
-  const auto key_of = [&](const Finding& finding) {
-    return FindingKey{std::string(finding.kind), finding.call_site.value_or(0),
+uint64_t Observer::SameStack(uint64_t call_site) const {
+  const auto found = same_stack_.find(call_site);
+  return found == same_stack_.end() ? call_site : found->second;
+}
+
+void Observer::RememberSameStacks(const std::vector<CallSiteGroup>& call_sites) {
+  for (const CallSiteGroup& group : call_sites) {
+    if (group.ids.size() < 2 || same_stack_.size() + group.ids.size() > kMaxSameStacks) continue;
+    for (const uint64_t id : group.ids) same_stack_[id] = group.id;
+  }
+}
+
+void Observer::ReportNews(const std::vector<Finding>& findings, Analysis* analysis) {
+  const auto key_of = [&](const Observation& observation, const Finding& finding) {
+    return FindingKey{std::string(finding.kind), SameStack(finding.call_site.value_or(0)),
                       ServiceOf(observation, finding)};
   };
+  const auto now_ns =
+      static_cast<uint64_t>(Clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
   // One that becomes severe enough later is new then.
+  const Observation unnamed = analysis->Observe({});
   std::vector<FindingKey> keys;
   for (const Finding& finding : findings) {
     if (options_.on_finding.MetBy(finding.confidence, finding.severity))
-      keys.push_back(key_of(finding));
+      keys.push_back(key_of(unnamed, finding));
   }
-  const std::vector<size_t> fresh = news_.NewIn(
-      keys, static_cast<uint64_t>(Clock::now().time_since_epoch() / std::chrono::nanoseconds(1)));
+  const std::vector<size_t> fresh = news_.NewIn(keys, now_ns);
   if (fresh.empty()) return;
-  // Only now names are worth their price. The same findings come out, with the code in their words.
+  // Only now names are worth their price. They make one call site of those with the same stack: the
+  // finding of another of them may have been told already.
   Symboliser symboliser;
-  SymboliseCallSites(observation.snapshots, &symboliser, call_sites);
-  TellApart({}, call_sites);
+  AddNames(&symboliser, {}, analysis);
+  RememberSameStacks(analysis->call_sites);
+  const Observation observation = analysis->Observe({});
   const std::vector<Finding> named = FindAll(observation);
   for (const size_t i : fresh) {
+    FindingKey& key = keys[i];
+    const uint64_t same = SameStack(key.call_site);
+    if (std::exchange(key.call_site, same) != same && news_.NewIn({key}, now_ns).empty()) continue;
     const auto found = std::find_if(named.begin(), named.end(), [&](const Finding& finding) {
-      return key_of(finding) == keys[i];
+      return key_of(observation, finding) == key;
     });
-    if (found != named.end()) hook_->Call(CallFor(*found, keys[i].service));
+    if (found != named.end()) hook_->Call(CallFor(*found, key.service));
   }
 }
 

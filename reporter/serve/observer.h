@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -16,7 +17,7 @@
 #include <vector>
 
 #include "reporter/findings/severity.h"
-#include "reporter/observe/collect.h"
+#include "reporter/observe/pipeline.h"
 #include "reporter/serve/hook.h"
 #include "reporter/serve/news.h"
 #include "reporter/serve/search.h"
@@ -51,8 +52,10 @@ class Observer {
   void Work();
   void Read();
   // Calls the hook for findings that were not there before. Names the call sites for it.
-  void ReportNews(const Observation& observation, std::vector<CallSiteGroup>* call_sites,
-                  const std::vector<Finding>& findings);
+  void ReportNews(const std::vector<Finding>& findings, Analysis* analysis);
+  // The id that stands for all call sites with the same stack, as far as names were looked up.
+  uint64_t SameStack(uint64_t call_site) const;
+  void RememberSameStacks(const std::vector<CallSiteGroup>& call_sites);
   void LogProblems(const std::vector<std::string>& incomplete);
 
   const Options options_;
@@ -63,6 +66,7 @@ class Observer {
   Tally tally_;
   std::set<std::string> logged_;  // problems of the reading before
   News news_;
+  std::map<uint64_t, uint64_t> same_stack_;  // kMaxSameStacks at most
   uint64_t readings_ = 0;
 
   mutable std::mutex mutex_;  // guards what follows

@@ -15,26 +15,13 @@
 #include <thread>
 #include <utility>
 
-#include "reporter/call_sites/call_site_group.h"
-#include "reporter/call_sites/same_stack.h"
-#include "reporter/call_sites/told_apart.h"
 #include "reporter/caps/policy_change.h"
 #include "reporter/observe/collect_caps.h"
-#include "reporter/report/report_builder.h"
+#include "reporter/observe/pipeline.h"
 #include "shim/support/clock.h"
 
 namespace pqleash::reporter::top {
 namespace {
-
-Report ReportOf(std::vector<Snapshot> snapshots, const std::vector<Reachability>& reach,
-                const std::vector<std::string>& incomplete, const std::vector<CapsPolicy>& caps,
-                Symboliser* symboliser) {
-  std::vector<CallSiteGroup> call_sites = GroupCallSites(snapshots);
-  SymboliseCallSites(snapshots, symboliser, &call_sites);
-  MergeSameStacks(&snapshots, &call_sites);
-  TellApart({}, &call_sites);
-  return BuildReport(snapshots, call_sites, {}, incomplete, CurrentOccasion(), reach, caps);
-}
 
 // Those of `report` that hold for one of `services`.
 std::vector<CapsPolicy> PoliciesOf(const CapsReport& report,
@@ -61,18 +48,18 @@ Sample TakeSample(const SamplerOptions& options, Symboliser* symboliser) {
     services[collected.snapshots[i].process.service].push_back(i);
   }
   for (const auto& [name, members] : services) {
-    std::vector<Snapshot> snapshots;
-    std::vector<Reachability> reach;
+    Collected of_service;
     for (const size_t i : members) {
-      snapshots.push_back(collected.snapshots[i]);
-      if (!collected.reachability.empty()) reach.push_back(collected.reachability[i]);
+      of_service.snapshots.push_back(collected.snapshots[i]);
+      if (!collected.reachability.empty())
+        of_service.reachability.push_back(collected.reachability[i]);
     }
-    sample.services.push_back(
-        {name, ReportOf(snapshots, reach, {}, PoliciesOf(sample.caps, {name}), symboliser)});
+    of_service.caps = PoliciesOf(sample.caps, {name});
+    sample.services.push_back({name, ReportOn(Analyse(std::move(of_service), symboliser), {})});
     names.push_back(name);
   }
-  sample.report = ReportOf(collected.snapshots, collected.reachability, collected.incomplete,
-                           PoliciesOf(sample.caps, names), symboliser);
+  collected.caps = PoliciesOf(sample.caps, names);
+  sample.report = ReportOn(Analyse(std::move(collected), symboliser), {});
   return sample;
 }
 

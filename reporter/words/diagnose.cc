@@ -17,6 +17,10 @@ namespace pqleash::reporter {
 
 void Diagnose(std::string_view sentence) { std::cerr << "pqleash: " + Escape(sentence) + '\n'; }
 
+void DiagnoseIncomplete(const std::vector<std::string>& sentences) {
+  for (const std::string& sentence : sentences) Diagnose("incomplete: " + sentence);
+}
+
 int FinishOutput() {
   errno = 0;
   std::cout.flush();

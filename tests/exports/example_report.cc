@@ -200,7 +200,7 @@ Report Build(const std::vector<LedgerBuilder>& ledgers, const std::vector<CapsPo
   std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
   if (symbolise) {
     Symboliser symboliser;
-    SymboliseCallSites(snapshots, &symboliser, &groups);
+    (void)SymboliseCallSites(snapshots, &symboliser, &groups);
   } else {
     for (CallSiteGroup& group : groups) group.frames = FramesOf(group.id);
   }

@@ -124,7 +124,7 @@ std::string ReportOf(const std::string& bytes) {
   SetLife(Life::kLive, 4711, kTestStart + 2'000 * kTestSecond, &snapshots[0]);
   Symboliser symboliser;
   std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
-  SymboliseCallSites(snapshots, &symboliser, &groups);
+  (void)SymboliseCallSites(snapshots, &symboliser, &groups);
   std::ostringstream out;
   RenderReportJson(BuildReport(snapshots, groups, {}, {}, {1'763'702'000 * kTestSecond, "db-7"}),
                    out);

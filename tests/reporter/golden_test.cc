@@ -172,7 +172,7 @@ TEST(GoldenTest, HostileNames) {
   const std::vector<Snapshot> snapshots = {ReadExample(builder, Life::kLive)};
   std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
   Symboliser symboliser;
-  SymboliseCallSites(snapshots, &symboliser, &groups);
+  EXPECT_EQ(SymboliseCallSites(snapshots, &symboliser, &groups), 0u);
   const Report report = BuildReport(snapshots, groups, {}, {}, {1, name});
   std::ostringstream json;
   RenderReportJson(report, json);

@@ -39,7 +39,7 @@ class LedgerDamageTest : public ::testing::Test {
     snapshots.push_back(std::get<Snapshot>(std::move(result)));
     SetLife(Life::kLive, 4711, kTestStart + 2'000 * kTestSecond, &snapshots[0]);
     std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
-    SymboliseCallSites(snapshots, &symboliser_, &groups);
+    (void)SymboliseCallSites(snapshots, &symboliser_, &groups);
     const Report report = BuildReport(snapshots, groups, {}, {}, {kTestStart, "host"});
     std::ostringstream out;
     RenderReportText(report, {/*colour=*/true, /*native_frames=*/true}, out);

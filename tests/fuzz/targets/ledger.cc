@@ -102,7 +102,7 @@ void Show(std::vector<Snapshot> snapshots, uint32_t choice) {
   for (Module& module : snapshots[0].modules) module.path.insert(0, "/nonexistent");
   Symboliser symboliser;
   std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
-  SymboliseCallSites(snapshots, &symboliser, &groups);
+  (void)SymboliseCallSites(snapshots, &symboliser, &groups);
   const Report report =
       BuildReport(snapshots, groups, {}, {}, {1'763'702'000 * kSecond, "db-client-7"});
 
