@@ -141,7 +141,7 @@ int RunCheck(const Arguments& arguments) {
   std::optional<std::string> server_problem;
   const std::optional<CheckedServer> server = CheckServer(loaded, options, &server_problem);
   if (options.format == Format::kJson) {
-    RenderConfigurationJson(loaded, server, std::cout);
+    RenderConfigurationJson(loaded, server, CurrentOccasion().realtime_ns, std::cout);
   } else {
     RenderConfigurationText(loaded, server, WantsColour(STDOUT_FILENO), std::cout);
   }

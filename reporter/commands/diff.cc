@@ -13,6 +13,7 @@
 #include "reporter/commands/command.h"
 #include "reporter/commands/fail_on.h"
 #include "reporter/commands/options.h"
+#include "reporter/observe/collect.h"
 #include "reporter/words/diagnose.h"
 #include "reporter/words/exit_code.h"
 
@@ -42,8 +43,9 @@ int RunDiff(const Arguments& arguments) {
   AddFormatOption(&line, &format);
   if (const auto exit_code = line.Parse("diff", arguments)) return *exit_code;
 
-  const auto diff = ChangesBetween(before_path, after_path);
+  auto diff = ChangesBetween(before_path, after_path);
   if (!diff) return kFailed;
+  diff->generated_realtime_ns = CurrentOccasion().realtime_ns;
   if (format == Format::kJson) {
     RenderDiffJson(*diff, std::cout);
   } else {

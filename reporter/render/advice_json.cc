@@ -131,7 +131,8 @@ void RenderAdviceJson(const Advice& advice, std::ostream& out) {
   Json services = Json::array();
   for (const ServiceAdvice& service : advice.services) services.push_back(ToJson(service));
   WriteJson({{"schema", "pqleash.advice/1"},
-             {"generated", Timestamp(advice.generated_realtime_ns)},
+             {"generated_at", Timestamp(advice.generated_realtime_ns)},
+             {"generated", Timestamp(advice.generated_realtime_ns)},  // its earlier name
              {"host", advice.host},
              {"headroom_percent", advice.options.headroom_percent},
              {"max", advice.options.max ? Json(*advice.options.max) : Json(nullptr)},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "reporter/render/budget.h"
+#include "reporter/render/json_values.h"
 #include "reporter/render/layout.h"
 #include "reporter/snapshot/names.h"
 #include "reporter/words/escape.h"
@@ -179,7 +180,8 @@ void RenderConfigurationText(const config::Loaded& loaded,
 }
 
 void RenderConfigurationJson(const config::Loaded& loaded,
-                             const std::optional<CheckedServer>& server, std::ostream& out) {
+                             const std::optional<CheckedServer>& server,
+                             uint64_t generated_realtime_ns, std::ostream& out) {
   Json policies = Json::array();
   for (size_t i = 0; i < loaded.config.policies.size(); ++i) {
     policies.push_back(ToJson(loaded.config.policies[i], SourceOf(loaded, i)));
@@ -190,12 +192,13 @@ void RenderConfigurationJson(const config::Loaded& loaded,
         {{"name", setting.name}, {"value", setting.value}, {"source", setting.source}});
   }
   const Json json = {{"schema", "pqleash.check/1"},
+                     {"generated_at", Timestamp(generated_realtime_ns)},
                      {"file", loaded.file.empty() ? Json(nullptr) : Json(loaded.file)},
                      {"problems", loaded.problems},
                      {"policies", std::move(policies)},
                      {"settings", std::move(settings)},
                      {"server", server ? BudgetJson(server->view, server->budget) : Json(nullptr)}};
-  out << json.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) << '\n';
+  WriteJson(json, out);
 }
 
 }  // namespace pqleash::reporter

@@ -6,6 +6,7 @@
 #ifndef PQLEASH_REPORTER_RENDER_CONFIGURATION_H_
 #define PQLEASH_REPORTER_RENDER_CONFIGURATION_H_
 
+#include <cstdint>
 #include <optional>
 #include <ostream>
 
@@ -27,7 +28,8 @@ void RenderConfigurationText(const config::Loaded& loaded,
                              const std::optional<CheckedServer>& server, bool colour,
                              std::ostream& out);
 void RenderConfigurationJson(const config::Loaded& loaded,
-                             const std::optional<CheckedServer>& server, std::ostream& out);
+                             const std::optional<CheckedServer>& server,
+                             uint64_t generated_realtime_ns, std::ostream& out);
 
 }  // namespace pqleash::reporter
 

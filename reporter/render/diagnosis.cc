@@ -4,19 +4,16 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <string_view>
 
+#include "reporter/render/json_values.h"
 #include "reporter/render/layout.h"
 #include "reporter/words/escape.h"
-#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string_view NameOf(Verdict verdict) {
   switch (verdict) {
@@ -62,11 +59,11 @@ void RenderDiagnosisJson(const Diagnosis& diagnosis, std::ostream& out) {
                       {"advice", check.advice.empty() ? Json(nullptr) : Json(check.advice)}});
   }
   const Json json = {{"schema", "pqleash.doctor/1"},
-                     {"generated_at", Rfc3339(diagnosis.generated_realtime_ns)},
+                     {"generated_at", Timestamp(diagnosis.generated_realtime_ns)},
                      {"host", diagnosis.host},
                      {"passed", diagnosis.Passed()},
                      {"checks", std::move(checks)}};
-  out << json.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) << '\n';
+  WriteJson(json, out);
 }
 
 }  // namespace pqleash::reporter

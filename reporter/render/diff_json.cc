@@ -55,6 +55,7 @@ Json ToJson(const std::vector<SavedFinding>& findings) {
 
 void RenderDiffJson(const ReportDiff& diff, std::ostream& out) {
   WriteJson({{"schema", "pqleash.diff/1"},
+             {"generated_at", Timestamp(diff.generated_realtime_ns)},
              {"before", ToJson(diff.before)},
              {"after", ToJson(diff.after)},
              {"new_findings", ToJson(diff.new_findings)},

@@ -154,6 +154,8 @@ void RenderWhoisJson(const Whois& whois, std::ostream& out) {
   Json matches = Json::array();
   for (const WhoisMatch& match : whois.matches) matches.push_back(MatchJson(match));
   WriteJson({{"schema", "pqleash.whois/1"},
+             {"generated_at", Timestamp(whois.generated_realtime_ns)},
+             {"host", whois.host},
              {"backend_pid", whois.backend_pid},
              {"ledgers", whois.ledgers},
              {"connections", whois.connections},

@@ -42,6 +42,7 @@ struct DiffSide {
 };
 
 struct ReportDiff {
+  uint64_t generated_realtime_ns = 0;  // when they were compared; of whoever compares
   DiffSide before;
   DiffSide after;
   std::vector<SiteDiff> call_sites;  // new, grown, shrunk, gone; each by the size of the change

@@ -99,7 +99,7 @@ class Package(unittest.TestCase):
             "share/man/man5/pqleash.toml.5.gz", "share/man/man7/libpqleash.7.gz",
             "share/bash-completion/completions/pqleash", "share/zsh/vendor-completions/_pqleash",
             "share/fish/vendor_completions.d/pqleash.fish", "share/doc/pqleash/README.md",
-            "share/doc/pqleash/CHANGELOG.md", "share/doc/pqleash/copyright", "lib/systemd/system/pqleash.service",
+            "share/pqleash/schemas/report.schema.json", "share/doc/pqleash/CHANGELOG.md", "share/doc/pqleash/copyright", "lib/systemd/system/pqleash.service",
             "lib/sysusers.d/pqleash.conf", "lib/tmpfiles.d/pqleash.conf",
         ):
             self.assertIn("usr/" + path, there)
