@@ -15,6 +15,7 @@
 #include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/detector.h"
 #include "reporter/snapshot/connection_times.h"
+#include "reporter/snapshot/names.h"
 #include "reporter/words/duration.h"
 #include "reporter/words/utc_time.h"
 #include "shim/caps/policy.h"
@@ -199,6 +200,7 @@ class ServiceAdviser {
     for (const CallSiteGroup& group : observation_.call_sites) {
       CallSiteAdvice site;
       site.id = group.id;
+      site.ids = std::max<uint64_t>(1, group.ids.size());
       uint64_t busy_ns = 0;
       uint64_t held_ns = 0;
       for (const GroupedConnection& place : group.connections) {
@@ -404,6 +406,13 @@ class ServiceAdviser {
     const ProposedCap base = advice_.caps.back();
     for (const CallSiteAdvice& site : advice_.call_sites) {
       if (!Hoards(site)) continue;
+      if (site.ids > 1) {
+        advice_.notes.push_back(fmt::format(
+            "no cap of its own for {}: a compiler made {} calls of that line, each with an id, and "
+            "a cap of a call site holds for one of them",
+            site.place.empty() ? CallSiteName(site.id) : site.place, site.ids));
+        continue;
+      }
       ProposedCap cap = base;
       cap.existing.clear();
       cap.call_site = site.id;

@@ -45,6 +45,7 @@ struct ProposedCap {
 
 struct CallSiteAdvice {
   uint64_t id = 0;
+  uint64_t ids = 1;   // how many it has: a cap of one of them holds for no other
   std::string place;  // the code; empty: not recorded
   uint64_t open = 0;
   uint64_t peak = 0;          // of several processes: the most that can have been open at once

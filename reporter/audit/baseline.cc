@@ -36,21 +36,23 @@ void MatchBy(const Same& same, Baseline* baseline, std::vector<AuditFinding>* fi
 
 }  // namespace
 
-BaselineResult ToBaseline(SavedReport report, const std::string& path) {
-  if (report.schema != kAuditSchema) {
+BaselineResult ToBaseline(SavedReport saved, const std::string& path) {
+  if (!saved.of_audit) {
     return fmt::format(
         "{} cannot be the baseline: its schema is '{}', expected '{}'; make one with `pqleash "
         "audit "
         "--write-baseline FILE`",
-        path, report.schema, kAuditSchema);
+        path, kReportSchema, kAuditSchema);
   }
   Baseline baseline;
   baseline.path = path;
-  for (SavedFinding& finding : report.findings) {
-    if (finding.standing == "suppressed") continue;
+  for (size_t i = 0; i < saved.report.findings.size(); ++i) {
+    if (saved.Suppressed(i)) continue;
+    Finding& finding = saved.report.findings[i];
     baseline.entries.push_back({std::move(finding.kind), std::move(finding.summary),
-                                finding.call_site.value_or(""), std::move(finding.fingerprint),
-                                finding.connections, false});
+                                finding.call_site ? CallSiteName(*finding.call_site) : "",
+                                std::move(saved.standings[i].fingerprint), finding.connections,
+                                false});
   }
   return baseline;
 }

@@ -20,7 +20,7 @@ namespace pqleash::reporter {
 using BaselineResult = std::variant<Baseline, std::string>;
 
 // All findings of a saved audit but those that were suppressed. Pure.
-BaselineResult ToBaseline(SavedReport report, const std::string& path);
+BaselineResult ToBaseline(SavedReport saved, const std::string& path);
 
 BaselineResult ReadBaseline(const std::string& path);
 

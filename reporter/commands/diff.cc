@@ -54,7 +54,7 @@ int RunDiff(const Arguments& arguments) {
   if (FinishOutput() != kFine) return kFailed;
   const bool fails =
       fail_on && std::any_of(diff->new_findings.begin(), diff->new_findings.end(),
-                             [&](const SavedFinding& finding) {
+                             [&](const Finding& finding) {
                                return fail_on->MetBy(finding.confidence, finding.severity);
                              });
   return fails ? kFindings : kFine;

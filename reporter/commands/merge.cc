@@ -9,14 +9,13 @@
 #include <algorithm>
 #include <atomic>
 #include <optional>
-#include <sstream>
 #include <string_view>
 #include <thread>
 #include <utility>
 #include <variant>
 
 #include "reporter/observe/collect.h"
-#include "reporter/render/json.h"
+#include "reporter/report/saved_report.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -50,34 +49,24 @@ bool IsSavedReport(const std::string& path) {
   return first != std::string_view::npos && text[first] == '{';
 }
 
-MergedReport MergeFiles(const std::vector<std::string>& paths, const Report* here,
-                        std::vector<std::string> incomplete) {
+Report MergeFiles(const std::vector<std::string>& paths, const Report* here,
+                  std::vector<std::string> incomplete) {
   std::vector<NamedReport> reports;
-  if (here != nullptr) {
-    std::ostringstream json;
-    RenderReportJson(*here, json);
-    const std::string name = "what was read from ledgers";
-    SavedReportResult result = ParseSavedReport(json.str(), name);
-    if (auto* problem = std::get_if<std::string>(&result)) {
-      incomplete.push_back(std::move(*problem));
-    } else {
-      reports.push_back({name, std::get<SavedReport>(std::move(result))});
-    }
-  }
+  if (here != nullptr) reports.push_back({"what was read from ledgers", *here});
   auto results = ReadAll(paths);
   for (size_t i = 0; i < paths.size(); ++i) {
     if (auto* problem = std::get_if<std::string>(&*results[i])) {
       incomplete.push_back(std::move(*problem));
       continue;
     }
-    auto& report = std::get<SavedReport>(*results[i]);
-    if (report.schema != kReportSchema) {
+    auto& saved = std::get<SavedReport>(*results[i]);
+    if (saved.of_audit) {
       incomplete.push_back(
           fmt::format("{} is an audit, expected what `pqleash report --format json` wrote; compare "
                       "audits with `pqleash diff`",
                       paths[i]));
     } else {
-      reports.push_back({paths[i], std::move(report)});
+      reports.push_back({paths[i], std::move(saved.report)});
     }
   }
   return Merge(std::move(reports), std::move(incomplete), CurrentOccasion());

@@ -19,8 +19,8 @@ bool IsSavedReport(const std::string& path);
 
 // Reads the files, on all processors, and merges them in their order, after `here` (nullptr: none).
 // What cannot be read or is no report is named in `incomplete`, and left out.
-MergedReport MergeFiles(const std::vector<std::string>& paths, const Report* here,
-                        std::vector<std::string> incomplete);
+Report MergeFiles(const std::vector<std::string>& paths, const Report* here,
+                  std::vector<std::string> incomplete);
 
 }  // namespace pqleash::reporter
 

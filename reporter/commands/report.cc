@@ -19,6 +19,7 @@
 #include "reporter/observe/collect.h"
 #include "reporter/observe/collect_caps.h"
 #include "reporter/observe/make_report.h"
+#include "reporter/render/json.h"
 #include "reporter/render/merged.h"
 #include "reporter/words/diagnose.h"
 #include "reporter/words/exit_code.h"
@@ -85,9 +86,8 @@ void AddOptions(CommandLine* line, ReportOptions* options) {
   AddReportOutputOptions(line, &options->output);
 }
 
-template <typename AnyReport>
-bool Fails(const AnyReport& report, const FindingLevel& level) {
-  return std::any_of(report.findings.begin(), report.findings.end(), [&](const auto& finding) {
+bool Fails(const Report& report, const FindingLevel& level) {
+  return std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
     return level.MetBy(finding.confidence, finding.severity);
   });
 }
@@ -149,7 +149,7 @@ int RunMerge(ReportOptions options) {
       here = MakeReport(std::move(collected), options.filter, nullptr, /*some_processes=*/true);
   }
   const bool ledgers_read = incomplete.empty();
-  MergedReport merged = MergeFiles(paths, here ? &*here : nullptr, std::move(incomplete));
+  Report merged = MergeFiles(paths, here ? &*here : nullptr, std::move(incomplete));
   // What was incomplete where the reports were made is not this run's failure.
   const bool complete = ledgers_read && merged.sources.size() == paths.size() + (here ? 1 : 0);
   if (merged.sources.empty() && output.format == Format::kText) {
@@ -158,7 +158,7 @@ int RunMerge(ReportOptions options) {
   }
   if (options.filter.top) KeepTop(*options.filter.top, &merged);
   if (output.format == Format::kJson) {
-    RenderMergedJson(merged, std::cout);
+    RenderReportJson(merged, std::cout);
   } else {
     RenderMergedText(merged, {WantsColour(STDOUT_FILENO), output.native_frames}, std::cout);
   }

@@ -30,4 +30,14 @@ std::string_view NameOf(Answer::Verdict verdict) {
   return "none";
 }
 
+Answer::Verdict VerdictNamed(std::string_view name) {
+  using Verdict = Answer::Verdict;
+  for (const Verdict verdict :
+       {Verdict::kNone, Verdict::kLeak, Verdict::kTooSmall, Verdict::kTooLarge, Verdict::kDemand,
+        Verdict::kChurn, Verdict::kServer, Verdict::kEarly, Verdict::kUnobserved}) {
+    if (name == NameOf(verdict)) return verdict;
+  }
+  return Verdict::kOther;
+}
+
 }  // namespace pqleash::reporter

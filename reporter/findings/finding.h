@@ -48,11 +48,13 @@ struct Answer {
 
 // 'leak', 'too-small' and so on, as in JSON.
 std::string_view NameOf(Answer::Verdict verdict);
+// kOther for words that a later version may have.
+Answer::Verdict VerdictNamed(std::string_view name);
 
 // One fault of the observed programs. Strings may hold bytes from those programs: escape them
 // before showing.
 struct Finding {
-  std::string_view kind;  // of a DetectorEntry: static
+  std::string kind;  // of a DetectorEntry
   Confidence confidence = Confidence::kLikely;
   Severity severity = Severity::kWarning;
   std::string summary;                // one sentence without a full stop
@@ -63,7 +65,8 @@ struct Finding {
   std::vector<FindingStack> stacks;  // where it takes more than one to see the fault
   // Connections that it is about: ranks findings, see FindAll.
   uint64_t connections = 0;
-  std::optional<Answer> answer;  // of the kinds that answer that question
+  std::optional<Answer> answer;    // of the kinds that answer that question
+  std::vector<std::string> hosts;  // in a report of several: where it was found, by name
 };
 
 }  // namespace pqleash::reporter

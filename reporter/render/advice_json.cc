@@ -55,7 +55,7 @@ Json ToJson(const Demand& demand, bool limit_binds) {
 
 Json ToJson(const CallSiteAdvice& site) {
   return {{"id", CallSiteName(site.id)},
-          {"place", site.place.empty() ? Json(nullptr) : Json(site.place)},
+          {"place", TextOrNull(site.place)},
           {"open", site.open},
           {"peak", site.peak},
           {"in_use_peak", site.in_use_peak},
@@ -75,7 +75,7 @@ Json ToJson(const ProposedCap& cap, bool needed) {
           {"live", cap.live},
           {"on_limit", "wait"},
           {"wait_timeout_s", cap.wait_timeout_s},
-          {"in_force", cap.existing.empty() ? Json(nullptr) : Json(cap.existing)},
+          {"in_force", TextOrNull(cap.existing)},
           {"arithmetic", cap.arithmetic}};
 }
 
@@ -120,7 +120,7 @@ Json ToJson(const ServiceAdvice& service) {
           {"at_once", service.at_once},
           {"idle_backends", service.idle_backends},
           {"call_sites", std::move(call_sites)},
-          {"little_data", little.empty() ? Json(nullptr) : Json(little)},
+          {"little_data", TextOrNull(little)},
           {"caps", std::move(caps)},
           {"notes", service.notes}};
 }
@@ -135,7 +135,7 @@ void RenderAdviceJson(const Advice& advice, std::ostream& out) {
              {"generated", Timestamp(advice.generated_realtime_ns)},  // its earlier name
              {"host", advice.host},
              {"headroom_percent", advice.options.headroom_percent},
-             {"max", advice.options.max ? Json(*advice.options.max) : Json(nullptr)},
+             {"max", OrNull(advice.options.max)},
              {"sum", advice.sum},
              {"shares", advice.shares},
              {"services", std::move(services)},

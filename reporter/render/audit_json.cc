@@ -11,11 +11,6 @@
 namespace pqleash::reporter {
 namespace {
 
-template <typename Value>
-Json OrNull(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 void AddStanding(const AuditReport& audit, const AuditFinding& finding, Json* json) {
   (*json)["standing"] = NameOf(finding.standing);
   (*json)["fingerprint"] = OrNull(finding.fingerprint);
@@ -34,7 +29,7 @@ Json ToJson(const Baseline& baseline) {
     if (entry.seen) continue;
     gone.push_back({{"kind", entry.kind},
                     {"summary", entry.summary},
-                    {"call_site", entry.call_site.empty() ? Json(nullptr) : Json(entry.call_site)},
+                    {"call_site", TextOrNull(entry.call_site)},
                     {"fingerprint", OrNull(entry.fingerprint)},
                     {"connections", entry.connections}});
   }

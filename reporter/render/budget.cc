@@ -35,7 +35,7 @@ Json CapJson(const CapDemand& cap) {
           {"connections", cap.connections},
           {"partial", cap.partial},
           {"fits", cap.fits},
-          {"largest_limit_that_fits", cap.lower ? Json(*cap.lower) : Json(nullptr)}};
+          {"largest_limit_that_fits", OrNull(cap.lower)}};
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ Json ToJson(const CapsPolicy& shown) {
       {"name", std::string(policy.filed.name)},
       {"kind", KindName(policy.filed.kind)},
       {"scope", ScopeName(policy.filed.scope)},
-      {"service", policy.service.empty() ? Json(nullptr) : Json(policy.service)},
+      {"service", TextOrNull(policy.service)},
       {"board", shown.board},
       {"origin", policy.from_operator ? "operator" : "config"},
       {"matchers", std::move(matchers)},

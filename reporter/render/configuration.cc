@@ -118,8 +118,6 @@ void WritePolicies(const config::Loaded& loaded, const Style& style, std::ostrea
   }
 }
 
-Json TextOrNull(const char* text) { return text[0] == '\0' ? Json(nullptr) : Json(text); }
-
 Json ToJson(const Policy& policy, const std::string& source) {
   const Rule& rule = policy.rule;
   const bool cap = policy.kind == caps::kCap;
@@ -193,7 +191,7 @@ void RenderConfigurationJson(const config::Loaded& loaded,
   }
   const Json json = {{"schema", "pqleash.check/1"},
                      {"generated_at", Timestamp(generated_realtime_ns)},
-                     {"file", loaded.file.empty() ? Json(nullptr) : Json(loaded.file)},
+                     {"file", TextOrNull(loaded.file)},
                      {"problems", loaded.problems},
                      {"policies", std::move(policies)},
                      {"settings", std::move(settings)},

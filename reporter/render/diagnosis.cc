@@ -56,7 +56,7 @@ void RenderDiagnosisJson(const Diagnosis& diagnosis, std::ostream& out) {
     checks.push_back({{"verdict", NameOf(check.verdict)},
                       {"what", check.what},
                       {"detail", check.detail},
-                      {"advice", check.advice.empty() ? Json(nullptr) : Json(check.advice)}});
+                      {"advice", TextOrNull(check.advice)}});
   }
   const Json json = {{"schema", "pqleash.doctor/1"},
                      {"generated_at", Timestamp(diagnosis.generated_realtime_ns)},

@@ -5,15 +5,14 @@
 #include "reporter/findings/severity.h"
 #include "reporter/render/diff.h"
 #include "reporter/render/json_values.h"
+#include "reporter/snapshot/names.h"
 
 namespace pqleash::reporter {
 namespace {
 
-Json TextOrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 Json ToJson(const DiffSide& side) {
   return {{"file", side.path},
-          {"generated_at", TextOrNull(side.generated_at)},
+          {"generated_at", Timestamp(side.generated_realtime_ns)},
           {"host", side.host},
           {"processes", side.processes},
           {"open", side.open},
@@ -29,7 +28,7 @@ Json ToJson(const SiteCounts& counts) {
 Json ToJson(const std::vector<SiteDiff>& sites) {
   Json array = Json::array();
   for (const SiteDiff& site : sites) {
-    array.push_back({{"id", site.id},
+    array.push_back({{"id", CallSiteName(site.id)},
                      {"change", NameOf(site.change)},
                      {"place", site.place},
                      {"before", ToJson(site.before)},
@@ -38,14 +37,14 @@ Json ToJson(const std::vector<SiteDiff>& sites) {
   return array;
 }
 
-Json ToJson(const std::vector<SavedFinding>& findings) {
+Json ToJson(const std::vector<Finding>& findings) {
   Json array = Json::array();
-  for (const SavedFinding& finding : findings) {
+  for (const Finding& finding : findings) {
     array.push_back({{"kind", finding.kind},
                      {"confidence", NameOf(finding.confidence)},
                      {"severity", NameOf(finding.severity)},
                      {"summary", finding.summary},
-                     {"call_site", finding.call_site ? Json(*finding.call_site) : Json(nullptr)},
+                     {"call_site", SiteOrNull(finding.call_site)},
                      {"advice", finding.advice}});
   }
   return array;

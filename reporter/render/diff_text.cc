@@ -9,7 +9,9 @@
 #include "reporter/findings/severity.h"
 #include "reporter/render/diff.h"
 #include "reporter/render/layout.h"
+#include "reporter/snapshot/names.h"
 #include "reporter/words/escape.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -17,10 +19,10 @@ namespace {
 constexpr size_t kPlaceColumns = 60;
 
 void WriteSide(std::string_view label, const DiffSide& side, std::ostream& out) {
-  std::string text =
-      fmt::format("{}, host {}{}: {} process{}, {} open, {} opened", side.path, side.host,
-                  side.generated_at.empty() ? "" : ", " + side.generated_at, side.processes,
-                  side.processes == 1 ? "" : "es", Count(side.open, "connection"), side.opened);
+  std::string text = fmt::format(
+      "{}, host {}{}: {} process{}, {} open, {} opened", side.path, side.host,
+      side.generated_realtime_ns == 0 ? "" : ", " + Rfc3339(side.generated_realtime_ns),
+      side.processes, side.processes == 1 ? "" : "es", Count(side.open, "connection"), side.opened);
   if (side.call_sites_left_out != 0)
     text += fmt::format("; {} were left out of it", Count(side.call_sites_left_out, "call site"));
   WriteWrapped(label, Escape(text), out);
@@ -42,7 +44,7 @@ void WriteCallSites(const ReportDiff& diff, const Style& style, std::ostream& ou
   for (const SiteDiff& site : diff.call_sites) {
     rows.push_back({std::string(NameOf(site.change)), Step(site.before.open, site.after.open),
                     Step(site.before.opened, site.after.opened),
-                    Step(site.before.failed, site.after.failed), Escape(site.id),
+                    Step(site.before.failed, site.after.failed), CallSiteName(site.id),
                     CutEnd(Escape(site.place), kPlaceColumns)});
   }
   if (!rows.empty()) {
@@ -52,16 +54,16 @@ void WriteCallSites(const ReportDiff& diff, const Style& style, std::ostream& ou
   }
 }
 
-void WriteFindings(const std::string& title, const std::vector<SavedFinding>& findings,
+void WriteFindings(const std::string& title, const std::vector<Finding>& findings,
                    const Style& style, std::ostream& out) {
   out << '\n' << style.Bold(fmt::format("{} ({})", title, findings.size())) << '\n';
   size_t number = 0;
-  for (const SavedFinding& finding : findings) {
+  for (const Finding& finding : findings) {
     const std::string head = fmt::format("{}: {} ({})", NameOf(finding.severity),
                                          Escape(finding.kind), NameOf(finding.confidence));
     out << fmt::format("{:3}. ", ++number) << BySeverity(style, finding.severity, head) << '\n';
     WriteWrapped("     ", Escape(finding.summary) + ".", out);
-    if (finding.call_site) out << "     call site: " << Escape(*finding.call_site) << '\n';
+    if (finding.call_site) out << "     call site: " << CallSiteName(*finding.call_site) << '\n';
   }
 }
 

@@ -15,6 +15,7 @@
 #include "reporter/render/json_parts.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/server_json.h"
+#include "reporter/report/saved_report.h"
 #include "reporter/snapshot/names.h"
 #include "reporter/words/duration.h"
 
@@ -87,7 +88,7 @@ Json ToJson(const std::vector<ReportFailure>& failures) {
     array.push_back({{"reason", NameOf(failure.reason)},
                      {"count", failure.count},
                      {"last_ago_s", Seconds(failure.last_ago_ns)},
-                     {"text", failure.text.empty() ? Json(nullptr) : Json(failure.text)},
+                     {"text", TextOrNull(failure.text)},
                      {"call_site", CallSiteName(failure.call_site)}});
   }
   return array;
@@ -121,12 +122,12 @@ Json ToJson(const ReportProcess& process) {
 }
 
 Json ToJson(const SourceFrame& frame) {
-  Json json = {{"function", frame.function.empty() ? Json(nullptr) : Json(frame.function)},
-               {"file", frame.file.empty() ? Json(nullptr) : Json(frame.file)},
+  Json json = {{"function", TextOrNull(frame.function)},
+               {"file", TextOrNull(frame.file)},
                {"line", Known(frame.line)},
                {"column", Known(frame.column)},
                {"inlined", frame.inlined},
-               {"module", frame.module.empty() ? Json(nullptr) : Json(frame.module)},
+               {"module", TextOrNull(frame.module)},
                {"offset", frame.offset},
                {"language", NameOf(frame.language)}};
   if (!frame.build_id.empty()) {
@@ -143,8 +144,7 @@ Json ToJson(const SourceFrame& frame) {
 Json ToJson(const std::optional<Inheritance>& inheritance) {
   if (!inheritance) return nullptr;
   return {{"opener_pid", Known(inheritance->opener_pid)},
-          {"touched_by",
-           inheritance->touched_by.empty() ? Json(nullptr) : Json(inheritance->touched_by)},
+          {"touched_by", TextOrNull(inheritance->touched_by)},
           {"touched_site", CallSiteName(inheritance->touched_site)},
           {"finished_here", inheritance->finished_here}};
 }
@@ -156,8 +156,8 @@ Json ToJson(const ConnectionReach& reach) {
       {"verdict", NameOf(reach.reach)},
       {"confidence", IsLost(reach) ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
                                    : Json(nullptr)},
-      {"where", reach.where.empty() ? Json(nullptr) : Json(reach.where)},
-      {"note", reach.missing.empty() ? Json(nullptr) : Json(reach.missing)}};
+      {"where", TextOrNull(reach.where)},
+      {"note", TextOrNull(reach.missing)}};
 }
 
 Json ToJson(const ReportConnection& connection) {
@@ -174,7 +174,7 @@ Json ToJson(const ReportConnection& connection) {
           {"backend_pid", Known(connection.backend_pid)},
           {"state", NameOf(connection.state)},
           {"transaction", NameOf(connection.transaction)},
-          {"in_call", connection.in_call.empty() ? Json(nullptr) : Json(connection.in_call)},
+          {"in_call", TextOrNull(connection.in_call)},
           {"in_call_s",
            connection.in_call.empty() ? Json(nullptr) : Json(Seconds(connection.in_call_ns))},
           {"age_s", Seconds(connection.age_ns)},
@@ -189,6 +189,7 @@ Json ToJson(const ReportCallSite& site);
 Json ToJson(const Evidence& evidence);
 Json ToJson(const FindingStack& stack);
 Json ToJson(const Finding& finding);
+Json ToJson(const ReportSource& source);
 
 // A share, to the thousandth.
 double Rounded(double share) { return std::round(share * 1'000) / 1'000; }
@@ -218,8 +219,8 @@ Json ToJson(const ReportCallSite& site) {
           {"max_idle_s", OptionalSeconds(site.max_idle_ns)},
           {"stack_truncated", site.stack_truncated},
           {"stack_incomplete", site.stack_incomplete},
-          {"headline", site.headline ? Json(*site.headline) : Json(nullptr)},
-          {"caller", site.caller ? Json(*site.caller) : Json(nullptr)},
+          {"headline", OrNull(site.headline)},
+          {"caller", OrNull(site.caller)},
           {"frames", ToJsonArray(site.frames)},
           {"connections", ToJsonArray(site.connections)},
           {"connections_left_out", site.connections_left_out}};
@@ -236,20 +237,29 @@ Json ToJson(const FindingStack& stack) {
 }
 
 Json ToJson(const Finding& finding) {
-  return {{"kind", finding.kind},
-          {"confidence", NameOf(finding.confidence)},
-          {"severity", NameOf(finding.severity)},
-          {"summary", finding.summary},
-          {"call_site", finding.call_site ? Json(CallSiteName(*finding.call_site)) : Json(nullptr)},
-          {"evidence", ToJsonArray(finding.evidence)},
-          {"advice", finding.advice},
-          {"stacks", ToJsonArray(finding.stacks)}};
+  Json json = {{"kind", finding.kind},
+               {"confidence", NameOf(finding.confidence)},
+               {"severity", NameOf(finding.severity)},
+               {"summary", finding.summary},
+               {"call_site", SiteOrNull(finding.call_site)},
+               {"evidence", ToJsonArray(finding.evidence)},
+               {"advice", finding.advice},
+               {"stacks", ToJsonArray(finding.stacks)}};
+  if (!finding.hosts.empty()) json["hosts"] = finding.hosts;
+  return json;
+}
+
+Json ToJson(const ReportSource& source) {
+  return {{"file", source.name},
+          {"host", source.host},
+          {"generated_at", Timestamp(source.generated_realtime_ns)},
+          {"processes", source.processes}};
 }
 
 Json ToJson(const Filter& filter) {
   return {{"min_age_s", OptionalSeconds(filter.min_age_ns)},
           {"min_idle_s", OptionalSeconds(filter.min_idle_ns)},
-          {"top", filter.top ? Json(*filter.top) : Json(nullptr)},
+          {"top", OrNull(filter.top)},
           {"library_paths", filter.library_paths}};
 }
 
@@ -260,29 +270,62 @@ Json ConnectionJson(const ReportConnection& connection) { return ToJson(connecti
 Json FrameJson(const SourceFrame& frame) { return ToJson(frame); }
 Json FindingJson(const Finding& finding) { return ToJson(finding); }
 
-Json ReportJson(const Report& report) {
+namespace {
+
+// What of a process or a call site is not known, or not added up, where reports are merged.
+constexpr const char* kOfOneHost[] = {
+    "peak",       "in_use",   "in_use_peak", "server_full_total",
+    "unrecorded", "coverage", "last_seen",   "library_version",
+    "run_id",     "ledger",
+};
+constexpr const char* kOfOneReport[] = {"busy_share", "connections", "connections_left_out"};
+
+Json ProcessesJson(const Report& report) {
   Json processes = ToJsonArray(report.processes);
   for (size_t i = 0; i < report.processes.size(); ++i) {
     const ReportProcess& process = report.processes[i];
+    if (report.merged) {
+      for (const char* key : kOfOneHost) processes[i].erase(key);
+      continue;
+    }
     processes[i]["times"] = {{"create", ToJson(process.times.create)},
                              {"wait", ToJson(process.times.wait)},
                              {"use", ToJson(process.times.use)}};
     processes[i]["history"] = ToJsonArray(process.history);
     processes[i]["failures"] = ToJson(process.failures);
   }
-  return {{"schema", "pqleash.report/1"},
-          {"generated_at", Timestamp(report.generated_realtime_ns)},
-          {"host", report.host},
-          {"incomplete", report.incomplete},
-          {"processes", std::move(processes)},
-          {"answer",
-           {{"verdict", NameOf(report.answer.verdict)}, {"sentence", report.answer.sentence}}},
-          {"findings", ToJsonArray(report.findings)},
-          {"call_sites", ToJsonArray(report.call_sites)},
-          {"filter", ToJson(report.filter)},
-          {"call_sites_left_out", report.call_sites_left_out},
-          {"server", ServerJson(report.server)},
-          {"caps", CapsJson(report.caps)}};
+  return processes;
+}
+
+Json CallSitesJson(const Report& report) {
+  Json sites = ToJsonArray(report.call_sites);
+  if (!report.merged) return sites;
+  for (size_t i = 0; i < report.call_sites.size(); ++i) {
+    for (const char* key : kOfOneReport) sites[i].erase(key);
+    sites[i]["hosts"] = report.call_sites[i].hosts;
+  }
+  return sites;
+}
+
+}  // namespace
+
+Json ReportJson(const Report& report) {
+  Json json = {{"schema", kReportSchema},
+               {"generated_at", Timestamp(report.generated_realtime_ns)},
+               {"host", report.host}};
+  if (report.merged) json["merged"] = ToJsonArray(report.sources);
+  json["incomplete"] = report.incomplete;
+  json["processes"] = ProcessesJson(report);
+  json["answer"] = {{"verdict", NameOf(report.answer.verdict)},
+                    {"sentence", report.answer.sentence}};
+  json["findings"] = ToJsonArray(report.findings);
+  json["call_sites"] = CallSitesJson(report);
+  if (!report.merged) json["filter"] = ToJson(report.filter);
+  json["call_sites_left_out"] = report.call_sites_left_out;
+  if (report.merged) return json;
+  json["server"] = ServerJson(report.server);
+  json["caps"] = CapsJson(report.caps);
+  return json;
 }
 
 void RenderReportJson(const Report& report, std::ostream& out) {

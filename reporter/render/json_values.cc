@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "reporter/snapshot/names.h"
 #include "reporter/words/duration.h"
 #include "reporter/words/utc_time.h"
 
@@ -19,6 +20,12 @@ Json OptionalSeconds(const std::optional<uint64_t>& ns) {
 Json Timestamp(uint64_t realtime_ns) {
   std::string text = Rfc3339(realtime_ns);
   return text.empty() ? Json(nullptr) : Json(std::move(text));
+}
+
+Json TextOrNull(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json SiteOrNull(const std::optional<uint64_t>& id) {
+  return id ? Json(CallSiteName(*id)) : Json(nullptr);
 }
 
 void WriteJson(const Json& json, std::ostream& out) {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <string_view>
 
 namespace pqleash::reporter {
 
@@ -27,6 +28,18 @@ template <typename Number>
 Json Known(Number number) {
   return number == 0 ? Json(nullptr) : Json(number);
 }
+
+// null for no value.
+template <typename Value>
+Json OrNull(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+// null for the empty text.
+Json TextOrNull(std::string_view text);
+
+// The id of a call site; null for no value.
+Json SiteOrNull(const std::optional<uint64_t>& id);
 
 // Writes a document: ASCII only, and bytes that are not UTF-8 as U+FFFD.
 void WriteJson(const Json& json, std::ostream& out);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <string>
@@ -14,7 +13,7 @@
 #include "reporter/render/layout.h"
 #include "reporter/render/merged.h"
 #include "reporter/render/text_call_site.h"
-#include "reporter/words/duration.h"
+#include "reporter/snapshot/names.h"
 #include "reporter/words/escape.h"
 #include "reporter/words/utc_time.h"
 
@@ -25,16 +24,12 @@ constexpr size_t kHostsShown = 6;      // of a finding or a call site
 constexpr size_t kHostRowsShown = 60;  // of the table
 constexpr size_t kNameColumns = 40;
 
-bool MayBeAlive(const SavedProcess& process) {
-  return process.state == "live" || process.state == "unknown";
-}
-
-std::string HeadLine(const MergedReport& report) {
+std::string HeadLine(const Report& report) {
   std::set<std::string> hosts;
-  for (const MergedSource& source : report.sources) hosts.insert(source.host);
+  for (const ReportSource& source : report.sources) hosts.insert(source.host);
   uint64_t open = 0;
-  for (const SavedProcess& process : report.processes)
-    open += MayBeAlive(process) ? process.open : 0;
+  for (const ReportProcess& process : report.processes)
+    open += MayLive(process.life) ? process.totals.open : 0;
   const size_t processes = report.processes.size();
   return fmt::format("pqleash report, {} UTC, merged from {} of {}: {} process{}, {}",
                      UtcTime(report.generated_realtime_ns), Count(report.sources.size(), "report"),
@@ -51,63 +46,35 @@ void WriteHosts(const std::vector<std::string>& hosts, std::ostream& out) {
   if (!names.empty()) WriteItems("     hosts: ", names, out);
 }
 
-void WriteFinding(size_t number, const SavedFinding& saved, const TextOptions& options,
+void WriteFinding(size_t number, const Finding& finding, const TextOptions& options,
                   std::ostream& out) {
-  // Detectors' kinds need no escape, those of a file do.
-  const std::string kind = Escape(saved.kind);
-  Finding finding;
-  finding.kind = kind;
-  finding.confidence = saved.confidence;
-  finding.severity = saved.severity;
-  finding.summary = saved.summary;
-  finding.evidence = saved.evidence;
-  finding.advice = saved.advice;
   RenderFindingText(number, finding, options, out);
-  if (saved.call_site) out << "     call site: " << Escape(*saved.call_site) << '\n';
-  WriteHosts(saved.hosts, out);
+  if (finding.call_site) out << "     call site: " << CallSiteName(*finding.call_site) << '\n';
+  WriteHosts(finding.hosts, out);
 }
 
-std::optional<uint64_t> Nanoseconds(const std::optional<double>& seconds) {
-  constexpr double kMax = 1e9;  // 30 years: within range, whatever a file says
-  if (!seconds) return std::nullopt;
-  return static_cast<uint64_t>(std::clamp(*seconds, 0.0, kMax) * static_cast<double>(kSecond));
-}
-
-void WriteCallSite(size_t number, const SavedCallSite& saved, const TextOptions& options,
+void WriteCallSite(size_t number, const ReportCallSite& site, const TextOptions& options,
                    std::ostream& out) {
-  ReportCallSite site;
-  site.id = saved.id == "unknown" ? 0 : std::strtoull(saved.id.c_str(), nullptr, 16);
-  site.processes = saved.processes;
-  site.open = saved.open;
-  site.opened = saved.opened;
-  site.closed = saved.closed;
-  site.failed = saved.failed;
-  site.peak = saved.peak;
-  site.oldest_age_ns = Nanoseconds(saved.oldest_age_s);
-  site.max_idle_ns = Nanoseconds(saved.max_idle_s);
-  site.frames = saved.frames;
-  site.headline = saved.headline;
-  site.caller = saved.caller;
   WriteCallSiteText(number, site, options.native_frames, Style(options.colour), out);
-  WriteHosts(saved.hosts, out);
+  WriteHosts(site.hosts, out);
 }
 
-void WriteHostTable(const std::vector<SavedProcess>& processes, const Style& style,
+void WriteHostTable(const std::vector<ReportProcess>& processes, const Style& style,
                     std::ostream& out) {
   struct Row {
     uint64_t processes = 0;
     uint64_t gone = 0;
-    SavedProcess sums;
+    Totals sums;
   };
   std::map<std::pair<std::string, std::string>, Row> rows;
-  for (const SavedProcess& process : processes) {
-    Row& row = rows[{process.host, process.service}];
+  for (const ReportProcess& process : processes) {
+    Row& row = rows[{process.host_name, process.service}];
     ++row.processes;
-    row.gone += MayBeAlive(process) ? 0 : 1;
-    row.sums.open += process.open;
-    row.sums.opened += process.opened;
-    row.sums.closed += process.closed;
-    row.sums.failed += process.failed;
+    row.gone += MayLive(process.life) ? 0 : 1;
+    row.sums.open += process.totals.open;
+    row.sums.opened += process.totals.opened;
+    row.sums.closed += process.totals.closed;
+    row.sums.failed += process.totals.failed;
   }
   std::vector<std::pair<std::pair<std::string, std::string>, Row>> sorted(rows.begin(), rows.end());
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
@@ -138,18 +105,18 @@ void WriteHostTable(const std::vector<SavedProcess>& processes, const Style& sty
 
 }  // namespace
 
-void RenderMergedText(const MergedReport& report, const TextOptions& options, std::ostream& out) {
+void RenderMergedText(const Report& report, const TextOptions& options, std::ostream& out) {
   const Style style(options.colour);
   out << style.Bold(HeadLine(report)) << '\n';
   WriteIncomplete(report.incomplete, style, out);
   out << '\n';
-  WriteWrapped("", Escape(report.answer) + ".", out);
+  WriteWrapped("", Escape(report.answer.sentence) + ".", out);
   out << '\n'
       << style.Bold(report.findings.empty() ? "Findings: none"
                                             : fmt::format("Findings ({})", report.findings.size()))
       << '\n';
   size_t number = 0;
-  for (const SavedFinding& finding : report.findings) WriteFinding(++number, finding, options, out);
+  for (const Finding& finding : report.findings) WriteFinding(++number, finding, options, out);
   out << '\n'
       << style.Bold(
              report.call_sites.empty()
@@ -157,7 +124,7 @@ void RenderMergedText(const MergedReport& report, const TextOptions& options, st
                  : fmt::format("Call sites ({}), most suspicious first", report.call_sites.size()))
       << '\n';
   number = 0;
-  for (const SavedCallSite& site : report.call_sites) WriteCallSite(++number, site, options, out);
+  for (const ReportCallSite& site : report.call_sites) WriteCallSite(++number, site, options, out);
   if (report.call_sites_left_out != 0)
     out << fmt::format("     and {} more, left out of the reports or as asked\n",
                        report.call_sites_left_out);

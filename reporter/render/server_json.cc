@@ -28,8 +28,6 @@ std::string_view NameOf(Ownership ownership) {
   return "unknown";
 }
 
-Json Known(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 Json Limit(int64_t limit) { return limit < 0 ? Json(nullptr) : Json(limit); }
 
 Json SlotsJson(const ServerReport& server) {
@@ -56,28 +54,28 @@ Json ServerBackendJson(const ServerBackend& backend) {
   const Json none = nullptr;
   return {{"pid", row.pid},
           {"whose", NameOf(backend.ownership)},
-          {"dbname", Known(row.dbname)},
-          {"user", Known(row.user)},
-          {"application_name", Known(row.application_name)},
-          {"client_addr", Known(row.client_addr)},
+          {"dbname", TextOrNull(row.dbname)},
+          {"user", TextOrNull(row.user)},
+          {"application_name", TextOrNull(row.application_name)},
+          {"client_addr", TextOrNull(row.client_addr)},
           {"client_port", row.client_port > 0 ? Json(row.client_port) : none},
-          {"backend_type", Known(row.type)},
+          {"backend_type", TextOrNull(row.type)},
           {"hidden", row.hidden},
-          {"state", Known(row.state)},
+          {"state", TextOrNull(row.state)},
           {"age_s", OptionalSeconds(backend.age_ns)},
           {"state_age_s", OptionalSeconds(backend.state_age_ns)},
           {"transaction_age_s", OptionalSeconds(backend.transaction_age_ns)},
           {"idle_in_transaction_s", OptionalSeconds(backend.idle_in_transaction_ns)},
           {"query_start", Timestamp(row.query_start_ns)},
           {"query_age_s", OptionalSeconds(backend.query_age_ns)},
-          {"wait_event_type", Known(row.wait_event_type)},
-          {"wait_event", Known(row.wait_event)},
+          {"wait_event_type", TextOrNull(row.wait_event_type)},
+          {"wait_event", TextOrNull(row.wait_event)},
           {"blocked_by", row.blocked_by},
           {"blocks", backend.blocks},
           {"process_pid", ours ? Json(backend.process_pid) : none},
           {"service", ours ? Json(backend.service) : none},
           {"call_site", ours ? Json(CallSiteName(backend.call_site)) : none},
-          {"opened_by", Known(backend.opened_by)}};
+          {"opened_by", TextOrNull(backend.opened_by)}};
 }
 
 Json ServerSettingsJson(const ServerAddress& address, const ServerSettings& settings) {
@@ -106,7 +104,7 @@ Json ServerJson(const std::optional<ServerReport>& server) {
   json["unlisted"] = Json::array();
   for (const Unlisted& place : server->unlisted) {
     json["unlisted"].push_back({{"host", place.host},
-                                {"port", pqleash::reporter::Known(place.port)},
+                                {"port", Known(place.port)},
                                 {"connections", place.connections},
                                 {"same_address", place.same_address}});
   }

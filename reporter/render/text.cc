@@ -114,8 +114,8 @@ std::string EvidenceText(const Evidence& evidence) {
 
 void WriteFinding(size_t number, const Finding& finding, bool native_frames, const Style& style,
                   std::ostream& out) {
-  const std::string head = fmt::format("{}: {} ({})", NameOf(finding.severity), finding.kind,
-                                       NameOf(finding.confidence));
+  const std::string head = fmt::format("{}: {} ({})", NameOf(finding.severity),
+                                       Escape(finding.kind), NameOf(finding.confidence));
   out << fmt::format("{:3}. ", number) << BySeverity(style, finding.severity, head) << '\n';
   WriteWrapped("     ", Escape(finding.summary) + ".", out);
   std::vector<std::string> numbers;

@@ -109,11 +109,10 @@ void WriteServer(int32_t pid, const WhoisServer& server, const Style& style, std
 Json MatchJson(const WhoisMatch& match) {
   Json frames = Json::array();
   for (const SourceFrame& frame : match.call_site.frames) frames.push_back(FrameJson(frame));
-  const std::optional<size_t>& headline = match.call_site.headline;
   return {{"process", ProcessJson(match.process)},
           {"connection", ConnectionJson(match.connection)},
           {"call_site", CallSiteName(match.call_site.id)},
-          {"headline", headline ? Json(*headline) : Json(nullptr)},
+          {"headline", OrNull(match.call_site.headline)},
           {"frames", std::move(frames)},
           {"stack_truncated", match.call_site.stack_truncated},
           {"stack_incomplete", match.call_site.stack_incomplete},

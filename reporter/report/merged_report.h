@@ -9,50 +9,28 @@
 #include <string>
 #include <vector>
 
-#include "reporter/report/saved_report.h"
+#include "reporter/report/report.h"
 #include "reporter/snapshot/occasion.h"
 
 namespace pqleash::reporter {
 
 struct NamedReport {
   std::string name;  // of the file
-  SavedReport report;
+  Report report;
 };
 
-// A report that went into it.
-struct MergedSource {
-  std::string name;
-  std::string host;
-  std::string generated_at;
-  uint64_t processes = 0;
-};
-
-struct MergedReport {
-  uint64_t generated_realtime_ns = 0;
-  std::string host;  // where it was merged
-  std::vector<MergedSource> sources;
-  std::vector<SavedProcess> processes;  // in the order of the sources
-  std::vector<SavedCallSite>
-      call_sites;                      // with findings first, in their order; then what holds most
-  std::vector<SavedFinding> findings;  // most suspicious first
-  std::string verdict;                 // as of SavedReport
-  std::string answer;
-  std::vector<std::string> incomplete;  // a sentence each
-  uint64_t call_sites_left_out = 0;     // of the sources, or by `top`
-};
-
-// Call sites of one id are one, and findings of one kind and call site. What counts is added up, as
-// peaks are: the most that can have been open at once. Of ages, idle times and thresholds (evidence
-// in seconds), and of percentages, it is the greatest; a finding is proven where any of them is.
-// Each names its hosts, in order of the alphabet.
+// Call sites that have an id in common are one, and findings of one kind and call site. What counts
+// is added up, as peaks are: the most that can have been open at once. Of ages, idle times and
+// thresholds (evidence in seconds), and of percentages, it is the greatest; a finding is proven
+// where any of them is. Each names its hosts, in order of the alphabet.
 //
 // A process that is in two reports would be counted twice: of these only the later report is taken,
 // and `incomplete` names the other. `incomplete` begins with what is handed over. Pure.
-MergedReport Merge(std::vector<NamedReport> reports, std::vector<std::string> incomplete,
-                   const Occasion& occasion);
+Report Merge(std::vector<NamedReport> reports, std::vector<std::string> incomplete,
+             const Occasion& occasion);
 
 // Leaves `top` call sites.
-void KeepTop(uint64_t top, MergedReport* report);
+void KeepTop(uint64_t top, Report* report);
 
 }  // namespace pqleash::reporter
 

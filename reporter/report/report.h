@@ -105,6 +105,7 @@ struct ReportCallSite {
   std::optional<size_t> caller;               // of the one that tells it from others of that name
   std::vector<ReportConnection> connections;  // most telling first
   uint64_t connections_left_out = 0;          // by the filter
+  std::vector<std::string> hosts;             // in a report of several: where it is, by name
 };
 
 // A file that code of `frames` is in.
@@ -124,9 +125,22 @@ struct Filter {
   std::vector<std::string> library_paths;  // globs of scripts that are not the application's
 };
 
+// A report that went into one of several.
+struct ReportSource {
+  std::string name;  // of the file
+  std::string host;
+  uint64_t generated_realtime_ns = 0;  // 0: not known
+  uint64_t processes = 0;
+};
+
+// Of this host; or of several, by Merge (merged_report.h), or read back (saved_report.h): then of
+// processes there is what they are and how many connections they opened and hold, and of call sites
+// there are no connections.
 struct Report {
   uint64_t generated_realtime_ns = 0;
   std::string host;
+  bool merged = false;                // of several reports, or of none
+  std::vector<ReportSource> sources;  // these
   std::vector<ReportProcess> processes;
   std::vector<ReportCallSite> call_sites;  // most suspicious first
   std::vector<ReportModule> modules;       // by path and build id, each once

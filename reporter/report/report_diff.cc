@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -18,39 +19,39 @@ struct Site {
   std::string place;
 };
 
-std::string PlaceOf(const SavedCallSite& site) {
+std::string PlaceOf(const ReportCallSite& site) {
   return site.headline ? DescribeSite(site.frames, site.headline, site.caller)
                        : std::string("a place that was not recorded");
 }
 
 // A call site that stands for several ids has the smallest as its own, and a later report may know
 // one that is smaller still. Gives both reports the earlier one's name for each such call site.
-void UseIdsOf(const SavedReport& before, SavedReport* after) {
-  std::map<std::string, std::string> names;
-  for (const SavedCallSite& site : before.call_sites) {
+void UseIdsOf(const Report& before, Report* after) {
+  std::map<uint64_t, uint64_t> names;
+  for (const ReportCallSite& site : before.call_sites) {
     names.emplace(site.id, site.id);
-    for (const std::string& id : site.ids) names.emplace(id, site.id);
+    for (const uint64_t id : site.ids) names.emplace(id, site.id);
   }
-  std::map<std::string, std::string> renamed;
-  for (SavedCallSite& site : after->call_sites) {
+  std::map<uint64_t, uint64_t> renamed;
+  for (ReportCallSite& site : after->call_sites) {
     auto known = names.find(site.id);
-    for (const std::string& id : site.ids) {
+    for (const uint64_t id : site.ids) {
       if (known == names.end()) known = names.find(id);
     }
     if (known == names.end() || known->second == site.id) continue;
     renamed.emplace(site.id, known->second);
     site.id = known->second;
   }
-  for (SavedFinding& finding : after->findings) {
+  for (Finding& finding : after->findings) {
     if (!finding.call_site) continue;
     const auto name = renamed.find(*finding.call_site);
     if (name != renamed.end()) finding.call_site = name->second;
   }
 }
 
-std::map<std::string, Site> SitesOf(const SavedReport& report) {
-  std::map<std::string, Site> sites;
-  for (const SavedCallSite& saved : report.call_sites) {
+std::map<uint64_t, Site> SitesOf(const Report& report) {
+  std::map<uint64_t, Site> sites;
+  for (const ReportCallSite& saved : report.call_sites) {
     Site& site = sites[saved.id];
     site.counts.open += saved.open;
     site.counts.failed += saved.failed;
@@ -60,37 +61,37 @@ std::map<std::string, Site> SitesOf(const SavedReport& report) {
   return sites;
 }
 
-using FindingKey = std::pair<std::string, std::string>;  // kind, call site
+using FindingKey = std::pair<std::string, std::optional<uint64_t>>;  // kind, call site
 
-std::map<FindingKey, std::vector<const SavedFinding*>> FindingsOf(const SavedReport& report) {
-  std::map<FindingKey, std::vector<const SavedFinding*>> findings;
-  for (const SavedFinding& finding : report.findings) {
-    if (finding.standing != "suppressed")
-      findings[{finding.kind, finding.call_site.value_or("")}].push_back(&finding);
+// Without those that an audit had suppressed.
+std::vector<Finding> FindingsOf(const SavedReport& saved) {
+  std::vector<Finding> findings;
+  for (size_t i = 0; i < saved.report.findings.size(); ++i) {
+    if (!saved.Suppressed(i)) findings.push_back(saved.report.findings[i]);
   }
   return findings;
 }
 
-// Those of `in` that `other` has fewer of, in the order of their report.
-std::vector<SavedFinding> OnlyIn(const SavedReport& in, const SavedReport& other) {
-  auto others = FindingsOf(other);
-  std::vector<SavedFinding> only;
-  for (const SavedFinding& finding : in.findings) {
-    if (finding.standing == "suppressed") continue;
-    auto& same = others[{finding.kind, finding.call_site.value_or("")}];
-    if (same.empty()) {
+// Those of `in` that `other` has fewer of, in their order.
+std::vector<Finding> OnlyIn(const std::vector<Finding>& in, const std::vector<Finding>& other) {
+  std::map<FindingKey, uint64_t> others;
+  for (const Finding& finding : other) ++others[{finding.kind, finding.call_site}];
+  std::vector<Finding> only;
+  for (const Finding& finding : in) {
+    uint64_t& same = others[{finding.kind, finding.call_site}];
+    if (same == 0) {
       only.push_back(finding);
     } else {
-      same.pop_back();
+      --same;
     }
   }
   return only;
 }
 
-DiffSide SideOf(const SavedReport& report, const std::string& path) {
+DiffSide SideOf(const Report& report, const std::string& path) {
   DiffSide side;
   side.path = path;
-  side.generated_at = report.generated_at;
+  side.generated_realtime_ns = report.generated_realtime_ns;
   side.host = report.host;
   side.processes = report.processes.size();
   side.incomplete = report.incomplete;
@@ -107,8 +108,7 @@ uint64_t Distance(const SiteDiff& diff) {
   return large - small;
 }
 
-std::vector<SiteDiff> DiffSites(const SavedReport& before, const SavedReport& after,
-                                uint64_t* unchanged) {
+std::vector<SiteDiff> DiffSites(const Report& before, const Report& after, uint64_t* unchanged) {
   const auto old_sites = SitesOf(before);
   const auto new_sites = SitesOf(after);
   std::vector<SiteDiff> diffs;
@@ -139,23 +139,23 @@ std::vector<SiteDiff> DiffSites(const SavedReport& before, const SavedReport& af
 ReportDiff Diff(const SavedReport& before, const std::string& before_path, const SavedReport& later,
                 const std::string& after_path) {
   SavedReport after = later;
-  UseIdsOf(before, &after);
+  UseIdsOf(before.report, &after.report);
+  const std::vector<Finding> old_findings = FindingsOf(before);
+  const std::vector<Finding> findings = FindingsOf(after);
   ReportDiff diff;
-  diff.before = SideOf(before, before_path);
-  diff.after = SideOf(after, after_path);
-  diff.call_sites = DiffSites(before, after, &diff.unchanged_call_sites);
-  diff.new_findings = OnlyIn(after, before);
-  std::vector<SavedFinding> missing = OnlyIn(before, after);
-  if (after.verdict == "early" || after.verdict == "unobserved") {
+  diff.before = SideOf(before.report, before_path);
+  diff.after = SideOf(after.report, after_path);
+  diff.call_sites = DiffSites(before.report, after.report, &diff.unchanged_call_sites);
+  diff.new_findings = OnlyIn(findings, old_findings);
+  std::vector<Finding> missing = OnlyIn(old_findings, findings);
+  const Answer& answer = after.report.answer;
+  if (answer.verdict == Answer::Verdict::kEarly || answer.verdict == Answer::Verdict::kUnobserved) {
     diff.not_judged_findings = std::move(missing);
-    diff.why_not_judged = after.answer;
+    diff.why_not_judged = answer.sentence;
   } else {
     diff.gone_findings = std::move(missing);
   }
-  const auto findings = static_cast<uint64_t>(
-      std::count_if(after.findings.begin(), after.findings.end(),
-                    [](const SavedFinding& finding) { return finding.standing != "suppressed"; }));
-  diff.unchanged_findings = findings - diff.new_findings.size();
+  diff.unchanged_findings = findings.size() - diff.new_findings.size();
   return diff;
 }
 

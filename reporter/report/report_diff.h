@@ -24,7 +24,7 @@ struct SiteCounts {
 
 struct SiteDiff {
   SiteChange change = SiteChange::kNew;
-  std::string id;
+  uint64_t id = 0;
   std::string place;  // 'function (file:line)'
   SiteCounts before;
   SiteCounts after;
@@ -32,7 +32,7 @@ struct SiteDiff {
 
 struct DiffSide {
   std::string path;
-  std::string generated_at;
+  uint64_t generated_realtime_ns = 0;  // 0: not known
   std::string host;
   uint64_t processes = 0;
   uint64_t open = 0;
@@ -47,11 +47,11 @@ struct ReportDiff {
   DiffSide after;
   std::vector<SiteDiff> call_sites;  // new, grown, shrunk, gone; each by the size of the change
   uint64_t unchanged_call_sites = 0;
-  std::vector<SavedFinding> new_findings;
-  std::vector<SavedFinding> gone_findings;
+  std::vector<Finding> new_findings;
+  std::vector<Finding> gone_findings;
   // Of the earlier report, where the later one was made too early to judge or had nothing to look
   // at: neither there nor gone. The sentence is that report's answer.
-  std::vector<SavedFinding> not_judged_findings;
+  std::vector<Finding> not_judged_findings;
   std::string why_not_judged;
   uint64_t unchanged_findings = 0;
 };

@@ -13,6 +13,8 @@
 #include "reporter/findings/severity.h"
 #include "reporter/report/bounded_file.h"
 #include "reporter/snapshot/names.h"
+#include "reporter/words/duration.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -128,9 +130,20 @@ class Parser {
   bool of_connections_ = false;
 };
 
-std::optional<double> ReadSeconds(const Node& site, const std::string& key) {
+// In ns; as a file may say anything, at most 30 years.
+std::optional<uint64_t> ReadSeconds(const Node& site, const std::string& key) {
+  constexpr double kMax = 1e9;
   if (!site.Has(key)) return std::nullopt;
-  return site.At(key).Number();
+  return static_cast<uint64_t>(std::clamp(site.At(key).Number(), 0.0, kMax) *
+                               static_cast<double>(kSecond));
+}
+
+// 0 for null.
+uint64_t ReadTime(const Node& node) {
+  if (node.IsNull()) return 0;
+  const auto realtime_ns = ParseRfc3339(node.Text());
+  if (!realtime_ns) node.Expected("a time such as 2026-11-21T12:40:03.250Z");
+  return realtime_ns.value_or(0);
 }
 
 std::vector<std::string> ReadHosts(const Node& node) {
@@ -138,12 +151,10 @@ std::vector<std::string> ReadHosts(const Node& node) {
   return node.At("hosts").Each([](const Node& host) { return host.Text(); });
 }
 
-std::string ReadSiteId(const Node& node) {
-  std::string id = node.Text();
-  const bool digits =
-      id.size() == 16 && id.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (!digits && id != "unknown") node.Expected("16 hexadecimal digits or 'unknown'");
-  return id;
+uint64_t ReadSiteId(const Node& node) {
+  const auto id = CallSiteNamed(node.Text());
+  if (!id) node.Expected("16 hexadecimal digits or 'unknown'");
+  return id.value_or(0);
 }
 
 Language ReadLanguage(const Node& node) {
@@ -181,25 +192,33 @@ SourceFrame ReadFrame(const Node& node) {
   return frame;
 }
 
-SavedProcess ReadProcess(const Node& node) {
-  SavedProcess process;
+ReportProcess ReadProcess(const Node& node) {
+  ReportProcess process;
   process.pid = static_cast<int32_t>(node.At("pid").Whole(std::numeric_limits<int32_t>::max()));
   process.service = node.At("service").Text();
   process.exe = node.At("exe").Text();
-  process.host = node.At("host").Text();
-  process.state = node.At("state").Text();
-  if (node.Has("since")) process.since = node.At("since").Text();
-  process.open = node.At("open").Whole();
-  process.opened = node.At("opened_total").Whole();
-  process.closed = node.At("closed_total").Whole();
-  process.failed = node.At("failed_total").Whole();
+  process.host_name = node.At("host").Text();
+  process.life = LifeNamed(node.At("state").Text());
+  if (node.Has("since")) process.since_realtime_ns = ReadTime(node.At("since"));
+  process.totals.open = node.At("open").Whole();
+  process.totals.opened = node.At("opened_total").Whole();
+  process.totals.closed = node.At("closed_total").Whole();
+  process.totals.failed = node.At("failed_total").Whole();
   return process;
 }
 
-SavedCallSite ReadCallSite(const Node& node) {
-  SavedCallSite site;
+std::optional<size_t> ReadFrameIndex(const Node& node, size_t frames) {
+  if (node.IsNull()) return std::nullopt;
+  const size_t index = node.Whole();
+  if (index >= frames) node.Expected("the index of one of the frames");
+  return index;
+}
+
+ReportCallSite ReadCallSite(const Node& node) {
+  ReportCallSite site;
   site.id = ReadSiteId(node.At("id"));
   if (node.Has("ids")) site.ids = node.At("ids").Each(ReadSiteId);
+  if (site.ids.empty()) site.ids = {site.id};
   site.processes = node.At("processes").Whole();
   site.open = node.At("open").Whole();
   site.opened = node.At("opened_total").Whole();
@@ -208,18 +227,15 @@ SavedCallSite ReadCallSite(const Node& node) {
   site.peak = node.At("peak").Whole();
   if (node.Has("in_use")) site.in_use = node.At("in_use").Whole();
   if (node.Has("in_use_peak")) site.in_use_peak = node.At("in_use_peak").Whole();
-  site.oldest_age_s = ReadSeconds(node, "oldest_age_s");
-  site.max_idle_s = ReadSeconds(node, "max_idle_s");
+  if (node.Has("stack_truncated")) site.stack_truncated = node.At("stack_truncated").Truth();
+  if (node.Has("stack_incomplete")) site.stack_incomplete = node.At("stack_incomplete").Truth();
+  site.oldest_age_ns = ReadSeconds(node, "oldest_age_s");
+  site.max_idle_ns = ReadSeconds(node, "max_idle_s");
   site.hosts = ReadHosts(node);
   site.frames = node.At("frames").Each(ReadFrame);
-  const Node headline = node.At("headline");
-  if (headline.IsNull()) return site;
-  site.headline = headline.Whole();
-  if (*site.headline >= site.frames.size()) headline.Expected("the index of one of the frames");
-  if (!node.Has("caller") || node.At("caller").IsNull()) return site;
-  site.caller = node.At("caller").Whole();
-  if (*site.caller >= site.frames.size())
-    node.At("caller").Expected("the index of one of the frames");
+  site.headline = ReadFrameIndex(node.At("headline"), site.frames.size());
+  if (site.headline && node.Has("caller"))
+    site.caller = ReadFrameIndex(node.At("caller"), site.frames.size());
   return site;
 }
 
@@ -227,50 +243,62 @@ Evidence ReadEvidence(const Node& node) {
   return {node.At("name").Text(), node.At("number").Number(), node.At("unit").Text()};
 }
 
-SavedFinding ReadFinding(const Node& node, bool of_audit) {
-  SavedFinding finding;
+Finding ReadFinding(const Node& node, bool of_audit) {
+  Finding finding;
   finding.kind = node.At("kind").Text();
   finding.confidence = ReadConfidence(node.At("confidence"));
   // Earlier versions wrote none.
   if (node.Has("severity")) finding.severity = ReadSeverity(node.At("severity"));
   finding.summary = node.At("summary").Text();
   finding.advice = node.At("advice").Text();
-  finding.call_site = node.At("call_site").OptionalText();
+  const Node call_site = node.At("call_site");
+  if (!call_site.IsNull()) finding.call_site = ReadSiteId(call_site);
   finding.evidence = node.At("evidence").Each(ReadEvidence);
   finding.hosts = ReadHosts(node);
-  if (!of_audit) return finding;
-  finding.standing = node.At("standing").Text();
-  finding.fingerprint = node.At("fingerprint").OptionalText();
-  finding.connections = node.At("connections").Whole();
+  if (of_audit) finding.connections = node.At("connections").Whole();
   return finding;
 }
 
+SavedStanding ReadStanding(const Node& node) {
+  return {node.At("standing").Text(), node.At("fingerprint").OptionalText()};
+}
+
+ReportSource ReadSource(const Node& node) {
+  return {node.At("file").Text(), node.At("host").Text(), ReadTime(node.At("generated_at")),
+          node.At("processes").Whole()};
+}
+
 SavedReport ReadReport(const Node& node) {
-  SavedReport report;
-  report.schema = node.At("schema").Text();
-  if (report.schema != kReportSchema && report.schema != kAuditSchema) {
+  const std::string schema = node.At("schema").Text();
+  if (schema != kReportSchema && schema != kAuditSchema) {
     throw BadDocument{fmt::format(
         "its schema is '{}', expected '{}' or '{}': it is another document, or of another version "
         "of pqleash; save it again with this one",
-        report.schema.substr(0, 100), kReportSchema, kAuditSchema)};
+        schema.substr(0, 100), kReportSchema, kAuditSchema)};
   }
-  const bool of_audit = report.schema == kAuditSchema;
-  report.generated_at = node.At("generated_at").TextOrNull();
+  SavedReport saved;
+  saved.of_audit = schema == kAuditSchema;
+  Report& report = saved.report;
+  report.generated_realtime_ns = ReadTime(node.At("generated_at"));
   report.host = node.At("host").Text();
+  report.merged = node.Has("merged");
+  if (report.merged) report.sources = node.At("merged").Each(ReadSource);
   report.processes = node.At("processes").Each(ReadProcess);
   report.call_sites = node.At("call_sites").Each(ReadCallSite);
   if (node.Has("answer")) {
     const Node answer = node.At("answer");
-    report.verdict = answer.At("verdict").Text();
-    report.answer = answer.At("sentence").Text();
+    report.answer.verdict = VerdictNamed(answer.At("verdict").Text());
+    report.answer.sentence = answer.At("sentence").Text();
   }
+  const Node findings = node.At("findings");
   report.findings =
-      node.At("findings").Each([&](const Node& finding) { return ReadFinding(finding, of_audit); });
+      findings.Each([&](const Node& finding) { return ReadFinding(finding, saved.of_audit); });
+  if (saved.of_audit) saved.standings = findings.Each(ReadStanding);
   report.incomplete =
       node.At("incomplete").Each([](const Node& sentence) { return sentence.Text(); });
   if (node.Has("call_sites_left_out"))
     report.call_sites_left_out = node.At("call_sites_left_out").Whole();
-  return report;
+  return saved;
 }
 
 }  // namespace

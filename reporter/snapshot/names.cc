@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 namespace pqleash::reporter {
 
 std::string_view NameOf(Life life) {
@@ -20,6 +22,13 @@ std::string_view NameOf(Life life) {
       break;
   }
   return "unknown";
+}
+
+Life LifeNamed(std::string_view name) {
+  for (const Life life : {Life::kLive, Life::kEnded, Life::kKilled, Life::kReplaced}) {
+    if (name == NameOf(life)) return life;
+  }
+  return Life::kUnknown;
 }
 
 std::string_view NameOf(ConnectionState state) {
@@ -109,6 +118,17 @@ std::vector<std::string> NamesOf(const Intercepted& intercepted) {
 
 std::string CallSiteName(uint64_t id) {
   return id == 0 ? std::string("unknown") : fmt::format("{:016x}", id);
+}
+
+std::optional<uint64_t> CallSiteNamed(std::string_view name) {
+  constexpr size_t kDigits = 16;
+  if (name == "unknown") return 0;
+  uint64_t id = 0;
+  const bool digits = name.size() == kDigits &&
+                      name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  if (!digits) return std::nullopt;
+  std::from_chars(name.data(), name.data() + name.size(), id, 16);
+  return id;
 }
 
 std::string HandleName(uint64_t handle) {

@@ -6,6 +6,7 @@
 #define PQLEASH_REPORTER_SNAPSHOT_NAMES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,8 @@
 namespace pqleash::reporter {
 
 std::string_view NameOf(Life life);
+// kUnknown for other words.
+Life LifeNamed(std::string_view name);
 std::string_view NameOf(ConnectionState state);
 std::string_view NameOf(Transaction transaction);
 std::string_view NameOf(Language language);
@@ -28,6 +31,8 @@ std::vector<std::string> NamesOf(const Intercepted& intercepted);
 
 // 16 hexadecimal digits; 'unknown' for 0.
 std::string CallSiteName(uint64_t id);
+// The other way round. No value: it is neither.
+std::optional<uint64_t> CallSiteNamed(std::string_view name);
 
 // '0x55d0c1a2b3c0'; '-' for 0.
 std::string HandleName(uint64_t handle);

@@ -89,19 +89,16 @@ TEST(BaselineTest, KnownSaysHowManyThereWere) {
 
 TEST(BaselineTest, SuppressedFindingsOfTheFileAreNotKnown) {
   SavedReport saved;
-  saved.schema = kAuditSchema;
-  saved.findings.resize(2);
-  saved.findings[0].standing = "fails";
-  saved.findings[0].kind = "leak-suspect";
-  saved.findings[1].standing = "suppressed";
+  saved.of_audit = true;
+  saved.report.findings.resize(2);
+  saved.standings = {{"fails", {}}, {"suppressed", {}}};
   const auto result = ToBaseline(saved, "b.json");
   ASSERT_TRUE(std::holds_alternative<Baseline>(result));
   EXPECT_EQ(std::get<Baseline>(result).entries.size(), 1u);
 }
 
 TEST(BaselineTest, AReportIsNoBaseline) {
-  SavedReport saved;
-  saved.schema = kReportSchema;
+  const SavedReport saved;
   EXPECT_EQ(std::get<std::string>(ToBaseline(saved, "b.json")),
             "b.json cannot be the baseline: its schema is 'pqleash.report/1', expected "
             "'pqleash.audit/1'; make one with `pqleash audit --write-baseline FILE`");

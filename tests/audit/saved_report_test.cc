@@ -10,6 +10,7 @@
 
 #include "reporter/render/audit.h"
 #include "reporter/render/json.h"
+#include "reporter/words/utc_time.h"
 #include "tests/audit/example_audit.h"
 
 namespace pqleash::reporter {
@@ -52,24 +53,24 @@ TEST(SavedReportTest, ReadsWhatAuditWrites) {
   const SavedReportResult result = ParseSavedReport(AuditJson(), "x.json");
   ASSERT_TRUE(std::holds_alternative<SavedReport>(result)) << std::get<std::string>(result);
   const SavedReport& saved = std::get<SavedReport>(result);
-  EXPECT_EQ(saved.schema, kAuditSchema);
-  EXPECT_EQ(saved.generated_at, "2027-01-15T08:00:00.000Z");
-  EXPECT_EQ(saved.host, "ci");
-  ASSERT_EQ(saved.processes.size(), 1u);
-  EXPECT_EQ(saved.processes[0].pid, 4711);
-  EXPECT_EQ(saved.processes[0].opened, 5u);
-  ASSERT_EQ(saved.call_sites.size(), 1u);
-  EXPECT_EQ(saved.call_sites[0].id, "00000000000000a1");
-  EXPECT_EQ(saved.call_sites[0].failed, 1u);
-  EXPECT_EQ(saved.call_sites[0].frames[0].function, "Open");
-  EXPECT_EQ(saved.call_sites[0].frames[0].line, 12u);
-  EXPECT_EQ(saved.call_sites[0].headline, 0u);
-  ASSERT_EQ(saved.findings.size(), 3u);
-  EXPECT_EQ(saved.findings[0].confidence, Confidence::kProven);
-  EXPECT_EQ(saved.findings[1].standing, "known");
-  EXPECT_EQ(saved.findings[2].fingerprint, "00000000000000f3");
-  EXPECT_EQ(saved.findings[2].connections, 2u);
-  EXPECT_EQ(saved.findings[0].evidence[0].number, 2.0);
+  EXPECT_TRUE(saved.of_audit);
+  EXPECT_EQ(Rfc3339(saved.report.generated_realtime_ns), "2027-01-15T08:00:00.000Z");
+  EXPECT_EQ(saved.report.host, "ci");
+  ASSERT_EQ(saved.report.processes.size(), 1u);
+  EXPECT_EQ(saved.report.processes[0].pid, 4711);
+  EXPECT_EQ(saved.report.processes[0].totals.opened, 5u);
+  ASSERT_EQ(saved.report.call_sites.size(), 1u);
+  EXPECT_EQ(saved.report.call_sites[0].id, 0xa1u);
+  EXPECT_EQ(saved.report.call_sites[0].failed, 1u);
+  EXPECT_EQ(saved.report.call_sites[0].frames[0].function, "Open");
+  EXPECT_EQ(saved.report.call_sites[0].frames[0].line, 12u);
+  EXPECT_EQ(saved.report.call_sites[0].headline, 0u);
+  ASSERT_EQ(saved.report.findings.size(), 3u);
+  EXPECT_EQ(saved.report.findings[0].confidence, Confidence::kProven);
+  EXPECT_EQ(saved.standings[1].standing, "known");
+  EXPECT_EQ(saved.standings[2].fingerprint, "00000000000000f3");
+  EXPECT_EQ(saved.report.findings[2].connections, 2u);
+  EXPECT_EQ(saved.report.findings[0].evidence[0].number, 2.0);
 }
 
 TEST(SavedReportTest, ReadsWhatReportWrites) {
@@ -78,9 +79,9 @@ TEST(SavedReportTest, ReadsWhatReportWrites) {
   const SavedReportResult result = ParseSavedReport(text.str(), "x.json");
   ASSERT_TRUE(std::holds_alternative<SavedReport>(result)) << std::get<std::string>(result);
   const SavedReport& saved = std::get<SavedReport>(result);
-  EXPECT_EQ(saved.schema, kReportSchema);
-  EXPECT_EQ(saved.findings.size(), 3u);
-  EXPECT_FALSE(saved.findings[0].fingerprint);
+  EXPECT_FALSE(saved.of_audit);
+  EXPECT_EQ(saved.report.findings.size(), 3u);
+  EXPECT_TRUE(saved.standings.empty());
 }
 
 TEST(SavedReportTest, WhatMayBeAbsentMayBeAbsent) {
@@ -101,8 +102,8 @@ TEST(SavedReportTest, WhatIsNotTakenMayBeAnything) {
   const SavedReportResult result = ParseSavedReport(json.dump(), "x.json");
   ASSERT_TRUE(std::holds_alternative<SavedReport>(result)) << std::get<std::string>(result);
   const SavedReport& saved = std::get<SavedReport>(result);
-  EXPECT_EQ(saved.call_sites[0].open, 2u);
-  EXPECT_EQ(saved.findings[2].connections, 2u) << "an audit's number of that name is taken";
+  EXPECT_EQ(saved.report.call_sites[0].open, 2u);
+  EXPECT_EQ(saved.report.findings[2].connections, 2u) << "an audit's number of that name is taken";
 }
 
 TEST(SavedReportTest, NoJson) {
@@ -142,6 +143,9 @@ TEST(SavedReportTest, WrongValuesAreNamedByTheirPlace) {
            Case{"/call_sites/0/oldest_age_s", "1", "call_sites[0].oldest_age_s is a string"},
            Case{"/answer", "leak", "answer is a string, expected an object"},
            Case{"/processes/0/since", 7, "processes[0].since is a number, expected a string"},
+           Case{"/processes/0/since", "yesterday",
+                "processes[0].since is a string, expected a time such as"},
+           Case{"/generated_at", "2027-02-31T08:00:00.000Z", "generated_at is a string, expected"},
            Case{"/call_sites/0/headline", 1,
                 "call_sites[0].headline is a number, expected the index of one of the frames"},
            Case{"/call_sites/0/frames/0/line", 4294967296,

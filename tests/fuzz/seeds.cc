@@ -20,7 +20,6 @@
 #include "reporter/call_sites/call_site_group.h"
 #include "reporter/render/audit.h"
 #include "reporter/render/json.h"
-#include "reporter/render/merged.h"
 #include "reporter/report/merged_report.h"
 #include "reporter/report/report_builder.h"
 #include "reporter/report/saved_report.h"
@@ -132,9 +131,9 @@ std::string ReportOf(const std::string& bytes) {
 }
 
 std::string Merged(const std::string& json) {
-  const SavedReport report = std::get<SavedReport>(ParseSavedReport(json, "a.json"));
+  const SavedReport saved = std::get<SavedReport>(ParseSavedReport(json, "a.json"));
   std::ostringstream out;
-  RenderMergedJson(Merge({{"a.json", report}}, {"b.json cannot be read"}, {1, "db-7"}), out);
+  RenderReportJson(Merge({{"a.json", saved.report}}, {"b.json cannot be read"}, {1, "db-7"}), out);
   return out.str();
 }
 

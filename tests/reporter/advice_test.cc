@@ -527,6 +527,19 @@ TEST(AdviceTest, APlaceThatHoardsGetsALimitOfItsOwn) {
   EXPECT_EQ(Limit(with_full(0)), 40u);
 }
 
+TEST(AdviceTest, APlaceWithSeveralIdsGetsNone) {
+  const std::vector<Snapshot> snapshots = {Make(
+      {.sites = {{.id = 1, .open = 30, .in_use_peak = 1}, {.id = 2, .open = 2, .in_use_peak = 2}},
+       .periods = {{.ago = 0, .open = 32, .in_use = 2, .server_full = 1}}})};
+  std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  for (CallSiteGroup& group : groups) {
+    if (group.id == 1) group.ids = {1, 3, 4};
+  }
+  const Advice advice = Advise(snapshots, groups, {}, {}, {kRealtime, "host"});
+  EXPECT_EQ(advice.services[0].caps.size(), 1u) << "of the service alone";
+  EXPECT_THAT(advice.services[0].notes, Contains(HasSubstr("made 3 calls of that line")));
+}
+
 TEST(AdviceTest, TooLittle) {
   const ServiceAdvice young = Of({{.sites = {{.open = 4, .in_use_peak = 2}}, .age_s = 29}});
   EXPECT_EQ(Enough(young), 3u);

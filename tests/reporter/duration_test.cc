@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "reporter/words/utc_time.h"
+
 namespace pqleash::reporter {
 namespace {
 
@@ -51,6 +53,25 @@ TEST(DurationTest, RefusesAnythingElse) {
   for (const char* text : {"", "5", "s", "5 m", " 5m", "5m ", "-5m", "+5m", "5M", "5min", "1h30m",
                            "infs", "nans", "1e3s", "0x10s", "99999999999d", "5sm"}) {
     EXPECT_EQ(ParseDuration(text), std::nullopt) << text;
+  }
+}
+
+TEST(UtcTimeTest, IsReadBackAsItIsWritten) {
+  EXPECT_EQ(ParseRfc3339("1970-01-01T00:00:00.000Z"), 0u);
+  for (const uint64_t ns : {kMillisecond, kSecond, 1'800'000'000 * kSecond + 250 * kMillisecond,
+                            4'102'444'799 * kSecond + 999 * kMillisecond}) {
+    EXPECT_EQ(ParseRfc3339(Rfc3339(ns)), ns) << Rfc3339(ns);
+  }
+  EXPECT_EQ(Rfc3339(1'800'000'000 * kSecond), "2027-01-15T08:00:00.000Z");
+}
+
+TEST(UtcTimeTest, RefusesAnyOtherTime) {
+  for (const char* text :
+       {"", "now", "2027-01-15", "2027-01-15 08:00:00.000Z", "2027-01-15T08:00:00Z",
+        "2027-01-15T08:00:00.000", "2027-01-15T08:00:00.000+", "2027-02-30T08:00:00.000Z",
+        "2027-13-01T08:00:00.000Z", "2027-01-15T24:00:00.000Z", "2027-01-15T08:60:00.000Z",
+        "1969-12-31T23:59:59.000Z", "2027-01-15T08:00:00.000Zx"}) {
+    EXPECT_EQ(ParseRfc3339(text), std::nullopt) << text;
   }
 }
 

@@ -9,7 +9,10 @@
 #include <sstream>
 #include <variant>
 
+#include "reporter/render/json.h"
 #include "reporter/render/merged.h"
+#include "reporter/report/saved_report.h"
+#include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -19,24 +22,25 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr char kAudit[] = "00000000000000a1";
-constexpr char kPrice[] = "00000000000000b2";
+constexpr uint64_t kAudit = 0xa1;
+constexpr uint64_t kPrice = 0xb2;
 const Occasion kHere = {1'800'000'000'000'000'000, "desk"};
 
-SavedProcess Process(const std::string& host, int32_t pid, uint64_t open) {
-  SavedProcess process;
+ReportProcess Process(const std::string& host, int32_t pid, uint64_t open) {
+  ReportProcess process;
   process.pid = pid;
   process.service = "shop";
-  process.host = host;
-  process.state = "live";
-  process.since = "2027-01-15T07:00:00.000Z";
-  process.open = process.opened = open;
+  process.host_name = host;
+  process.life = Life::kLive;
+  process.since_realtime_ns = kHere.realtime_ns - kHour;
+  process.totals.open = process.totals.opened = open;
   return process;
 }
 
-SavedCallSite Site(const std::string& id, uint64_t open) {
-  SavedCallSite site;
+ReportCallSite Site(uint64_t id, uint64_t open) {
+  ReportCallSite site;
   site.id = id;
+  site.ids = {id};
   site.processes = 1;
   site.open = site.peak = open;
   site.opened = open + 3;
@@ -50,8 +54,8 @@ SavedCallSite Site(const std::string& id, uint64_t open) {
   return site;
 }
 
-SavedFinding Leak(const std::string& id, double open, double idle_s) {
-  SavedFinding finding;
+Finding Leak(uint64_t id, double open, double idle_s) {
+  Finding finding;
   finding.kind = "leak-suspect";
   finding.summary = std::to_string(static_cast<int>(open)) + " connections opened by Audit";
   finding.advice = "close them";
@@ -60,17 +64,16 @@ SavedFinding Leak(const std::string& id, double open, double idle_s) {
   return finding;
 }
 
-NamedReport Of(const std::string& host, const std::string& time = "2027-01-15T08:00:00.000Z") {
+NamedReport Of(const std::string& host, uint64_t realtime_ns = kHere.realtime_ns) {
   NamedReport named;
   named.name = host + ".json";
-  named.report.schema = kReportSchema;
   named.report.host = host;
-  named.report.generated_at = time;
+  named.report.generated_realtime_ns = realtime_ns;
   return named;
 }
 
 TEST(MergeTest, NothingIsFine) {
-  const MergedReport merged = Merge({}, {"a sentence"}, kHere);
+  const Report merged = Merge({}, {"a sentence"}, kHere);
   EXPECT_EQ(merged.host, "desk");
   EXPECT_EQ(merged.generated_realtime_ns, kHere.realtime_ns);
   EXPECT_THAT(merged.incomplete, ElementsAre("a sentence"));
@@ -80,14 +83,14 @@ TEST(MergeTest, NothingIsFine) {
 TEST(MergeTest, CallSitesAreAddedUpById) {
   NamedReport first = Of("web2");
   first.report.call_sites = {Site(kAudit, 5), Site(kPrice, 1)};
-  first.report.call_sites[0].oldest_age_s = 10;
+  first.report.call_sites[0].oldest_age_ns = 10 * kSecond;
   NamedReport second = Of("web1");
   second.report.call_sites = {Site(kAudit, 7)};
-  second.report.call_sites[0].oldest_age_s = 8;
-  second.report.call_sites[0].max_idle_s = 4;
-  const MergedReport merged = Merge({first, second}, {}, kHere);
+  second.report.call_sites[0].oldest_age_ns = 8 * kSecond;
+  second.report.call_sites[0].max_idle_ns = 4 * kSecond;
+  const Report merged = Merge({first, second}, {}, kHere);
   ASSERT_EQ(merged.call_sites.size(), 2u);
-  const SavedCallSite& site = merged.call_sites[0];
+  const ReportCallSite& site = merged.call_sites[0];
   EXPECT_EQ(site.id, kAudit);
   EXPECT_EQ(site.open, 12u);
   EXPECT_EQ(site.opened, 18u);
@@ -97,10 +100,31 @@ TEST(MergeTest, CallSitesAreAddedUpById) {
   EXPECT_EQ(site.processes, 2u);
   EXPECT_EQ(site.in_use, 2u);
   EXPECT_EQ(site.in_use_peak, 4u);
-  EXPECT_EQ(site.oldest_age_s, 10.0);
-  EXPECT_EQ(site.max_idle_s, 4.0);
+  EXPECT_EQ(site.oldest_age_ns, 10 * kSecond);
+  EXPECT_EQ(site.max_idle_ns, 4 * kSecond);
   EXPECT_THAT(site.hosts, ElementsAre("web1", "web2"));
   EXPECT_THAT(merged.call_sites[1].hosts, ElementsAre("web2"));
+}
+
+// A compiler made several calls of one line, and not every host came by all of them.
+TEST(MergeTest, CallSitesThatHaveAnIdInCommonAreOne) {
+  NamedReport first = Of("web1");
+  first.report.call_sites = {Site(7, 1), Site(kPrice, 1)};
+  first.report.findings = {Leak(7, 1, 60)};
+  NamedReport second = Of("web2");
+  second.report.call_sites = {Site(3, 2)};
+  second.report.call_sites[0].ids = {3, 5, 7};
+  second.report.findings = {Leak(3, 2, 60)};
+  NamedReport third = Of("web3");
+  third.report.call_sites = {Site(5, 4)};
+  const Report merged = Merge({first, second, third}, {}, kHere);
+  ASSERT_EQ(merged.call_sites.size(), 2u);
+  EXPECT_EQ(merged.call_sites[0].id, 3u);
+  EXPECT_THAT(merged.call_sites[0].ids, ElementsAre(3, 5, 7));
+  EXPECT_EQ(merged.call_sites[0].open, 7u);
+  ASSERT_EQ(merged.findings.size(), 1u);
+  EXPECT_EQ(merged.findings[0].call_site, 3u);
+  EXPECT_THAT(merged.findings[0].hosts, ElementsAre("web1", "web2"));
 }
 
 TEST(MergeTest, StackIsThatWhichTellsMost) {
@@ -113,7 +137,7 @@ TEST(MergeTest, StackIsThatWhichTellsMost) {
   telling.report.call_sites[0].frames[1].file = "shop.cc";
   telling.report.call_sites[0].headline = 1;
   for (const auto& order : {std::vector{bare, telling}, std::vector{telling, bare}}) {
-    const MergedReport merged = Merge(order, {}, kHere);
+    const Report merged = Merge(order, {}, kHere);
     ASSERT_EQ(merged.call_sites[0].frames.size(), 2u);
     EXPECT_EQ(merged.call_sites[0].headline, 1u);
   }
@@ -128,15 +152,15 @@ TEST(MergeTest, FindingsOfOneKindAndPlaceAreOne) {
   NamedReport third = Of("web3");
   third.report.findings = {Leak(kPrice, 1, 1)};
   third.report.findings[0].kind = "never-used";
-  const MergedReport merged = Merge({first, second, third}, {}, kHere);
+  const Report merged = Merge({first, second, third}, {}, kHere);
   ASSERT_EQ(merged.findings.size(), 3u);
-  const SavedFinding& finding = merged.findings[0];
+  const Finding& finding = merged.findings[0];
   EXPECT_EQ(finding.summary, "on 2 hosts, most on web2: 9 connections opened by Audit");
   EXPECT_EQ(finding.confidence, Confidence::kProven);
   EXPECT_EQ(finding.evidence[0].number, 11.0) << "connections are added up";
   EXPECT_EQ(finding.evidence[1].number, 60.0) << "of times it is the greatest";
   EXPECT_THAT(finding.hosts, ElementsAre("web1", "web2"));
-  for (const SavedFinding& each : merged.findings) {
+  for (const Finding& each : merged.findings) {
     if (each.kind == "never-used") {
       EXPECT_EQ(each.summary, "on web3: 1 connections opened by Audit");
     }
@@ -147,7 +171,7 @@ TEST(MergeTest, CallSitesWithFindingsComeFirst) {
   NamedReport report = Of("web1");
   report.report.call_sites = {Site(kPrice, 50), Site(kAudit, 2)};
   report.report.findings = {Leak(kAudit, 2, 60)};
-  const MergedReport merged = Merge({report}, {}, kHere);
+  const Report merged = Merge({report}, {}, kHere);
   EXPECT_EQ(merged.call_sites[0].id, kAudit);
 }
 
@@ -156,24 +180,24 @@ TEST(MergeTest, ProcessesKeepTheirHost) {
   first.report.processes = {Process("web1", 7, 2)};
   NamedReport second = Of("web2");
   second.report.processes = {Process("web2", 7, 3), Process("pod-9", 7, 1)};
-  const MergedReport merged = Merge({first, second}, {}, kHere);
+  const Report merged = Merge({first, second}, {}, kHere);
   std::vector<std::string> hosts;
-  for (const SavedProcess& process : merged.processes) hosts.push_back(process.host);
+  for (const ReportProcess& process : merged.processes) hosts.push_back(process.host_name);
   EXPECT_THAT(hosts, ElementsAre("web1", "web2", "pod-9"));
   EXPECT_EQ(merged.sources[1].processes, 2u);
 }
 
 TEST(MergeTest, OfTwoReportsOfAProcessTheLaterIsTaken) {
-  NamedReport before = Of("web1", "2027-01-15T08:00:00.000Z");
+  NamedReport before = Of("web1");
   before.name = "before.json";
   before.report.processes = {Process("web1", 7, 2), Process("web1", 8, 2)};
   before.report.call_sites = {Site(kAudit, 4)};
-  NamedReport after = Of("web1", "2027-01-15T08:00:01.000Z");
+  NamedReport after = Of("web1", kHere.realtime_ns + kSecond);
   after.name = "after.json";
   after.report.processes = {Process("web1", 8, 3)};
   after.report.call_sites = {Site(kAudit, 3)};
   for (const auto& order : {std::vector{before, after}, std::vector{after, before}}) {
-    const MergedReport merged = Merge(order, {}, kHere);
+    const Report merged = Merge(order, {}, kHere);
     ASSERT_EQ(merged.sources.size(), 1u);
     EXPECT_EQ(merged.sources[0].name, "after.json");
     EXPECT_EQ(merged.call_sites[0].open, 3u);
@@ -190,26 +214,26 @@ TEST(MergeTest, SamePidOnAnotherHostOrOfAnotherTimeIsAnotherProcess) {
   second.report.processes = {Process("web2", 7, 2)};
   NamedReport third = Of("web1");
   third.report.processes = {Process("web1", 7, 2)};
-  third.report.processes[0].since = "2027-01-15T07:00:00.001Z";
+  third.report.processes[0].since_realtime_ns += kMillisecond;
   EXPECT_THAT(Merge({first, second, third}, {}, kHere).incomplete, IsEmpty());
 }
 
 TEST(MergeTest, AnswerIsThatOfMostHosts) {
-  const auto with = [](const std::string& host, const std::string& verdict, uint64_t open) {
+  using Verdict = Answer::Verdict;
+  const auto with = [](const std::string& host, Answer::Verdict verdict, uint64_t open) {
     NamedReport named = Of(host);
-    named.report.verdict = verdict;
-    named.report.answer = "it is " + verdict;
+    named.report.answer = {verdict, "it is " + std::string(NameOf(verdict))};
     named.report.processes = {Process(host, 1, open)};
     return named;
   };
-  const MergedReport merged = Merge({with("a", "none", 90), with("b", "leak", 5),
-                                     with("c", "too-small", 40), with("d", "leak", 9)},
-                                    {}, kHere);
-  EXPECT_EQ(merged.verdict, "leak");
-  EXPECT_EQ(merged.answer, "On 2 of 4 hosts, as on d: it is leak");
-  const MergedReport fine = Merge({with("a", "none", 3)}, {}, kHere);
-  EXPECT_EQ(fine.verdict, "none");
-  EXPECT_EQ(fine.answer,
+  const Report merged = Merge({with("a", Verdict::kNone, 90), with("b", Verdict::kLeak, 5),
+                               with("c", Verdict::kTooSmall, 40), with("d", Verdict::kLeak, 9)},
+                              {}, kHere);
+  EXPECT_EQ(merged.answer.verdict, Verdict::kLeak);
+  EXPECT_EQ(merged.answer.sentence, "On 2 of 4 hosts, as on d: it is leak");
+  const Report fine = Merge({with("a", Verdict::kNone, 3)}, {}, kHere);
+  EXPECT_EQ(fine.answer.verdict, Verdict::kNone);
+  EXPECT_EQ(fine.answer.sentence,
             "No leak, and no limit that is too small, on any of 1 host: 3 connections are open");
 }
 
@@ -217,7 +241,7 @@ TEST(MergeTest, WhatReportsMissIsSaidWithTheirHost) {
   NamedReport report = Of("web1");
   report.report.incomplete = {"ledger 7 is damaged"};
   report.report.call_sites_left_out = 4;
-  const MergedReport merged = Merge({report}, {"x.json is no report"}, kHere);
+  const Report merged = Merge({report}, {"x.json is no report"}, kHere);
   EXPECT_THAT(merged.incomplete, ElementsAre("x.json is no report", "web1: ledger 7 is damaged"));
   EXPECT_EQ(merged.call_sites_left_out, 4u);
 }
@@ -225,7 +249,7 @@ TEST(MergeTest, WhatReportsMissIsSaidWithTheirHost) {
 TEST(MergeTest, KeepTopCountsTheRest) {
   NamedReport report = Of("web1");
   report.report.call_sites = {Site(kPrice, 50), Site(kAudit, 2)};
-  MergedReport merged = Merge({report}, {}, kHere);
+  Report merged = Merge({report}, {}, kHere);
   KeepTop(2, &merged);
   EXPECT_EQ(merged.call_sites.size(), 2u);
   KeepTop(1, &merged);
@@ -234,7 +258,7 @@ TEST(MergeTest, KeepTopCountsTheRest) {
   EXPECT_EQ(merged.call_sites_left_out, 1u);
 }
 
-MergedReport Rich(const std::string& hostile) {
+Report Rich(const std::string& hostile) {
   NamedReport first = Of("web1" + hostile);
   first.report.processes = {Process("web1" + hostile, 7, 2)};
   first.report.call_sites = {Site(kAudit, 2)};
@@ -242,8 +266,7 @@ MergedReport Rich(const std::string& hostile) {
   first.report.findings = {Leak(kAudit, 2, 60)};
   first.report.findings[0].kind += hostile;
   first.report.findings[0].summary += hostile;
-  first.report.verdict = "leak" + hostile;
-  first.report.answer = "a leak" + hostile;
+  first.report.answer = {Answer::Verdict::kLeak, "a leak" + hostile};
   first.report.incomplete = {"something" + hostile};
   NamedReport second = Of("web2");
   second.report.processes = {Process("web2", 8, 3)};
@@ -255,21 +278,22 @@ MergedReport Rich(const std::string& hostile) {
 
 TEST(MergedJsonTest, CanBeReadAndMergedAgain) {
   std::ostringstream json;
-  RenderMergedJson(Rich(""), json);
+  RenderReportJson(Rich(""), json);
   const SavedReportResult result = ParseSavedReport(json.str(), "fleet.json");
   ASSERT_TRUE(std::holds_alternative<SavedReport>(result)) << std::get<std::string>(result);
   NamedReport other = Of("web3");
   other.report.call_sites = {Site(kAudit, 10)};
   other.report.findings = {Leak(kAudit, 10, 1)};
-  const MergedReport twice =
-      Merge({{"fleet.json", std::get<SavedReport>(result)}, other}, {}, kHere);
+  const Report twice =
+      Merge({{"fleet.json", std::get<SavedReport>(result).report}, other}, {}, kHere);
   ASSERT_EQ(twice.call_sites.size(), 1u);
   EXPECT_EQ(twice.call_sites[0].open, 15u);
   EXPECT_THAT(twice.call_sites[0].hosts, ElementsAre("web1", "web2", "web3"));
   EXPECT_EQ(twice.findings[0].evidence[0].number, 15.0);
   EXPECT_THAT(twice.findings[0].hosts, ElementsAre("web1", "web2", "web3"));
   EXPECT_EQ(twice.processes.size(), 2u);
-  EXPECT_EQ(twice.processes[1].host, "web2");
+  EXPECT_EQ(twice.processes[0].since_realtime_ns, kHere.realtime_ns - kHour);
+  EXPECT_EQ(twice.processes[1].host_name, "web2");
 }
 
 TEST(MergedTextTest, SaysWhoHoldsWhatWhere) {

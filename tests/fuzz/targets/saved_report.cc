@@ -14,6 +14,7 @@
 
 #include "reporter/audit/baseline.h"
 #include "reporter/render/diff.h"
+#include "reporter/render/json.h"
 #include "reporter/render/json_values.h"
 #include "reporter/render/merged.h"
 #include "reporter/report/merged_report.h"
@@ -32,17 +33,16 @@ void CheckJson(std::string_view text) {
   Check(Json::accept(text), "the document is JSON", text);
 }
 
-void ShowMerged(const SavedReport& report, bool colour) {
-  SavedReport elsewhere = report;
+void ShowMerged(const Report& report, bool colour) {
+  Report elsewhere = report;
   elsewhere.host += "-2";
-  MergedReport merged =
-      Merge({{"a.json", report}, {"b.json", std::move(elsewhere)}}, {}, kOccasion);
+  Report merged = Merge({{"a.json", report}, {"b.json", std::move(elsewhere)}}, {}, kOccasion);
   KeepTop(3, &merged);
   std::ostringstream text;
   RenderMergedText(merged, {colour, /*native_frames=*/true}, text);
   CheckText(text.str(), colour);
   std::ostringstream json;
-  RenderMergedJson(merged, json);
+  RenderReportJson(merged, json);
   CheckJson(json.str());
   const SavedReportResult again = ParseSavedReport(json.str(), "merged.json");
   if (const auto* problem = std::get_if<std::string>(&again)) {
@@ -73,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto& report = std::get<SavedReport>(result);
   const bool colour = ChoiceOf(data, size) % 2 == 0;
-  ShowMerged(report, colour);
+  ShowMerged(report.report, colour);
   ShowDiff({}, report, colour);
   ShowDiff(report, {}, colour);
   const ReportDiff same = Diff(report, "a.json", report, "b.json");
