@@ -17,15 +17,15 @@ namespace pqleash::config {
 
 namespace {
 
-// One row a setting: its key in the file, its variable, what a value must look like, and how a text
-// becomes a value.
+// One row per setting: its key in the file, its environment variable, what a valid value looks
+// like, and how a text becomes a value and a value becomes text.
 struct Setting {
   const char* key;
-  const char* variable;  // nullptr: in the file only
+  const char* variable;  // nullptr if the setting exists only in the file
   const char* expected;
   bool (*set)(Config&, const std::string& text);
   std::string (*show)(const Config&);
-  bool boolean = false;  // in the file a boolean, too
+  bool boolean = false;  // the file may also give it as a TOML boolean
 };
 
 template <auto member, uint32_t low, uint32_t high>
@@ -156,14 +156,14 @@ std::vector<std::string> SettingKeys() {
   return keys;
 }
 
-// A key of a table, with its value.
+// One key of a table, and its value.
 struct Entry {
   std::string key;
   const toml::node* node;
   toml::source_position position;
 };
 
-// In the order of the file: toml++ sorts by name.
+// Returns the entries in the order of the file. toml++ sorts them by name.
 std::vector<Entry> EntriesOf(const toml::table& table) {
   std::vector<Entry> entries;
   for (const auto& [key, node] : table) {
@@ -186,7 +186,7 @@ WrittenValue ValueOf(const Entry& entry) {
   return value;
 }
 
-// kNoPolicy: `key` is that of neither.
+// Returns kNoPolicy if `key` is neither 'cap' nor 'pace'.
 caps::Kind KindOf(std::string_view key) {
   for (const caps::Kind kind : {caps::kCap, caps::kPace}) {
     if (key == caps::kKindNames[kind]) return kind;
@@ -223,7 +223,7 @@ class Loader {
   }
 
  private:
-  // An empty variable counts as not set, as the shell's ${NAME:-default} has it.
+  // An empty variable counts as not set, like the shell's ${NAME:-default}.
   const char* Variable(const char* name) const {
     const char* value = surroundings_.environment(name);
     return value != nullptr && value[0] != '\0' ? value : nullptr;
@@ -241,7 +241,8 @@ class Loader {
                                            setting.show(loaded_.config)));
   }
 
-  // Not among the settings: nobody sets it by hand, and where it is not set nobody need know of it.
+  // PQLEASH_HOLD_AT_EXIT is not in the table of settings. `pqleash audit` sets it, no person does,
+  // and the list of effective values shows it only where it is set.
   void TakeHoldAtExit() {
     constexpr const char* kVariable = "PQLEASH_HOLD_AT_EXIT";
     const char* text = Variable(kVariable);
@@ -273,8 +274,8 @@ class Loader {
       loaded_.problems.push_back(DescribeExcess(path, *excess));
       return;
     }
-    // Without the path, of which toml++ would keep a copy: it makes that copy where it lets no
-    // exception out, and a host without memory would be ended by std::terminate.
+    // The parser is not given the path. toml++ would copy it in a function that lets no exception
+    // out, so a host without memory would be ended by std::terminate.
     const toml::parse_result parsed = toml::parse(std::string_view(*text));
     if (!parsed) {
       loaded_.problems.push_back(fmt::format("{}:{}: {}; nothing in this file is used", path,
@@ -342,7 +343,7 @@ class Loader {
     });
   }
 
-  // All of [[cap]], or of [[pace]].
+  // Reads all [[cap]] tables, or all [[pace]] tables.
   void ReadTables(caps::Kind kind, const Entry& entry) {
     wants_policies_ = true;
     if (entry.node->is_table()) {
@@ -402,8 +403,8 @@ class Loader {
     return sources_[index] != "default" && sources_[index] != kSettings[index].variable;
   }
 
-  // What the file says of a limit that nothing sets. A variable may: it is often set for many
-  // services at once.
+  // Refuses on_limit and wait_timeout in the file when no limit is set. A variable may set them
+  // without a limit, because variables are often set for many services at once.
   void RefuseWithoutLimit() {
     const size_t limit = IndexOf("limit");
     const size_t on_limit = IndexOf("on_limit");
@@ -415,7 +416,7 @@ class Loader {
                       "[[cap]] or [[pace]] that it is meant for",
                       sources_[index], kSettings[index].key, kSettings[index].key));
     }
-    // What a variable overrules, or what is wrong already, is no contradiction.
+    // A value that a variable overrides, or that is invalid already, is not a contradiction.
     const bool as_written = FromFile(on_limit) || !given_[on_limit];
     if (given_[limit] && FromFile(wait_timeout) && as_written &&
         loaded_.config.on_limit != caps::kWait) {
@@ -456,10 +457,11 @@ class Loader {
   const Surroundings& surroundings_;
   Loaded loaded_;
   std::string sources_[kSettingCount];
-  bool given_[kSettingCount] = {};  // rightly or wrongly
+  bool given_[kSettingCount] = {};  // the setting was given, valid or not
   std::vector<WrittenPolicy> written_;
   std::vector<SourcedPolicy> policies_;
-  bool wants_policies_ = false;  // there are some, or what looks like it
+  // The configuration has caps or paces, or something that looks like one.
+  bool wants_policies_ = false;
 };
 
 }  // namespace

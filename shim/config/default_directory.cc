@@ -14,9 +14,9 @@ namespace pqleash::config {
 
 namespace {
 
-enum class Whose { kNobodys, kTheirs, kOthers };  // kNobodys: there is none
+enum class Whose { kNobodys, kTheirs, kOthers };  // kNobodys: the file does not exist
 
-// No link is followed.
+// Does not follow a link.
 Whose OwnerOf(const std::string& path, uid_t uid, struct stat* status) {
   if (fstatat(AT_FDCWD, path.c_str(), status, AT_SYMLINK_NOFOLLOW) != 0) return Whose::kNobodys;
   return S_ISDIR(status->st_mode) && status->st_uid == uid ? Whose::kTheirs : Whose::kOthers;
@@ -32,9 +32,9 @@ bool IsPrivate(const std::string& path, uid_t uid) {
   return OwnerOf(path, uid, &status) == Whose::kTheirs && (status.st_mode & 077) == 0;
 }
 
-// In the order in which they are taken.
+// Returns the candidates in the order of preference.
 std::vector<std::string> Candidates(uid_t uid, const DirectoryRoots& roots) {
-  // Root of a user namespace is somebody else outside, where the directories may be shared.
+  // Root of a user namespace is an unprivileged user outside of it, where /dev/shm may be shared.
   const uid_t outer = OuterUid(uid);
   std::vector<std::string> candidates = {fmt::format("{}/pqleash-{}", roots.shm, outer)};
   const std::string own = fmt::format("{}/{}", roots.run, outer);

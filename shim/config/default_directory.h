@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where ledgers and boards are when nothing is configured. /dev/shm is open to everybody, so
-// another user may have made the directory of one's name there first: then it is one that is
-// nobody else's, and all processes of the user, and the tool, find the same.
+// The directory of ledgers and boards when PQLEASH_DIR is not set. Every user can write to
+// /dev/shm, so another user may have created this user's directory there first. The functions here
+// then choose another directory, and choose the same one in all processes of the user and in the
+// tool.
 
 #ifndef PQLEASH_SHIM_CONFIG_DEFAULT_DIRECTORY_H_
 #define PQLEASH_SHIM_CONFIG_DEFAULT_DIRECTORY_H_
@@ -14,7 +15,7 @@
 
 namespace pqleash::config {
 
-// Tests have others.
+// The directories to search. Tests pass their own.
 struct DirectoryRoots {
   std::string shm = "/dev/shm";
   std::string run = "/run/user";
@@ -23,17 +24,23 @@ struct DirectoryRoots {
 
 struct DefaultDirectory {
   std::string path;
-  std::string taken;  // not empty: the usual one, which is somebody else's
+  std::string taken;  // the usual path, if another user has taken it; else empty
 };
 
-// <shm>/pqleash-<uid>; where that is no directory of the user's: <run>/<uid>/pqleash-<uid>, if
-// <run>/<uid> is the user's and closed to others, else <tmp>/pqleash-<uid>; where that is not the
-// user's either, the usual one after all, which will be refused. Whoever uses it checks it once
-// more. May throw std::bad_alloc.
+// Returns the default directory of user `uid`: the first of these that no other user owns.
+//
+//  - <shm>/pqleash-<uid>
+//  - <run>/<uid>/pqleash-<uid>, if <run>/<uid> belongs to the user and is closed to others
+//  - <tmp>/pqleash-<uid>
+//
+// If another user owns all of them, returns the first one, which the caller will refuse. The caller
+// must check the directory again when it opens it, because it may change in between. May throw
+// std::bad_alloc.
 DefaultDirectory FindDefaultDirectory(uid_t uid, const DirectoryRoots& roots = {});
 
-// All in which there may be ledgers of the user: the one above first, then those others that are
-// there and the user's. A process keeps the one that it began with.
+// Returns all directories that may hold ledgers of the user: the one above, then the other
+// candidates that exist and belong to the user. There can be several because a process keeps the
+// directory that it started with. May throw std::bad_alloc.
 std::vector<std::string> DefaultDirectories(uid_t uid, const DirectoryRoots& roots = {});
 
 }  // namespace pqleash::config

@@ -16,31 +16,32 @@ namespace {
 
 constexpr char kPrefix[] = "PQLEASH_";
 
-// NAME=VALUE, each with its NUL, one behind the other; an empty one ends the list. Copied:
-// setproctitle() of postgres, nginx and others writes over the strings that the process was given.
-// What does not fit is found in the environment alone.
+// A copy of the PQLEASH_ variables at the start of the process: NAME=VALUE texts, each with its
+// NUL, one after the other; an empty text ends the list. The strings are copied because
+// setproctitle() of postgres, nginx and others overwrites the process's own. Variables that do not
+// fit are looked up only in the current environment.
 constinit char remembered[4096] = {};
 constinit bool started = false;
 
-// The environment as the program was given it, before libc has made `environ` of it: a function in
-// .preinit_array runs then. ld.so's address of the program's arguments, which come before the
-// environment on the stack (System V ABI, 'Process Initialization'); weak: null until this library
-// is relocated.
+// ld.so's address of the program's arguments, which precede the environment on the stack (System V
+// ABI, 'Process Initialization'). It gives access to the environment before libc has set `environ`,
+// for example to a function in .preinit_array. Weak: its address is null until this library is
+// relocated.
 extern "C" void* __libc_stack_end __attribute__((weak));  // NOLINT: ld.so's name
 
 char** Environment() {
   if (environ != nullptr || started) return environ;
   void* const* known = &__libc_stack_end;
-  asm("" : "+r"(known));  // not taken for one that is never null
+  asm("" : "+r"(known));  // the compiler must not assume that the address is never null
   if (known == nullptr || *known == nullptr) return nullptr;
   auto** arguments = static_cast<char**>(*known);
   const auto count = reinterpret_cast<uintptr_t>(arguments[0]);
   return arguments + 1 + count + 1;
 }
 
-// The one thing that runs in every process with the preload: a look at each variable's first
-// letters, and at the list of objects. No call of libc: the host's own start-up may still have to
-// make its functions ready.
+// Runs in every process that has the library preloaded, so it does little: it compares the first
+// letters of each variable and counts the loaded objects. It calls nothing of libc, because the
+// host's own start-up may not have made those functions ready yet.
 __attribute__((constructor)) void Remember() {
   NoteStartScope();
   size_t used = 0;
@@ -54,7 +55,7 @@ __attribute__((constructor)) void Remember() {
   started = true;
 }
 
-// The value in NAME=VALUE; nullptr: another name.
+// Returns the value in `entry`, a text NAME=VALUE, or nullptr if it is another variable.
 const char* ValueIn(const char* entry, const char* name) {
   const char* rest = plain::After(entry, name);
   return rest != nullptr && *rest == '=' ? rest + 1 : nullptr;
@@ -62,7 +63,7 @@ const char* ValueIn(const char* entry, const char* name) {
 
 }  // namespace
 
-// Not by getenv: shells have one of their own.
+// Does not use getenv: shells define their own.
 const char* Variable(const char* name) noexcept {
   for (char** variable = Environment(); variable != nullptr && *variable != nullptr; ++variable) {
     if (const char* value = ValueIn(*variable, name)) return value;

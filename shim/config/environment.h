@@ -5,17 +5,17 @@
 
 namespace pqleash::config {
 
-// Value of the variable `name`, which begins with PQLEASH_: as it is now, or as it was when the
-// process began. Daemons clear their environment (dovecot, and whoever follows CERT's advice) long
-// before they connect. nullptr: neither.
-// Calls nothing of libc.
+// Returns the value of the variable `name`, which must begin with PQLEASH_: its current value, or
+// else its value when the process started. Daemons clear their environment long before they connect
+// (dovecot, and programs that follow CERT's advice). Returns nullptr if the variable has neither.
+// The text belongs to the environment or to a static copy. Calls nothing of libc.
 const char* Variable(const char* name) noexcept;
 
-// Whether there is an environment to read yet: not before libc has begun, when an object that is
-// being relocated calls.
+// Whether the environment can be read yet. It cannot before libc has started, when an object that
+// is still being relocated calls libpq.
 bool Started() noexcept;
 
-// PQLEASH_DISABLE is set and not 0, or PQLEASH_INTERCEPT is 'none'.
+// Whether PQLEASH_DISABLE is set to something other than 0, or PQLEASH_INTERCEPT is 'none'.
 bool Disabled() noexcept;
 
 }  // namespace pqleash::config

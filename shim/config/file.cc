@@ -15,8 +15,8 @@ namespace pqleash::config {
 
 namespace {
 
-constexpr int kMaxInterrupted =
-    100;  // a reading by signals; whoever is interrupted more often is not served
+// A read that signals interrupt more often than this fails, so that it always ends.
+constexpr int kMaxInterrupted = 100;
 
 struct Descriptor {
   ~Descriptor() {
@@ -28,7 +28,7 @@ struct Descriptor {
 }  // namespace
 
 std::optional<std::string> ReadConfigFile(const std::string& path, std::string* error) {
-  // Not to wait for the other end of a pipe.
+  // O_NONBLOCK: opening a FIFO must not wait for its other end.
   const Descriptor file = {open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
   struct stat status;
   if (file.fd < 0 || fstat(file.fd, &status) != 0) {

@@ -8,8 +8,9 @@
 
 namespace pqleash::config {
 
-// The content of a configuration file: a regular file of at most kMaxFileSize bytes. No value:
-// cannot be read, and `error` says why. May throw std::bad_alloc.
+// Returns the content of a configuration file, which must be a regular file of at most kMaxFileSize
+// bytes. Follows links. If it cannot be read, returns no value and sets `error` to the reason.
+// Reading gives up after 100 interruptions by signals. May throw std::bad_alloc. May change errno.
 std::optional<std::string> ReadConfigFile(const std::string& path, std::string* error);
 
 }  // namespace pqleash::config

@@ -22,7 +22,7 @@ constexpr uint32_t kOfCap = 1u << caps::kCap;
 constexpr uint32_t kOfPace = 1u << caps::kPace;
 constexpr uint32_t kOfBoth = kOfCap | kOfPace;
 
-// Bytes below 0x20, DEL, and the control characters U+0080 to U+009F as UTF-8 has them.
+// Looks for bytes below 0x20, DEL, and the control characters U+0080 to U+009F in UTF-8.
 bool HasControlCharacter(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
@@ -34,7 +34,7 @@ bool HasControlCharacter(std::string_view text) {
   return false;
 }
 
-// Fills the field, NUL-padded.
+// Copies `text` into the field, padded with NULs. Returns false if the text is not acceptable.
 template <size_t size>
 bool FillText(char (&field)[size], const std::string& text) {
   if (text.empty() || text.size() >= size || HasControlCharacter(text)) return false;
@@ -104,14 +104,15 @@ bool SetRate(Policy& policy, const std::string& text) {
   return value.has_value();
 }
 
-// One row a key of [[cap]] and [[pace]].
+// One row per key of [[cap]] and [[pace]].
 struct Key {
   const char* name;
   uint32_t kinds;
   const char* expected;
   bool (*set)(Policy&, const std::string&);
-  bool of_wait = false;    // means something with on_limit = "wait" alone
-  bool text_only = false;  // a number would say something else than its digits
+  bool of_wait = false;  // has a meaning only with on_limit = "wait"
+  // A TOML number is refused: its decimal digits are not those that were written.
+  bool text_only = false;
 };
 
 constexpr const char* kGlob = "a glob of 1 to 63 bytes without control characters, or no such key";
@@ -162,7 +163,7 @@ Policy DefaultPolicy(caps::Kind kind) {
   return policy;
 }
 
-// Reads one table.
+// Reads one table [[cap]] or [[pace]].
 class PolicyReader {
  public:
   PolicyReader(const std::string& file, const WrittenPolicy& written,
@@ -268,7 +269,7 @@ class PolicyReader {
     }
   }
 
-  // Contradictions, unless on_limit is what is wrong.
+  // Refuses keys that contradict on_limit. Says nothing if on_limit itself is invalid.
   void RefuseWithoutWait() {
     const WrittenValue* on_limit = Find("on_limit");
     if (on_limit != nullptr && !IndexOfName(caps::kOnLimitNames, on_limit->text)) return;
@@ -292,7 +293,7 @@ class PolicyReader {
   std::vector<std::string>* problems_;
   const size_t problems_before_;
   Policy policy_;
-  std::string subject_;  // as sentences name it
+  std::string subject_;  // how the sentences name this table
 };
 
 bool SameMatchers(const Policy& a, const Policy& b) { return Matchers(a) == Matchers(b); }
@@ -315,7 +316,7 @@ void CompareLimits(const SourcedPolicy& earlier, const SourcedPolicy& later,
   if (!earlier.complete || !later.complete || strcmp(a.name, b.name) == 0) return;
   if (a.kind != caps::kCap || b.kind != caps::kCap || a.scope != b.scope) return;
   if (a.rule.limit == b.rule.limit || !SameMatchers(a, b)) return;
-  // To be warned before it gets serious is no contradiction.
+  // A lower cap that only warns before a higher one holds connects back is no contradiction.
   const Policy& lower = a.rule.limit < b.rule.limit ? a : b;
   const Policy& higher = a.rule.limit < b.rule.limit ? b : a;
   if (lower.rule.on_limit == caps::kWarn && higher.rule.on_limit != caps::kWarn) return;

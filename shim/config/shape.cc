@@ -31,7 +31,7 @@ class Scanner {
   }
 
  private:
-  // A letter outside of strings and comments.
+  // Handles a character outside of strings and comments.
   std::optional<Excess::Kind> Take(char letter) {
     switch (letter) {
       case '.':
@@ -45,7 +45,7 @@ class Scanner {
       case ']':
       case '}':
         dots_ = 0;
-        // One too many is an error that the parser stops at.
+        // An unmatched closing bracket is a syntax error that the parser reports.
         if (depth_ > 0) --depth_;
         return std::nullopt;
       case '\n':
@@ -64,18 +64,18 @@ class Scanner {
 
   bool Begins(std::string_view with) const { return text_.substr(at_).starts_with(with); }
 
-  // Whether a character from U+FB26 to U+FEFE begins here: in UTF-8, EF AC A6 to EF BB BE.
+  // Whether a character from U+FB26 to U+FEFE begins here. In UTF-8 these are EF AC A6 to EF BB BE.
   bool BeginsUntabled() const {
     const std::string_view character = text_.substr(at_, 3);
     return character.size() == 3 && character >= "\xef\xac\xa6" && character <= "\xef\xbb\xbe";
   }
 
-  // Whether a backslash makes the byte behind it no quote and no second backslash.
+  // Whether the backslash here escapes the next byte, a quote or a backslash.
   bool EscapesNext() const {
     return at_ + 1 < text_.size() && (text_[at_ + 1] == '"' || text_[at_ + 1] == '\\');
   }
 
-  // False: at a character that must not be in it.
+  // Returns false at a character that must not be in the string.
   bool SkipString() {
     const std::string_view quotes = text_[at_] == '"' ? "\"\"\"" : "'''";
     const bool basic = text_[at_] == '"';
@@ -83,7 +83,7 @@ class Scanner {
     const std::string_view end = of_lines ? quotes : quotes.substr(0, 1);
     for (at_ += end.size(); at_ < text_.size(); ++at_) {
       if (text_[at_] == '\n') {
-        if (!of_lines) return true;  // an error that the parser stops at
+        if (!of_lines) return true;  // a syntax error that the parser reports
         ++line_;
       } else if (basic && of_lines && BeginsUntabled()) {
         return false;
@@ -91,7 +91,7 @@ class Scanner {
         ++at_;
       } else if (Begins(end)) {
         at_ += end.size();
-        // Up to two quotes may stand before those that end it.
+        // Up to two quotes may precede the three that end the string.
         for (int i = 0; of_lines && i < 2 && Begins(quotes.substr(0, 1)); ++i) ++at_;
         return true;
       }
@@ -103,7 +103,7 @@ class Scanner {
   size_t at_ = 0;
   uint32_t line_ = 1;
   uint32_t depth_ = 0;
-  uint32_t dots_ = 0;  // of the key that is being read
+  uint32_t dots_ = 0;  // dots in the key that is being read
 };
 
 }  // namespace

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How large and how deep a configuration file may be. The parser calls itself for each value within
-// a value, and the tables that a dotted key makes are destroyed one within the other: what is
-// written decides how much of the host's stack is used. So a file is looked over first, by a loop.
-// The same loop keeps from the parser what it says that it never sees.
+// Checks the size and the nesting of a configuration file before it is parsed. toml++ recurses for
+// each value within a value, and the tables of a dotted key are destroyed one within the other. So
+// the file's content decides how much of the host's stack the parser uses. FindExcess reads the
+// file in a loop and refuses what is deeper than caps need. It also refuses characters for which
+// toml++ has undefined behaviour.
 
 #ifndef PQLEASH_SHIM_CONFIG_SHAPE_H_
 #define PQLEASH_SHIM_CONFIG_SHAPE_H_
@@ -15,24 +16,25 @@
 
 namespace pqleash::config {
 
-// 64 caps with all that can be said of each take 30 KiB.
+// 64 caps with every key and the longest values take 30 KiB.
 inline constexpr size_t kMaxFileSize = size_t{256} * 1024;
-// What is written needs two of each: [[cap]], and ledger.connections.
+// A valid configuration needs two of each: [[cap]], and ledger.connections.
 inline constexpr uint32_t kMaxNesting = 4;   // brackets and braces within each other
-inline constexpr uint32_t kMaxKeyParts = 4;  // of one dotted key, or of the name of a table
+inline constexpr uint32_t kMaxKeyParts = 4;  // parts of a dotted key or of a table's name
 
-// Where a file goes beyond it.
+// The first place where a file exceeds a bound.
 struct Excess {
   uint32_t line;  // from 1
-  // kCharacter: one from U+FB26 to U+FEFE where a blank may be: outside of strings and comments, or
-  // in a string within three double quotes. toml++ 3.3 and 3.4 look it up among the blanks, in a
-  // table that tells the compiler that this cannot be.
+  // kCharacter is a character from U+FB26 to U+FEFE in a place where the parser expects a blank:
+  // outside of strings and comments, or in a string within three double quotes. toml++ 3.3 and 3.4
+  // look such a character up in a table of blanks and tell the compiler that this cannot happen.
   enum class Kind { kSize, kNesting, kKeyParts, kCharacter } kind;
 };
 
-// The first place of `text` that goes beyond one of these. Whatever the parser would make of it:
-// strings and comments are told as TOML 1.0 has them (https://toml.io/en/v1.0.0), and where that is
-// wrong already the parser stops. No heap; the stack does not depend on `text`.
+// Returns the first place where `text` exceeds a bound, or no value. Strings and comments are
+// recognised as in TOML 1.0 (https://toml.io/en/v1.0.0); where the syntax is wrong, the parser
+// stops before it can recurse deeper. Uses no heap. The use of stack does not depend on `text`.
+// Thread-safe.
 std::optional<Excess> FindExcess(std::string_view text);
 
 }  // namespace pqleash::config

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// toml++ as everybody here has to include it: what is not a template is compiled in toml.cc alone.
-// A document goes through FindExcess (shape.h) before it is parsed.
+// Includes toml++ with the options that the whole project uses. Only toml.cc compiles the parts
+// that are no templates. Every document must pass FindExcess (shape.h) before it is parsed.
 
 #ifndef PQLEASH_SHIM_CONFIG_TOML_H_
 #define PQLEASH_SHIM_CONFIG_TOML_H_
@@ -9,11 +9,11 @@
 #define TOML_HEADER_ONLY 0
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
-// Numbers by charconv keep the C++ locales out of the library: 400 KB of code.
+// With charconv the library does not need the C++ locales, which are 400 KB of code.
 #define TOML_FLOAT_CHARCONV 1
-// It asserts, or assumes, what a file such as '[[[cap]]]' makes untrue; it handles it right
-// afterwards. Neither must be in a host, nor in the tool. It takes TOML_ASSERT from us without
-// NDEBUG alone.
+// toml++ asserts conditions that a file such as '[[[cap]]]' makes false, or lets the compiler
+// assume them, and handles the case correctly afterwards. Neither an abort nor an assumption may
+// get into a host or into the tool. toml++ honours our TOML_ASSERT only without NDEBUG.
 #pragma push_macro("NDEBUG")
 #undef NDEBUG
 #define TOML_ASSERT(expression) static_assert(true)

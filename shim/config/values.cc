@@ -26,14 +26,14 @@ size_t Distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// Of a duration, ascending.
+// The units of a duration, in ascending order.
 struct TimeUnit {
   const char* name;
   uint32_t milliseconds;
 };
 constexpr TimeUnit kTimeUnits[] = {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}};
 
-// Of a rate.
+// The units of a rate.
 struct RateUnit {
   char name;
   uint64_t nanoseconds;
@@ -41,7 +41,7 @@ struct RateUnit {
 constexpr RateUnit kRateUnits[] = {
     {'s', 1'000'000'000}, {'m', 60'000'000'000}, {'h', 3'600'000'000'000}};
 
-// Rates are counted in millionths.
+// Rates are calculated in millionths.
 constexpr uint64_t kMillion = 1'000'000;
 constexpr size_t kRateDecimals = 6;
 
@@ -49,7 +49,8 @@ bool AreDigits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-// '12.5' is 12,500,000. At most 10 digits before the point: no product of ParseRate overflows.
+// Returns 12,500,000 for '12.5'. Accepts at most 10 digits before the point, so that no product in
+// ParseRate overflows.
 std::optional<uint64_t> ParseMillionths(std::string_view text) {
   const size_t point = std::min(text.find('.'), text.size());
   const std::string_view whole = text.substr(0, point);
@@ -66,7 +67,7 @@ std::optional<uint64_t> ParseMillionths(std::string_view text) {
   return value;
 }
 
-// The text of `millionths` with `decimals` digits behind the point, rounded.
+// Returns the text of `millionths`, rounded to `decimals` digits after the point.
 std::string ShowMillionths(uint64_t millionths, size_t decimals) {
   uint64_t step = 1;
   for (size_t i = decimals; i < kRateDecimals; ++i) step *= 10;
@@ -148,7 +149,8 @@ std::optional<uint64_t> ParseCallSite(std::string_view text) {
 }
 
 std::string NearestName(std::string_view name, const std::vector<std::string>& candidates) {
-  // Longer than any name with what may be wrong in it: the comparison takes the product of lengths.
+  // Longer than any key with a typing error in it. The bound matters because the comparison takes
+  // time proportional to the product of the lengths.
   constexpr size_t kLongest = 64;
   if (name.size() > kLongest) return {};
   std::string nearest;
