@@ -14,7 +14,7 @@ BacklogLine* Backlog::Begin() {
 }
 
 void Backlog::Say(BacklogLine* line) {
-  // Before the line is there: whoever takes it counts down.
+  // Counted before the line is complete, because the thread that takes the line counts down.
   said_.fetch_add(1, std::memory_order_release);
   const uint64_t order = order_.fetch_add(1, std::memory_order_relaxed);
   line->word_.store(order + BacklogLine::kFilling + 1, std::memory_order_release);

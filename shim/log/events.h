@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the log can say. The names are stable: alerts and queries are built on them. Text lines do
-// not show them; JSON lines have them as "event".
+// The events of the log. Their names are stable, because alerts and queries are built on them. A
+// JSON line has the name as "event"; a text line does not show it. LOG.md lists the fields of each
+// event.
 
 #ifndef PQLEASH_SHIM_LOG_EVENTS_H_
 #define PQLEASH_SHIM_LOG_EVENTS_H_
@@ -13,31 +14,31 @@
 namespace pqleash::log {
 
 enum class Event : uint32_t {
-  kStart,               // the first connect of the process: its settings, and where each is from
+  kStart,               // the first connect of the process: its settings and their sources
   kConfigProblem,       // a value of the configuration cannot be used
   kConfigReloaded,      // the file has changed: its caps are in force; `file`, `policies`
   kConfigKept,          // the file has changed and cannot be used: the old caps stay; `file`
-  kLedgerUnavailable,   // no file for the ledger: nobody sees this process from outside
+  kLedgerUnavailable,   // the ledger has no file: `pqleash` cannot see this process
   kRecordsUnavailable,  // no memory: connections of this process are not recorded; `error`
-  kBoardUnavailable,    // no shared board: caps count this process alone
-  kBoardMoved,          // another shared board is in use from now on, or none; `reason`
-  kBoardOthers,         // boards of other versions are there, and counted; `boards`, `in_use`
+  kBoardUnavailable,    // no shared board: caps count the connections of this process only
+  kBoardMoved,          // the process uses another shared board from now on, or none; `reason`
+  kBoardOthers,         // boards of other versions exist and are counted; `boards`, `in_use`
   kPolicyNotInForce,    // too many caps and paces: this one is not enforced; `cap`, `kind`, `most`
-  kPolicyLockedOut,     // caps are not in force, or are again: the board is locked; `policies`
-  kPolicyContradicted,  // another file says otherwise of a cap, and is as new; `cap`, `kind`
+  kPolicyLockedOut,  // the board is locked and caps are not in force, or they are again; `policies`
+  kPolicyContradicted,  // another file, equally new, defines a cap differently; `cap`, `kind`
   kCapAdded,            // `pqleash caps add`; `cap`, `by_pid`, `limit`, `on_limit`
-  kCapChanged,          // `caps set`, `caps reset`; as added, `limit_before`, `in_use`
-  kCapRemoved,          // `caps reset` of one that was added; `cap`, `by_pid`
-  kCapReached,          // no room at a cap; `cap`, `in_use`, `limit`, `waiting`, `on_limit`
-  kCapHolder,           // after it, one a call site; `cap`, `held`, `holder`, `call_site`, ...
-  kCapRoom,             // room again; `cap`, `lasted_s`, `waited`, `refused`, `admitted_beyond`
-  kPaceAdded,           // as of a cap, with `rate_per_s` and `burst`
-  kPaceChanged,         // as of a cap, with `rate_per_s` and `burst`
-  kPaceRemoved,         // as of a cap
-  kPaceHeldBack,        // a pace holds connects back; `cap`, `server_full`, `on_limit`
-  kPaceRoom,            // as of a cap
-  kDropped,             // the log itself: lines that were not taken at once; `dropped`
-  kLeftOut,             // the log itself: lines of `left_out_event` were too many; `left_out`
+  kCapChanged,  // `caps set` or `caps reset`; the fields of cap.added, `limit_before`, `in_use`
+  kCapRemoved,  // `caps reset` of a cap that was added; `cap`, `by_pid`
+  kCapReached,  // a cap has no room; `cap`, `in_use`, `limit`, `waiting`, `on_limit`
+  kCapHolder,   // after cap.reached, one per call site; `cap`, `held`, `holder`, `call_site`, ...
+  kCapRoom,     // the cap has room again; `cap`, `lasted_s`, `waited`, `refused`, `admitted_beyond`
+  kPaceAdded,   // like cap.added, with `rate_per_s` and `burst`
+  kPaceChanged,   // like cap.changed, with `rate_per_s` and `burst`
+  kPaceRemoved,   // like cap.removed
+  kPaceHeldBack,  // a pace holds connects back; `cap`, `server_full`, `on_limit`
+  kPaceRoom,      // like cap.room
+  kDropped,       // lines of the log that its place did not take at once; `dropped`
+  kLeftOut,       // lines of `left_out_event` beyond the bound for one second; `left_out`
 };
 
 inline constexpr const char* kEventNames[] = {

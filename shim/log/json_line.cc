@@ -52,7 +52,7 @@ size_t Format(const Line& line, Fields fields, bool cut, char (&text)[kJsonLineS
 
 }  // namespace
 
-// By arithmetic: gmtime_r makes libc read the host's TZ.
+// Calculates the date itself. gmtime_r would make libc read the host's TZ.
 void FormatTime(uint64_t realtime_ns, char (&text)[kTimeSize]) {
   using std::chrono::days;
   using std::chrono::milliseconds;
@@ -70,13 +70,14 @@ size_t FormatJsonLine(const Line& line, Fields fields, char (&text)[kJsonLineSiz
   size_t length = Format(fitting, fields, false, text);
   while (length >= sizeof(text) && !fitting.message.empty()) {
     fitting.message = fitting.message.substr(0, fitting.message.size() / 2);
-    // Not in the middle of a character.
+    // The cut must not split a UTF-8 character.
     while (!fitting.message.empty() && (line.message[fitting.message.size()] & 0xc0) == 0x80)
       fitting.message.remove_suffix(1);
     length = Format(fitting, fields, true, text);
   }
   if (length < sizeof(text)) return length;
-  // Names that others gave, of nothing but control characters.
+  // The fields are too long as well: other programs chose these names, and every byte is a control
+  // character that takes six in JSON.
   return Format(fitting, {}, true, text);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One event of the log as a JSON object on one line. Pure; no heap, no exceptions.
+// Formats one event of the log as a JSON object on one line. Pure and thread-safe; no heap, no
+// exceptions.
 
 #ifndef PQLEASH_SHIM_LOG_JSON_LINE_H_
 #define PQLEASH_SHIM_LOG_JSON_LINE_H_
@@ -15,27 +16,30 @@
 
 namespace pqleash::log {
 
-// A member of the object, beside those that every line has. Texts live as long as the call that
-// they are given to.
+// One member of the object, in addition to those that every line has. A Field refers to its texts;
+// they must live until the call that uses the Field returns.
 class Field {
  public:
   static constexpr Field Number(std::string_view key, uint64_t number) {
     return {key, Kind::kNumber, number, {}};
   }
-  // Milli-units: 2,500 is 2.5.
+  // A number in thousandths: 2,500 is written as 2.5.
   static constexpr Field Thousandths(std::string_view key, uint64_t thousandths) {
     return {key, Kind::kThousandths, thousandths, {}};
   }
+  // A time in nanoseconds, written in seconds with three decimals.
   static constexpr Field Seconds(std::string_view key, uint64_t ns) {
     return Thousandths(key, ns / 1'000'000);
   }
-  // 16 hexadecimal digits, as reports have it; null for 0: not known.
+  // The id of a call site as 16 hexadecimal digits, like in reports. 0, an unknown call site, is
+  // written as null.
   static constexpr Field CallSite(std::string_view key, uint64_t id) {
     return {key, Kind::kCallSite, id, {}};
   }
   static constexpr Field Flag(std::string_view key, bool flag) {
     return {key, Kind::kFlag, flag ? 1u : 0u, {}};
   }
+  // Any bytes; invalid UTF-8 is replaced.
   static constexpr Field Text(std::string_view key, std::string_view text) {
     return {key, Kind::kText, 0, text};
   }
@@ -53,6 +57,7 @@ class Field {
 
 using Fields = std::initializer_list<Field>;
 
+// What every line has.
 struct Line {
   uint64_t realtime_ns;
   config::LogLevel level;
@@ -62,16 +67,16 @@ struct Line {
   std::string_view message;
 };
 
-// RFC 3339, UTC, with milliseconds: '2026-11-21T12:40:03.250Z'.
+// Writes the time in UTC as RFC 3339 with milliseconds: '2026-11-21T12:40:03.250Z'.
 inline constexpr size_t kTimeSize = 40;
 void FormatTime(uint64_t realtime_ns, char (&text)[kTimeSize]);
 
-// With its NUL.
+// Size of a line with its NUL, in bytes.
 inline constexpr size_t kJsonLineSize = 3 * 1024;
 
-// Writes `line` with `fields`, NUL-terminated and without a line feed, and returns its length.
-// Always a whole object: where it would be too long, the message is cut and "cut": true added; the
-// fields go last of all.
+// Writes `line` with `fields` to `text`, NUL-terminated and without a line feed. Returns the length
+// without the NUL. The result is always a complete object. If it would be too long, the message is
+// cut and "cut": true is added; the fields are dropped only if that is not enough.
 size_t FormatJsonLine(const Line& line, Fields fields, char (&text)[kJsonLineSize]);
 
 }  // namespace pqleash::log

@@ -29,25 +29,27 @@ namespace {
 
 struct Log {
   std::shared_ptr<Place> place;
-  spdlog::logger logger;  // over it
+  spdlog::logger logger;  // the logger over it
   bool json;
   Level level;
   char service[64];
 };
 
-// Replaced, never destroyed: another thread may be using it.
+// The log in use. A log that is replaced is never destroyed, because another thread may be using
+// it.
 constinit std::atomic<Log*> current{nullptr};
 
-// Of all logs that there are one after the other.
+// The state below is shared by all logs that follow each other.
 constinit RateLimit rate_limit;
 constinit Backlog backlog = {};
-// Lines that had no place, or that their place did not take.
+// Lines for which the backlog had no room, and lines that the log's place did not take.
 constinit std::atomic<uint64_t> dropped{0};
-// A thread is at it. Nobody waits for it: it looks again when it is through.
+// A thread is writing the backlog. Other threads do not wait: that thread looks again before it
+// ends.
 constinit std::atomic<bool> flushing{false};
 
-// What is held while a line is put together or written: neither a handler of the host nor the end
-// of its thread may come between.
+// Protects the code that formats or writes a line: a signal handler of the host must not interrupt
+// it, and a cancellation of its thread must not end it.
 struct Undisturbed {
   const HostStateKeeper keeper;
   const SignalsBlocked blocked;
@@ -77,7 +79,7 @@ Log* Make(const config::Config& config) {
       Log{place, spdlog::logger("pqleash", place), json, config.log_level, {}});
   CopyText(config.service.c_str(), made->service);
   made->logger.set_level(ToSpdlog(config.log_level));
-  // spdlog's default is to print to the host's stderr.
+  // By default spdlog prints its errors to the host's stderr.
   made->logger.set_error_handler([](const std::string&) {});
   return made.release();
 }
@@ -87,7 +89,7 @@ size_t Format(const Log& log, const Line& line, Fields fields, char (&text)[kJso
   const size_t length = std::min(line.message.size(), sizeof(text) - 1);
   memcpy(text, line.message.data(), length);
   text[length] = '\0';
-  // Names of programs, services and files may hold anything; JSON has its own way with it.
+  // Names of programs, services and files may contain any byte. JSON escapes them itself.
   MaskControls(text);
   return length;
 }
@@ -106,7 +108,7 @@ void Say(const Log& log, Level level, Event event, Fields fields, const char* te
   backlog.Say(line);
 }
 
-// Whether the place of the log has taken it.
+// Returns whether the log's place has taken the line.
 bool Put(Log& log, uint64_t realtime_ns, Level level, std::string_view text) noexcept {
   try {
     const spdlog::log_clock::time_point moment{
@@ -119,16 +121,17 @@ bool Put(Log& log, uint64_t realtime_ns, Level level, std::string_view text) noe
   }
 }
 
-// Of those before it, if there are any. False: not taken either.
+// Writes how many lines were dropped before, if there are any. Returns false if that line was not
+// taken either.
 bool PutDropped(Log& log) {
   const uint64_t count = dropped.load(std::memory_order_relaxed);
   if (count == 0) return true;
   char message[128];
   snprintf(message, sizeof(message),
            "%" PRIu64 " lines were dropped: the place of the log did not take them at once", count);
-  static char text[kJsonLineSize];  // of the one thread that is flushing
+  static char text[kJsonLineSize];  // only the one thread that is flushing uses it
   const uint64_t now = ReadClock(CLOCK_REALTIME);
-  // What was dropped would have been written: whatever the level is, so is this.
+  // The dropped lines would have been written, so this line is written at any log level.
   const Level level = std::max(log.level, Level::kWarn);
   const size_t length = Format(log, {now, level, Event::kDropped, getpid(), log.service, message},
                                {Field::Number("dropped", count)}, text);
@@ -137,7 +140,7 @@ bool PutDropped(Log& log) {
   return true;
 }
 
-// False: there was nothing.
+// Returns false if there was no line.
 bool PutAll(Log& log) {
   bool any = false;
   while (BacklogLine* line = backlog.Oldest()) {
@@ -157,7 +160,7 @@ void SayLeftOut(Log* log, Event event, uint32_t count) noexcept {
   char text[128];
   snprintf(text, sizeof(text), "%u more lines of event %s were left out: more than %u in a second",
            count, NameOf(event), kLinesPerSecond);
-  // What was left out would have been written: whatever the level is, so is this.
+  // The lines left out would have been written, so this line is written at any log level.
   Say(*log, std::max(log->level, Level::kWarn), Event::kLeftOut,
       {Field::Text("left_out_event", NameOf(event)), Field::Number("left_out", count)}, text);
 }
@@ -187,7 +190,7 @@ void WriteText(Level level, Event event, Fields fields, const char* format,
 
 void Open(const config::Config& config) noexcept {
   const Undisturbed undisturbed;
-  // Of a forked child's parent, one of whose threads may have been at it.
+  // The state may be that of a forked child's parent, in which a thread may have been flushing.
   backlog.Clear();
   dropped.store(0, std::memory_order_relaxed);
   flushing.store(false, std::memory_order_relaxed);
@@ -228,7 +231,7 @@ void Flush() noexcept {
     if (flushing.exchange(true, std::memory_order_acquire)) return;
     const bool any = PutAll(*log);
     flushing.store(false, std::memory_order_release);
-    if (!any) return;  // one is being said, by a thread that flushes as well
+    if (!any) return;  // the line is not complete yet, and the thread that says it flushes as well
   }
 }
 
@@ -236,7 +239,7 @@ void Finish() noexcept {
   Log* log = current.load(std::memory_order_acquire);
   if (log == nullptr) return;
   const Undisturbed undisturbed;
-  // A second that there never is: all of them are over.
+  // No event has this second, so the bound's periods count as over for all events.
   SayAllLeftOut(log, UINT32_MAX);
   Flush();
   if (!flushing.exchange(true, std::memory_order_acquire)) {

@@ -18,24 +18,25 @@ namespace pqleash::log {
 
 namespace {
 
-// A write to a pipe without a reader would raise SIGPIPE in the host, and one beyond RLIMIT_FSIZE
-// SIGXFSZ. Both are the writing thread's own, and end a process. SIGTTOU stops one that writes to a
-// terminal from the background; it is not sent while it is blocked, tcsetpgrp(3). All others wait
-// as well: see SignalsBlocked.
+// Holds SIGPIPE, SIGXFSZ and SIGTTOU back during a write. A write to a pipe without a reader raises
+// SIGPIPE, and a write beyond RLIMIT_FSIZE raises SIGXFSZ; both are sent to the writing thread, and
+// end the process. SIGTTOU stops a process that writes to a terminal from the background; the
+// kernel does not send it while it is blocked (tcsetpgrp(3)). All other signals are held back too,
+// see SignalsBlocked.
 class SignalsHeldBack {
  public:
   SignalsHeldBack() {
     sigset_t pending;
     sigpending(&pending);
     sigemptyset(&ours_);
-    // What was pending before is the host's.
+    // A signal that was pending before belongs to the host.
     for (const int signal : {SIGPIPE, SIGXFSZ}) {
       if (sigismember(&pending, signal) != 1) sigaddset(&ours_, signal);
     }
   }
   ~SignalsHeldBack() {
     const timespec no_wait = {0, 0};
-    sigtimedwait(&ours_, nullptr, &no_wait);  // a write raises one of them at most
+    sigtimedwait(&ours_, nullptr, &no_wait);  // a write raises at most one of them
   }
   SignalsHeldBack(const SignalsHeldBack&) = delete;
   SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
@@ -55,9 +56,9 @@ Output::Output(const char* place) {
   }
 }
 
-// A file of ours, or a device. Not another user's, whatever its mode: what is in it would be read
-// by that user, or be made to say what we say. Not one with a second name either: it may be any
-// file of ours that somebody else may name, link(2).
+// Accepts a file of this user, or a device. Another user's file is refused, whatever its mode: that
+// user could read the lines, or make the library write what it says. A file with a second name is
+// refused because another user may have made that link to any file of this user (link(2)).
 bool Output::MayBeWritten(const struct stat& status) const {
   if (S_ISCHR(status.st_mode)) return true;
   if (status.st_uid != geteuid()) return false;
@@ -66,7 +67,7 @@ bool Output::MayBeWritten(const struct stat& status) const {
 
 int Output::Open(struct stat* status) const {
   if (path_[0] != '\0') {
-    // O_NONBLOCK: a FIFO without a reader must not stop the host.
+    // O_NONBLOCK: opening a FIFO without a reader must not stop the host.
     const int fd =
         open(path_, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
              0600);
@@ -74,7 +75,7 @@ int Output::Open(struct stat* status) const {
     close(fd);
     return -1;
   }
-  // The host may have closed 2 and been given it again for a socket of its own.
+  // The host may have closed descriptor 2 and received the number again for a socket of its own.
   if (!stderr_known_ || fstat(STDERR_FILENO, status) != 0) return -1;
   const bool same = status->st_dev == stderr_.st_dev && status->st_ino == stderr_.st_ino;
   return same ? STDERR_FILENO : -1;

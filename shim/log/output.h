@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writing into the host's stderr or into a file without a trace in the host: no descriptor is kept,
-// signals are held back, nobody at the other end is waited for, and a stderr that the host has
-// closed or put to another use since is left alone.
+// Writes to the host's stderr or to a file, and leaves no trace in the host. No descriptor is kept,
+// signals are held back, and no reader is waited for. A stderr that the host has closed, or put to
+// another use since, is left alone.
 
 #ifndef PQLEASH_SHIM_LOG_OUTPUT_H_
 #define PQLEASH_SHIM_LOG_OUTPUT_H_
@@ -13,16 +13,16 @@
 
 namespace pqleash::log {
 
-// Thread-safe once made. No heap, no exceptions. May change errno.
+// A place to write to. Thread-safe after construction. No heap, no exceptions. May change errno.
 class Output {
  public:
-  // `place`: 'stderr' or the path of a file, which is made with mode 0600 when it is not there; cut
-  // at 255 bytes. Written are files with one name and FIFOs, if they belong to the user of the
-  // process, and devices; nothing by a link.
+  // `place` is 'stderr' or the path of a file, cut at 255 bytes. A file that does not exist is made
+  // with mode 0600. The class writes only to devices, and to files and FIFOs that belong to the
+  // user of the process and have one name. It follows no symbolic link.
   explicit Output(const char* place);
 
   // Writes `size` bytes, at most PIPE_BUF, with one write(2), so that lines of several processes do
-  // not mix; see WriteNow. False: what was not written is lost.
+  // not mix. See WriteNow. Returns false if not all bytes were written; the rest is lost.
   bool Write(const char* bytes, size_t size) const;
 
  private:

@@ -21,7 +21,7 @@ namespace pqleash::log {
 
 namespace {
 
-// What stands before the text.
+// Room for the time, the pid and the level before the text.
 constexpr size_t kPrefixSize = 128;
 static_assert(kPrefixSize + kJsonLineSize <= PIPE_BUF, "a line is written as a whole");
 
@@ -40,8 +40,9 @@ class OutputPlace : public Place {
     return output_.Write(line, size);
   }
 
-  // As spdlog's pattern '%Y-%m-%dT%H:%M:%S.%eZ pqleash[%P] %l: '. Its formatter keeps what it has
-  // worked out, and asks libc for the date, which takes a lock and reads the host's TZ.
+  // Has the format of spdlog's pattern '%Y-%m-%dT%H:%M:%S.%eZ pqleash[%P] %l: '. spdlog's own
+  // formatter keeps state between lines. It also asks libc for the date, which takes a lock and
+  // reads the host's TZ.
   static size_t Begin(const spdlog::details::log_msg& message, char* line) {
     const auto since_epoch =
         std::chrono::duration_cast<std::chrono::nanoseconds>(message.time.time_since_epoch());
@@ -57,8 +58,9 @@ class OutputPlace : public Place {
   const bool bare_;
 };
 
-// RFC 3164 datagrams to /dev/log. Not syslog(3): it shares its ident, its options and an open
-// socket with the host, and waits. By system calls: see WriteNow.
+// Sends RFC 3164 datagrams to /dev/log. syslog(3) would share its ident, its options and an open
+// socket with the host, and it waits. Makes system calls directly, for the reason given at
+// WriteNow.
 class SyslogPlace : public Place {
   bool Take(const spdlog::details::log_msg& message) override {
     const long fd = syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the log goes, as spdlog sinks that hold no file descriptor between two lines and wait for
-// nobody.
+// The places of the log, as spdlog sinks. They keep no file descriptor between two lines and wait
+// for no reader.
 
 #ifndef PQLEASH_SHIM_LOG_PLACES_H_
 #define PQLEASH_SHIM_LOG_PLACES_H_
@@ -13,15 +13,15 @@
 
 namespace pqleash::log {
 
-// For one thread at a time: without a lock, which a host's thread that leaves by siglongjmp would
-// keep for ever.
+// A sink for one thread at a time. It has no mutex, because a thread of the host that leaves by
+// siglongjmp would keep it for ever.
 class Place : public spdlog::sinks::sink {
  public:
   void log(const spdlog::details::log_msg& message) final;
-  // Whether the last line is written as a whole.
+  // Whether the last line was written completely.
   bool took() const { return took_; }
 
-  // A line is what it is.
+  // spdlog's formatting and buffering are not used.
   void flush() final {}
   void set_pattern(const std::string&) final {}
   void set_formatter(std::unique_ptr<spdlog::formatter>) final {}
@@ -32,8 +32,8 @@ class Place : public spdlog::sinks::sink {
   bool took_ = false;
 };
 
-// 'stderr', 'syslog' or the path of a file; 'off': nullptr. `bare`: lines are written as they are,
-// without time, pid and level. May throw std::bad_alloc.
+// Returns the place called `name`: 'stderr', 'syslog' or the path of a file; nullptr for 'off'. If
+// `bare` is set, lines are written without time, pid and level. May throw std::bad_alloc.
 std::shared_ptr<Place> OpenPlace(const std::string& name, bool bare);
 
 }  // namespace pqleash::log

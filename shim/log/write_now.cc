@@ -26,13 +26,14 @@ bool Writable(int fd) {
   return syscall(SYS_ppoll, &asked, 1, &no_wait, nullptr, 0) == 1 && (asked.revents & POLLOUT) != 0;
 }
 
-// Devices of memory, such as /dev/null and /dev/full, wait for nobody (devices.txt of Linux).
+// Memory devices such as /dev/null and /dev/full never make a writer wait (Linux, devices.txt).
 bool IsMemoryDevice(const struct stat& status) {
   constexpr unsigned kMemoryDevices = 1;
   return S_ISCHR(status.st_mode) && major(status.st_rdev) == kMemoryDevices;
 }
 
-// Another open file description of what `fd` is, which does not wait; -1: not to be had, errno.
+// Opens another, non-blocking open file description of the file behind `fd`. Returns -1 and sets
+// errno if that is not possible.
 int OpenAnew(int fd, const struct stat& status) {
   char path[32];
   snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -62,7 +63,7 @@ bool WriteNow(int fd, const struct stat& status, const char* bytes, size_t size)
   if (size > PIPE_BUF || !Writable(fd)) return false;
   const int anew = OpenAnew(fd, status);
   if (anew < 0) {
-    // Nobody reads from it, or never will.
+    // The pipe has no reader.
     if (errno == ENXIO) return false;
     return Whole(syscall(SYS_write, fd, bytes, size), size);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writing to a descriptor of the host without waiting for whoever reads at its other end.
+// Writes to a descriptor of the host without waiting for the reader at its other end.
 
 #ifndef PQLEASH_SHIM_LOG_WRITE_NOW_H_
 #define PQLEASH_SHIM_LOG_WRITE_NOW_H_
@@ -11,20 +11,23 @@
 
 namespace pqleash::log {
 
-// Writes all of `size` bytes, at most PIPE_BUF (4,096), to `fd`, whose fstat(2) is `status`, or
-// nothing, or a part where its end is at that moment. False: not all is written. O_NONBLOCK of `fd`
-// stays as it is: the host, and processes that inherited it, share that flag. No signal is raised:
-// the caller holds SIGPIPE, SIGXFSZ and SIGTTOU back. No heap, no exceptions. May change errno.
+// Writes `size` bytes, at most PIPE_BUF (4,096), to `fd`. `status` is the result of fstat(2) for
+// `fd`. It writes all bytes or none, except for a file or device that ends in the middle. Returns
+// whether all bytes were written.
 //
-//  - A socket has a flag of its own for that: MSG_DONTWAIT, send(2).
-//  - A pipe or a terminal is asked by poll(2), and then opened anew by /proc/self/fd, which makes
-//  an
-//    open file description with O_NONBLOCK for us alone, proc(5). Where that is not to be had (no
-//    /proc, another user's pipe), it is written to as it is: a pipe that poll(2) calls writable
-//    takes PIPE_BUF bytes at once, pipe(7), unless another process takes that room first.
-//  - A file is written in place: it waits for no reader.
+// O_NONBLOCK of `fd` itself is left alone, because the host, and the processes that inherited the
+// descriptor, share that flag. No signal is raised if the caller holds SIGPIPE, SIGXFSZ and SIGTTOU
+// back, as it must. No heap, no exceptions. May change errno.
 //
-// By system calls, not by libc's functions, which a host may have replaced by some that wait.
+//  - A socket has a flag for a single call: MSG_DONTWAIT, send(2).
+//  - A pipe or a terminal is asked by poll(2) and then opened again through /proc/self/fd, which
+//    makes an open file description of our own with O_NONBLOCK, proc(5). Where that fails (no
+//    /proc, another user's pipe), the descriptor is written to directly: a pipe that poll(2) calls
+//    writable takes PIPE_BUF bytes at once, pipe(7), unless another process takes that room first.
+//  - A file is written in place; it has no reader to wait for.
+//
+// The function makes system calls directly. The host may have replaced libc's functions by some
+// that wait.
 bool WriteNow(int fd, const struct stat& status, const char* bytes, size_t size);
 
 }  // namespace pqleash::log
