@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A lock for a few instructions of bookkeeping at a connect, never on the path of a query. It is
-// never held across a call into libpq, the dynamic linker or an interpreter. Waiting is bounded:
-// whoever does not get it in time goes on without the bookkeeping and counts that, since a host
-// thread that died inside (siglongjmp out of a signal handler, a fork at the wrong moment) must not
-// stop the others.
+// A spin lock with a bounded wait, for a few instructions of bookkeeping at a connect. It is never
+// taken on the path of a query, and never held across a call into libpq, the dynamic linker or an
+// interpreter.
+//
+// A thread that does not get the lock in time goes on without the bookkeeping and counts that. The
+// bound exists because a thread of the host can die inside the lock (siglongjmp out of a signal
+// handler, a fork at the wrong moment), and must not stop the others.
 
 #ifndef PQLEASH_SHIM_SUPPORT_BOUNDED_LOCK_H_
 #define PQLEASH_SHIM_SUPPORT_BOUNDED_LOCK_H_
@@ -16,10 +18,10 @@
 
 namespace pqleash {
 
-// All zero bytes is unlocked: the lock lives in memory fresh from mmap.
+// Not recursive. Valid as zero bytes, which are unlocked: it lives in memory fresh from mmap.
 class BoundedLock {
  public:
-  // False when the lock was not to be had within some 10,000 turns of the scheduler.
+  // Takes the lock. Returns false if it was not free within some 10,000 turns of the scheduler.
   bool Acquire() {
     for (uint32_t turn = 0; turn < kMaxTurns; ++turn) {
       if (word_.exchange(1, std::memory_order_acquire) == 0) return true;
@@ -27,6 +29,7 @@ class BoundedLock {
     }
     return false;
   }
+  // REQUIRES: the caller holds the lock.
   void Release() { word_.store(0, std::memory_order_release); }
 
  private:
@@ -35,6 +38,8 @@ class BoundedLock {
   std::atomic<uint32_t> word_;
 };
 
+// Holds a lock until the end of a scope, if it got it.
+//
 // Usage: BoundedLockHolder lock(mutex); if (!lock.held()) { count; return; }
 class BoundedLockHolder {
  public:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Text in memory that the caller has, with the contract of snprintf(3): what does not fit is
-// counted and not written.
+// Builds a text in the caller's memory, with the contract of snprintf(3): what does not fit is
+// counted but not written. No heap. Not thread-safe.
 
 #ifndef PQLEASH_SHIM_SUPPORT_BOUNDED_TEXT_H_
 #define PQLEASH_SHIM_SUPPORT_BOUNDED_TEXT_H_
@@ -17,7 +17,8 @@ namespace pqleash {
 
 class BoundedText {
  public:
-  // `text` may be nullptr where `size` is 0. Terminated from the beginning on.
+  // `text` must outlive this object; it may be nullptr if `size` is 0. The text is NUL-terminated
+  // from the start on.
   BoundedText(char* text, size_t size) : text_(text), size_(size) {
     if (size_ > 0) text_[0] = '\0';
   }
@@ -31,7 +32,7 @@ class BoundedText {
     length_ += piece.size();
   }
 
-  // Of at most 127 bytes: numbers and the like.
+  // Appends formatted text, cut at 127 bytes. For numbers and the like.
   void Print(const char* format, ...) __attribute__((format(printf, 2, 3))) {
     char piece[128];
     va_list arguments;
@@ -41,7 +42,7 @@ class BoundedText {
     if (length > 0) Append({piece, std::min(static_cast<size_t>(length), sizeof(piece) - 1)});
   }
 
-  // With '?' for control characters.
+  // Appends `piece` with '?' in place of control characters.
   void AppendPrintable(std::string_view piece) {
     for (const char c : piece) {
       const auto byte = static_cast<unsigned char>(c);
@@ -49,7 +50,7 @@ class BoundedText {
     }
   }
 
-  // Of the whole text, written or not, without its NUL.
+  // Length of the whole text, whether it was written or not, without the NUL.
   size_t length() const { return length_; }
 
  private:

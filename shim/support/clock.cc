@@ -23,7 +23,7 @@ int AskKernel(clockid_t clock, timespec* now) {
                                      reinterpret_cast<uintptr_t>(now)));
 }
 
-// Several threads may come here: they find the same.
+// Several threads may come here at once. They find the same function.
 int FindAndRead(clockid_t clock, timespec* now) {
   void* found =
       FindVdsoFunction(reinterpret_cast<const void*>(getauxval(AT_SYSINFO_EHDR)), kVdsoFunction);

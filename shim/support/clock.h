@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernel's time, not libc's: a host may have replaced clock_gettime (libfaketime, a test's
-// double), and a moment of that clock means nothing to a futex, to the tool and to other processes.
+// The kernel's time, not libc's. A host may have replaced clock_gettime (libfaketime, a test
+// double). The time of such a clock means nothing to a futex, to the tool and to other processes.
+//
+// All functions are thread-safe and keep errno.
 
 #ifndef PQLEASH_SHIM_SUPPORT_CLOCK_H_
 #define PQLEASH_SHIM_SUPPORT_CLOCK_H_
@@ -12,13 +14,13 @@
 
 namespace pqleash {
 
-// As the kernel offers it, in the vDSO or by a system call: errno is left alone.
+// A function that reads a clock, from the vDSO or by a system call. It does not touch errno.
 using ClockFunction = int (*)(clockid_t clock, timespec* now);
-// The one in use. The first call looks for it; tests put others there.
+// The function in use. The first call finds it. Tests replace it.
 extern std::atomic<ClockFunction> clock_function;
 
-// Nanoseconds; 0 of a clock that the kernel does not know. No lock, no allocation, and no system
-// call where the vDSO has the clock.
+// Returns the time of `clock` in nanoseconds, or 0 if the kernel does not know the clock. Takes no
+// lock, allocates nothing, and makes no system call if the vDSO supports the clock.
 inline uint64_t ReadClock(clockid_t clock) {
   timespec now = {};
   clock_function.load(std::memory_order_relaxed)(clock, &now);
@@ -27,7 +29,8 @@ inline uint64_t ReadClock(clockid_t clock) {
 
 inline uint64_t Now() { return ReadClock(CLOCK_MONOTONIC); }
 
-// A few milliseconds coarse, and seven times cheaper: for the path of a query.
+// CLOCK_MONOTONIC_COARSE lags by a few milliseconds and is seven times cheaper. For the path of a
+// query.
 inline uint64_t CoarseNow() { return ReadClock(CLOCK_MONOTONIC_COARSE); }
 
 inline double ToSeconds(uint64_t ns) { return static_cast<double>(ns) / 1e9; }

@@ -15,16 +15,17 @@ namespace {
 struct Symbols {
   const ElfW(Sym) * table = nullptr;
   const char* strings = nullptr;
-  size_t imported = 0;  // these come first
+  size_t imported = 0;  // number of undefined symbols, which come first in the table
   size_t all = 0;
 };
 
-// glibc has put addresses in the place of offsets, on all machines but a few.
+// glibc has replaced the offsets in the section by addresses, except on a few machines.
 uintptr_t AddressOf(uintptr_t value, uintptr_t bias) { return value < bias ? value + bias : value; }
 
-// The table: four words of header, a filter of so many words of an address's size, the buckets with
-// the numbers of their first symbols, and a word for each symbol that has a hash, of which the
-// lowest bit says that it is the last of its bucket.
+// Counts the symbols of a GNU hash table. The table has four header words; a Bloom filter of that
+// many words of an address's size; the buckets, with the number of the first symbol of each; and
+// one word per symbol that has a hash. The lowest bit of that word marks the last symbol of a
+// bucket.
 size_t CountSymbols(const uint32_t* hash) {
   const uint32_t buckets = hash[0];
   const uint32_t first_symbol = hash[1];

@@ -9,11 +9,11 @@
 
 namespace pqleash {
 
-// Whether the loaded object with these program headers, where they lie in memory, asks for one of
-// the functions `names`, a list that ends with nullptr. Calls nothing: for constructors.
+// Whether a loaded object imports one of the functions `names`, a list that ends with nullptr.
+// `headers` are its program headers in memory. Calls no function, so constructors may use it.
 bool ImportsOneOf(const ElfW(Phdr) * headers, size_t count, const char* const* names);
 
-// Whether it offers one of them to others.
+// Whether the object exports one of the functions.
 bool ExportsOneOf(const ElfW(Phdr) * headers, size_t count, const char* const* names);
 
 }  // namespace pqleash

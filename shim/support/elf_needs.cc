@@ -19,7 +19,8 @@ namespace {
 constexpr uint32_t kMaxSegments = 64;
 constexpr uint32_t kMaxEntries = 512;
 
-// By the kernel alone: whoever loads an object may not have started yet.
+// Reads a file with system calls only. The process that loads an object may not have started libc
+// yet.
 class File {
  public:
   explicit File(const char* path)
@@ -33,8 +34,8 @@ class File {
   bool Read(uint64_t offset, void* buffer, size_t size) const {
     return ReadSome(offset, buffer, size) == static_cast<long>(size);
   }
-  // Text at `offset`: at least `size` bytes of the field are there, zero beyond the end of the
-  // file.
+  // Reads a text at `offset`. Fills all `size` bytes of the buffer; bytes beyond the end of the
+  // file are zero.
   void ReadText(uint64_t offset, char* buffer, size_t size) const {
     for (size_t i = 0; i < size; ++i) buffer[i] = '\0';
     if (ReadSome(offset, buffer, size) < 0) buffer[0] = '\0';
@@ -54,7 +55,7 @@ struct Segments {
   uint32_t count = 0;
   ElfW(Phdr) headers[kMaxSegments];
 
-  // Offset in the file of an address in memory; 0: none.
+  // Returns the offset in the file of an address in memory, or 0 if no segment has it.
   uint64_t OffsetOf(uint64_t address) const {
     for (uint32_t i = 0; i < count; ++i) {
       const auto& segment = headers[i];

@@ -5,9 +5,9 @@
 
 namespace pqleash {
 
-// Whether the shared object in file `path` names, among the libraries that it needs, one that
-// `wanted` says yes to. Reads its headers and dynamic section, at most 64 KiB, and keeps no
-// descriptor; damaged and foreign files say no. Calls nothing of libc.
+// Whether the shared object in file `path` needs a library for whose name `wanted` returns true.
+// Reads the headers and the dynamic section, at most 64 KiB, and closes the file. Returns false for
+// damaged files and for files of another format. Calls nothing of libc.
 bool FileNeeds(const char* path, bool (*wanted)(const char* name));
 
 }  // namespace pqleash

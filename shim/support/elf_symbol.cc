@@ -24,7 +24,8 @@ struct Tables {
 };
 
 constexpr ElfW(Versym) kHiddenVersion = 0x8000;
-// No list is as long: a bound for one that another thread changes at this moment.
+// More objects than any process loads. It bounds the walk along a list that another thread is
+// changing.
 constexpr uint32_t kMaxObjects = 100'000;
 
 uint32_t GnuHash(const char* name) {
@@ -33,7 +34,7 @@ uint32_t GnuHash(const char* name) {
   return hash;
 }
 
-// System V gABI, 'Hash Table'.
+// The hash function of the System V gABI, 'Hash Table'.
 uint32_t SystemVHash(const char* name) {
   uint32_t hash = 0;
   for (; *name != '\0'; ++name) {
@@ -50,8 +51,7 @@ Tables ReadTables(const ElfW(Dyn) * dynamic, ElfW(Addr) bias) {
   bool named = false;
   for (const ElfW(Dyn)* entry = dynamic; entry->d_tag != DT_NULL; ++entry) {
     const uintptr_t value = entry->d_un.d_ptr;
-    // glibc has put addresses in the place of offsets, on all machines but a few, and not in the
-    // vDSO.
+    // glibc has replaced the offsets by addresses, except on a few machines and in the vDSO.
     const uintptr_t address = value < bias ? value + bias : value;
     if (entry->d_tag == DT_GNU_HASH) tables.gnu_hash = reinterpret_cast<const uint32_t*>(address);
     if (entry->d_tag == DT_HASH) tables.hash = reinterpret_cast<const uint32_t*>(address);
@@ -67,7 +67,7 @@ Tables ReadTables(const ElfW(Dyn) * dynamic, ElfW(Addr) bias) {
   return tables;
 }
 
-// Whether symbol number `symbol` is the default version of `name`, and defined here.
+// Whether symbol number `symbol` is the default version of `name` and is defined in this object.
 bool IsDefinition(const Tables& tables, uint32_t symbol, const char* name) {
   const ElfW(Sym)& candidate = tables.symbols[symbol];
   if (candidate.st_shndx == SHN_UNDEF) return false;
@@ -80,8 +80,8 @@ bool IsFunction(const ElfW(Sym) & symbol) {
   return type == STT_FUNC || type == STT_NOTYPE;
 }
 
-// The table: four words of header, a Bloom filter, the buckets, and the hash values in the order of
-// the symbols, the last of a bucket with its lowest bit set.
+// The GNU hash table: four header words, a Bloom filter, the buckets, and the hash values in the
+// order of the symbols. The lowest bit of a hash value marks the last symbol of a bucket.
 const ElfW(Sym) * FindByGnuHash(const Tables& tables, const char* name) {
   const uint32_t bucket_count = tables.gnu_hash[0];
   const uint32_t first_symbol = tables.gnu_hash[1];
@@ -101,7 +101,8 @@ const ElfW(Sym) * FindByGnuHash(const Tables& tables, const char* name) {
   }
 }
 
-// The table: the numbers of buckets and of chain links, the buckets, the chain. STN_UNDEF ends it.
+// The System V hash table: the numbers of buckets and of chain links, the buckets, the chain.
+// STN_UNDEF ends a chain.
 const ElfW(Sym) * FindByHash(const Tables& tables, const char* name) {
   const uint32_t bucket_count = tables.hash[0];
   if (bucket_count == 0) return nullptr;

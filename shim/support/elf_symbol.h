@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Looking a function up in the symbol table of one loaded object, without libc and without the
-// linker. An unversioned definition satisfies versioned references too (glibc, elf/dl-lookup.c,
-// check_match): for what we export ourselves, any other way to ask leads back to us.
+// Looks a function up in the symbol table of one loaded object, without libc and without the
+// dynamic linker. The library needs this for functions that it exports itself: an unversioned
+// definition satisfies versioned references too (glibc, elf/dl-lookup.c, check_match), so every
+// other way to ask for such a function leads back to the library.
+//
+// All functions are thread-safe, allocate nothing and keep errno.
 
 #ifndef PQLEASH_SHIM_SUPPORT_ELF_SYMBOL_H_
 #define PQLEASH_SHIM_SUPPORT_ELF_SYMBOL_H_
@@ -11,17 +14,17 @@
 
 namespace pqleash {
 
-// Address of the default version of function `name` that the object defines whose dynamic section
-// is `dynamic`, loaded with `bias`, by its GNU or its System V hash table; nullptr: it defines
-// none. Not for functions that are chosen at run time (STT_GNU_IFUNC): nullptr. The object must
-// stay loaded meanwhile.
+// Returns the address of the default version of function `name` in the object whose dynamic section
+// is `dynamic` and whose load bias is `bias`. Uses its GNU or its System V hash table. Returns
+// nullptr if the object does not define the function, or if the function is chosen at run time
+// (STT_GNU_IFUNC). The object must stay loaded during the call.
 void* FindFunction(const ElfW(Dyn) * dynamic, ElfW(Addr) bias, const char* name);
 
-// Whether the object defines a symbol of that name, a variable say.
+// Whether the object defines a symbol of that name, be it a function or a variable.
 bool Defines(const ElfW(Dyn) * dynamic, ElfW(Addr) bias, const char* name);
 
-// FindFunction in an object of the linker's list whose file name, or whose soname, is `library`,
-// the first one that has it. For libraries that the program has started with, see
+// Calls FindFunction for the objects of the linker's list whose file name or soname is `library`,
+// and returns the first result. For libraries that the program has started with; see
 // FirstLoadedObject.
 void* FindLoadedFunction(const char* library, const char* name);
 

@@ -15,9 +15,10 @@
 
 namespace pqleash {
 
-// Sleeps while `word` is `value`, for `patience` ns at most. May return early. True: it has slept
-// for all of that, as the kernel says. Works between processes that map the same file. futex(2),
-// FUTEX_WAIT: its time-out is relative, so that no clock has a say in it.
+// Sleeps while `word` is `value`, for at most `patience` nanoseconds. May return early. Returns
+// true if the kernel says that the thread has slept for the whole time. Works between processes
+// that map the same file. The time-out of FUTEX_WAIT (futex(2)) is relative, so no clock can
+// falsify it.
 inline bool FutexWaitFor(uint32_t* word, uint32_t value, uint64_t patience) {
   const timespec relative = {static_cast<time_t>(patience / 1'000'000'000),
                              static_cast<long>(patience % 1'000'000'000)};
@@ -25,29 +26,30 @@ inline bool FutexWaitFor(uint32_t* word, uint32_t value, uint64_t patience) {
                     reinterpret_cast<uintptr_t>(&relative)) == -ETIMEDOUT;
 }
 
-// The same until the moment `until` of Now().
+// The same, until Now() is `until`.
 inline bool FutexWait(uint32_t* word, uint32_t value, uint64_t until) {
   const uint64_t now = Now();
   return until <= now || FutexWaitFor(word, value, until - now);
 }
 
+// Wakes at most `count` threads that sleep on `word`.
 inline void FutexWake(uint32_t* word, int count) {
   RawSyscall(SYS_futex, reinterpret_cast<uintptr_t>(word), FUTEX_WAKE,
              static_cast<uintptr_t>(count));
 }
 
-// The time of one wait that takes several sleeps. What has been slept has passed, whatever the
-// clock says: a clock that stands still (a system call that somebody answers in the kernel's place)
-// cannot make the wait endless.
+// The clock of one wait that consists of several sleeps. Time that the thread has slept counts as
+// passed, whatever the kernel's clock says. So a clock that stands still, for example because a
+// program answers the system call in the kernel's place, cannot make the wait endless.
 class WaitClock {
  public:
   WaitClock() = default;
-  // Goes on from the ahead() of an earlier one.
+  // Continues the clock of an earlier wait, whose ahead() is given.
   explicit WaitClock(uint64_t ahead) : ahead_(ahead) {}
 
   uint64_t Now() const { return pqleash::Now() + ahead_; }
 
-  // As FutexWait, until the moment `until` of this clock.
+  // Sleeps like FutexWait, until this clock says `until`.
   void Sleep(uint32_t* word, uint32_t value, uint64_t until) {
     const uint64_t begin = Now();
     if (until <= begin || !FutexWaitFor(word, value, until - begin)) return;
@@ -55,7 +57,8 @@ class WaitClock {
     if (end < until) ahead_ += until - end;
   }
 
-  // By how much the clock is behind what has been slept, ns; 0 of one that goes.
+  // How far the kernel's clock lags behind the time slept, in nanoseconds. 0 for a clock that
+  // works.
   uint64_t ahead() const { return ahead_; }
 
  private:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two hashes. Mix and HashWords are for tables in memory: fast, free to change. Fnv1a is for
-// identities that are compared between processes, hosts and versions: it must never change (Fowler,
-// Noll, Vo: FNV-1a, 64 bits).
+// Two hashes. Mix and HashWords are for tables in memory; they are fast, and may be changed. Fnv1a
+// is for identities that are compared between processes, hosts and versions; it must never change
+// (Fowler, Noll, Vo: FNV-1a, 64 bits).
 
 #ifndef PQLEASH_SHIM_SUPPORT_HASH_H_
 #define PQLEASH_SHIM_SUPPORT_HASH_H_
@@ -13,7 +13,7 @@
 
 namespace pqleash {
 
-// Folds `word` into `hash`; the high half of a full multiplication reaches every bit.
+// Folds `word` into `hash`. The high half of the full product depends on every bit.
 inline uint64_t Mix(uint64_t hash, uint64_t word) {
   const auto product =
       static_cast<unsigned __int128>(hash ^ 0x9e3779b97f4a7c15) * (word ^ 0xe7037ed1a0b428db);
@@ -36,7 +36,7 @@ class Fnv1a {
     Add(text.data(), text.size());
     Add("", 1);  // so that ("ab", "c") and ("a", "bc") differ
   }
-  // Least significant byte first, whatever the machine's order.
+  // Adds the bytes from the least significant one on, whatever the machine's byte order.
   void Add(uint64_t value) {
     for (int i = 0; i < 8; ++i) {
       const auto byte = static_cast<unsigned char>(value >> (8 * i));

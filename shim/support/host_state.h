@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What our own work must not change in the host.
+// Guards for what the library's own work must not change in the host.
 
 #ifndef PQLEASH_SHIM_SUPPORT_HOST_STATE_H_
 #define PQLEASH_SHIM_SUPPORT_HOST_STATE_H_
@@ -11,7 +11,7 @@
 
 namespace pqleash {
 
-// Keeps errno.
+// Restores errno at the end of a scope.
 class ErrnoKeeper {
  public:
   ErrnoKeeper() : errno_(errno) {}
@@ -23,10 +23,10 @@ class ErrnoKeeper {
   const int errno_;
 };
 
-// Keeps errno, and holds thread cancellation back: open, write and close are cancellation points,
-// and a cancelled thread must end in the host's code, with the host's clean-up handlers, not
-// half-way through ours. For the slow paths: creating the ledger, scanning modules, writing to the
-// log.
+// Restores errno, and disables thread cancellation meanwhile. open, write and close are
+// cancellation points. A cancelled thread must end in the host's code, where the host's clean-up
+// handlers run, and not half-way through ours. For the slow paths: creating the ledger, scanning
+// modules, writing to the log.
 class HostStateKeeper {
  public:
   HostStateKeeper() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state_); }

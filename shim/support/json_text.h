@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSON (RFC 8259) into bounded memory. A library for that would bring the heap and exceptions with
-// it, which this process's own code must not be handed; the tool, which may, uses one.
+// Writes JSON (RFC 8259) into bounded memory. A library for that would use the heap and exceptions,
+// which must not run in the host. The tool, where they may, uses a library.
 
 #ifndef PQLEASH_SHIM_SUPPORT_JSON_TEXT_H_
 #define PQLEASH_SHIM_SUPPORT_JSON_TEXT_H_
@@ -14,8 +14,10 @@
 
 namespace pqleash {
 
-// Whoever uses it opens and closes in pairs, and gives each member of an object its key. Names of
-// keys are written as they are.
+// Writes one JSON document, from left to right. The caller closes each object and array that it
+// opens. It gives each member of an object its key, and each element of an array an empty key.
+// `out` must outlive this object. If the memory is too small, the document is cut, and `out` knows
+// its whole length. Not thread-safe.
 class JsonText {
  public:
   explicit JsonText(BoundedText* out) : out_(out) {}
@@ -33,7 +35,7 @@ class JsonText {
     Begin(key);
     out_->Print("%" PRId64, number);
   }
-  // In seconds, to the millisecond.
+  // A time in nanoseconds, written in seconds with three decimals.
   void Seconds(std::string_view key, uint64_t ns) {
     Begin(key);
     out_->Print("%" PRIu64 ".%03" PRIu64, ns / 1'000'000'000, ns / 1'000'000 % 1'000);
@@ -46,7 +48,7 @@ class JsonText {
     Begin(key);
     out_->Append("null");
   }
-  // Any bytes: what is no UTF-8 is replaced by U+FFFD.
+  // Any bytes. What is not valid UTF-8 is replaced by U+FFFD.
   void String(std::string_view key, std::string_view text) {
     Begin(key);
     Quote(text);
@@ -86,8 +88,9 @@ class JsonText {
     out_->Append("\"");
   }
 
-  // Bytes of the character that `text` begins with; 0: no UTF-8 (RFC 3629, section 4: no overlong
-  // forms, no surrogates, nothing above U+10FFFF).
+  // Returns the size in bytes of the character that `text` begins with, or 0 if it is not valid
+  // UTF-8: RFC 3629, section 4, allows no overlong forms, no surrogates, and nothing above
+  // U+10FFFF.
   static size_t SequenceSize(std::string_view text) {
     const auto at = [&](size_t i) { return i < text.size() ? uint8_t(text[i]) : uint8_t{0}; };
     const auto tail = [&](size_t i) { return (at(i) & 0xc0) == 0x80; };

@@ -8,18 +8,19 @@ namespace pqleash {
 
 namespace {
 
-// Placed by late_start.ld; null where the parts are linked without it, as tests do.
+// The list of constructors, placed by late_start.ld. Null in tests, which are linked without it.
 extern "C" __attribute__((visibility("hidden"), weak)) void (*pqleash_late_start_begin[])();
 extern "C" __attribute__((visibility("hidden"), weak)) void (*pqleash_late_start_end[])();
 
 constinit bool done = false;
 
-// What they allocate is the memory for exceptions that are thrown when there is none: some 72 KiB,
-// which must not be missing, and is none of the host's heap.
+// Memory for the constructors. libstdc++'s allocates some 72 KiB for exceptions that are thrown
+// when the heap is exhausted. That memory must always be there, and must not come from the host's
+// heap.
 constexpr size_t kReserve = size_t{80} * 1024;
 alignas(std::max_align_t) constinit char reserve[kReserve] = {};
 constinit size_t reserved = 0;
-// The thread that runs them; others may allocate meanwhile.
+// Set on the thread that runs the constructors. Other threads may allocate meanwhile.
 constinit thread_local bool starting __attribute__((tls_model("initial-exec"))) = false;
 
 }  // namespace
@@ -35,8 +36,8 @@ void RunLateStart() noexcept {
 
 }  // namespace pqleash
 
-// The linker puts the first in the place of every call of malloc in the library, and malloc in the
-// place of the second (--wrap in shim/CMakeLists.txt).
+// The linker replaces every call of malloc in the library by __wrap_malloc, and every call of
+// __real_malloc by malloc (--wrap in shim/CMakeLists.txt).
 // NOLINTBEGIN: the names are the linker's
 extern "C" void* __real_malloc(size_t size) __attribute__((weak));
 extern "C" __attribute__((visibility("hidden"))) void* __wrap_malloc(size_t size) {

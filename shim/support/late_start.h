@@ -5,10 +5,12 @@
 
 namespace pqleash {
 
-// Runs the constructors of the libstdc++ inside this library, which register exit handlers, and
-// take memory for exceptions that are thrown when there is none: of this library's own, since a
-// host's heap may be exhausted or counted. Once, by one thread, before anything of the library that
-// throws or uses the heap; in a fork's child they have run.
+// Runs the constructors of the libstdc++ inside this library. They register exit handlers, and
+// reserve memory for exceptions that are thrown when the heap is exhausted. The memory is the
+// library's own, because a host's heap may be exhausted or counted.
+//
+// Call it before anything in the library throws or uses the heap, by one thread at a time. Later
+// calls do nothing; in a forked child the constructors have run already.
 void RunLateStart() noexcept;
 
 }  // namespace pqleash

@@ -11,15 +11,16 @@
 
 #include "shim/support/raw_syscall.h"
 
-// ld.so's own, for debuggers. Weak: until this library is relocated its address reads as null.
+// ld.so's own variable, for debuggers. Weak: its address reads as null until this library is
+// relocated.
 #pragma weak _r_debug
 
 namespace pqleash {
 
 namespace {
 
-// The vector of the kernel, as proc(5) gives it: only where a function of ours is called before
-// this library is relocated, by the resolver of an indirect function, say.
+// The kernel's auxiliary vector (proc(5)). It is read only if the library is called before it is
+// relocated, for example by the resolver of an indirect function.
 constexpr char kVector[] = "/proc/self/auxv";
 constexpr uint32_t kMaxEntries = 64;
 
@@ -47,7 +48,7 @@ void ReadVector(Vector* vector) {
     vector->count = static_cast<uint32_t>(static_cast<size_t>(size) / sizeof(vector->entries[0]));
 }
 
-// The linker leaves its address in the main program's dynamic section (DT_DEBUG).
+// Reads the address from the main program's dynamic section, where the linker leaves it (DT_DEBUG).
 const r_debug* DebugOfMainProgram() {
   Vector vector;
   ReadVector(&vector);
@@ -72,7 +73,7 @@ const r_debug* DebugOfMainProgram() {
 
 const link_map* FirstLoadedObject() {
   const r_debug* debug = &_r_debug;
-  // The compiler must not take the address for one that is never null.
+  // The compiler must not assume that the address is never null.
   asm("" : "+r"(debug));
   if (debug == nullptr) debug = DebugOfMainProgram();
   return debug != nullptr ? debug->r_map : nullptr;

@@ -7,13 +7,14 @@
 
 namespace pqleash {
 
-// The dynamic linker's list of loaded objects, from its first one, the main program, on; nullptr:
-// cannot be found. Of the base namespace: dlmopen's have lists of their own. Calls nothing of libc,
-// and works before this library is relocated.
+// Returns the dynamic linker's list of loaded objects. The first element is the main program.
+// Returns nullptr if the list cannot be found. The list is that of the base namespace; those of
+// dlmopen have their own. Calls nothing of libc, and works before this library is relocated.
+// Thread-safe.
 //
-// What a program starts with comes before everything that it loads later, and is never unloaded
-// (glibc, elf/dl-close.c): up to libc the list can be walked at any time, without the linker's
-// lock.
+// The objects that a program starts with come before those that it loads later, and are never
+// unloaded (glibc, elf/dl-close.c). So the list can be walked as far as libc at any time, without
+// the linker's lock.
 const link_map* FirstLoadedObject();
 
 }  // namespace pqleash

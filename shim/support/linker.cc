@@ -21,23 +21,23 @@ namespace pqleash::linker {
 
 namespace {
 
-// The others. nullptr: not looked for yet.
+// The functions that only this file calls. nullptr: not looked up yet.
 constinit decltype(&dlclose) real_dlclose = nullptr;
 constinit decltype(&dlerror) real_dlerror = nullptr;
 constinit decltype(&dladdr) real_dladdr = nullptr;
 constinit decltype(&dladdr1) real_dladdr1 = nullptr;
 constinit decltype(&dl_iterate_phdr) real_dl_iterate_phdr = nullptr;
-// Not the linker's, but found in the same way: MemorySanitizer's looks at every text that is
-// printed.
+// Not a function of the linker, but found in the same way. MemorySanitizer's vsnprintf checks every
+// text that is printed.
 using Print = int (*)(char* text, size_t size, const char* format, va_list arguments);
 constinit Print real_vsnprintf = nullptr;
 
-// Whether a look-up of ours on this thread has left it a message, which the host would take for one
-// of its own. Without one its own is left alone.
+// Whether a look-up of ours has left an error message on this thread. The host would take it for
+// one of its own. If it has not, the message, if any, is the host's and is left alone.
 constinit thread_local bool complained __attribute__((tls_model("initial-exec"))) = false;
 
-// For a libc that hides them, which no release of glibc does: an answer, where a jump to nowhere
-// would end the host.
+// Answers for a libc that hides the functions, which no release of glibc does. Without them a jump
+// to address 0 would end the host.
 void* NoSymbol(void*, const char*) { return nullptr; }
 void* NoVersionedSymbol(void*, const char*, const char*) { return nullptr; }
 void* NoObject(const char*, int) { return nullptr; }
@@ -54,7 +54,7 @@ int NoIteration(int (*)(dl_phdr_info*, size_t, void*), void*) { return 0; }
 template <typename Pointer>
 void FindOne(const char* name, Pointer none, Pointer* pointer) {
   void* found = FindLoadedFunction("libc.so.6", name);
-  // It held them before glibc 2.34.
+  // libdl had these functions before glibc 2.34.
   if (found == nullptr) found = FindLoadedFunction("libdl.so.2", name);
   std::atomic_ref<Pointer>(*pointer).store(
       found != nullptr ? reinterpret_cast<Pointer>(found) : none, std::memory_order_release);
@@ -64,7 +64,7 @@ void FindOne(const char* name, Pointer none, Pointer* pointer) {
 
 void Find() {
   if (std::atomic_ref(pqleash_real_dlopen).load(std::memory_order_acquire) != nullptr) return;
-  if (FirstLoadedObject() == nullptr) return;  // asked too early: another time
+  if (FirstLoadedObject() == nullptr) return;  // too early to find them; a later call tries again
   FindOne<decltype(&dlclose)>("dlclose", NothingClosed, &real_dlclose);
   FindOne<decltype(&dlerror)>("dlerror", NoError, &real_dlerror);
   FindOne<decltype(&dladdr)>("dladdr", NoAddress, &real_dladdr);
@@ -74,7 +74,7 @@ void Find() {
   FindOne<PqleashDlsym>("dlsym", NoSymbol, &pqleash_real_dlsym);
   FindOne<PqleashDlvsym>("dlvsym", NoVersionedSymbol, &pqleash_real_dlvsym);
   FindOne<PqleashDlopen>("dlopen", NoObject,
-                         &pqleash_real_dlopen);  // last: it says that the others are there
+                         &pqleash_real_dlopen);  // last: it tells other threads that all are there
 }
 
 void* LookUp(void* handle, const char* name) {
@@ -83,7 +83,8 @@ void* LookUp(void* handle, const char* name) {
     const ScopeSearch search = SearchStartScope(name, handle == RTLD_NEXT);
     if (search.definition != nullptr || !search.anywhere) return search.definition;
   }
-  // No jump: the return address in our own code is what RTLD_NEXT goes by.
+  // This must be a call, not a jump: RTLD_NEXT goes by the return address, which is then in this
+  // library.
   void* result = pqleash_real_dlsym(handle, name);
   if (result == nullptr) complained = true;
   return result;
@@ -91,7 +92,7 @@ void* LookUp(void* handle, const char* name) {
 
 }  // namespace pqleash::linker
 
-// What the linker puts in the place of every call in this library (--wrap).
+// The linker replaces every call of these functions in this library by the one here (--wrap).
 // NOLINTBEGIN: the names are the linker's
 #define PQLEASH_WRAP extern "C" __attribute__((visibility("hidden")))
 
@@ -99,7 +100,7 @@ PQLEASH_WRAP void* __wrap_dlsym(void* handle, const char* name) {
   return pqleash::linker::LookUp(handle, name);
 }
 
-// Not a jump either: the caller's RUNPATH and namespace are ours.
+// This must be a call too: RUNPATH and namespace are then those of this library.
 PQLEASH_WRAP void* __wrap_dlopen(const char* path, int flags) {
   pqleash::linker::Find();
   void* handle = pqleash_real_dlopen(path, flags);
@@ -112,7 +113,7 @@ PQLEASH_WRAP int __wrap_dlclose(void* handle) noexcept {
   return pqleash::linker::real_dlclose(handle);
 }
 
-// Forgets our own message, if there is one.
+// Takes back a message that a look-up of ours has left. Other messages stay.
 PQLEASH_WRAP char* __wrap_dlerror() noexcept {
   if (!pqleash::linker::complained) return nullptr;
   pqleash::linker::complained = false;
@@ -129,8 +130,8 @@ PQLEASH_WRAP int __wrap_dladdr1(const void* address, Dl_info* info, void** extra
   return pqleash::linker::real_dladdr1(address, info, extra, flags);
 }
 
-// A jump would do as well: the linker takes the namespace from the return address, and ours is the
-// base one like the host's.
+// A jump would work as well: the linker takes the namespace from the return address, and this
+// library is in the base namespace like the host.
 PQLEASH_WRAP int __wrap_dl_iterate_phdr(int (*visit)(dl_phdr_info*, size_t, void*), void* data) {
   pqleash::linker::Find();
   const int result = pqleash::linker::real_dl_iterate_phdr(visit, data);

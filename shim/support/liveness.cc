@@ -18,7 +18,7 @@ namespace pqleash {
 
 namespace {
 
-// The text behind `fields` blanks.
+// Returns the text after the next `fields` blanks, or nullptr.
 const char* Skip(const char* text, int fields) {
   for (; text != nullptr && fields > 0; --fields) {
     text = strchr(text, ' ');
@@ -34,7 +34,7 @@ bool Equal(uint64_t a, uint64_t b) { return a == b || a == 0 || b == 0; }
 bool Running(pid_t pid) noexcept {
   const auto fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   if (fd < 0) {
-    // EINVAL, since Linux 6.15 ENOENT: the number is now that of another process's thread.
+    // EINVAL, or ENOENT since Linux 6.15: the number now belongs to a thread of another process.
     if (errno == ESRCH || errno == EINVAL || errno == ENOENT) return false;
     return kill(pid, 0) == 0 || errno != ESRCH;
   }
@@ -54,7 +54,7 @@ ProcessMarks ReadMarks(pid_t pid) noexcept {
   close(fd);
   if (size <= 0) return {};
   text[size] = '\0';
-  // The name of the program, in parentheses, may hold anything. Behind it comes field 3.
+  // The program's name stands in parentheses and may contain any byte. Field 3 follows it.
   const char* fields = strrchr(text, ')');
   if (fields == nullptr) return {};
   const char* start = Skip(fields + 1, 1 + 22 - 3);

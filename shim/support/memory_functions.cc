@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The functions of <string.h> that the library uses, for itself: hidden, and found by the linker
-// before libc's. Libc's names belong to whoever defines them first. MemorySanitizer's check that
-// the host's instrumented code has written what is compared, and ours is not instrumented; others
-// count, trace or are not ready yet. What is called here is short: the compiler expands the rest.
+// The library's own functions of <string.h>. They are hidden, and the linker prefers them to
+// libc's. libc's names belong to the first object that defines them. MemorySanitizer's definitions
+// check that the host's instrumented code has written the bytes they read, and ours is not
+// instrumented. Other definitions count or trace calls, or are not ready yet. Calls of these
+// functions are short; the compiler expands the rest.
 //
-// Of the product alone. No loop may become a call of the very function that it is in: the pragma
-// is for gcc, -fno-builtin for clang.
+// Only the product is linked with this file. The compiler must not turn a loop here into a call of
+// the function that the loop is in. The pragma tells gcc, -fno-builtin tells clang.
 
 #include <cstddef>
 #include <cstdint>
@@ -41,7 +42,8 @@ void* memmove(void* to, const void* from, size_t size) {
   auto* out = static_cast<unsigned char*>(to);
   const auto* in = static_cast<const unsigned char*>(from);
   if (reinterpret_cast<uintptr_t>(to) - reinterpret_cast<uintptr_t>(from) >= size) {
-    // Forwards: what is written lies before what is still to be read, or apart from it.
+    // Copies forwards. The bytes written precede those still to be read, or the areas do not
+    // overlap.
     for (; size >= kWord; size -= kWord, out += kWord, in += kWord) {
       const uint64_t value = reinterpret_cast<const Word*>(in)->value;
       reinterpret_cast<Word*>(out)->value = value;

@@ -11,7 +11,7 @@ namespace pqleash {
 
 namespace {
 
-// The next number of `text`, which is moved behind it; false: there is none.
+// Reads the next number of `text` and moves `text` behind it. Returns false if there is none.
 bool TakeNumber(const char** text, uint64_t* number) {
   while (**text == ' ' || **text == '\n') ++*text;
   if (**text < '0' || **text > '9') return false;
@@ -23,7 +23,8 @@ bool TakeNumber(const char** text, uint64_t* number) {
 }  // namespace
 
 uid_t OuterUidIn(const char* map, uid_t uid) noexcept {
-  // Lines of three numbers: the first user inside, the first outside, and how many.
+  // Each line has three numbers: the first user id inside, the first one outside, and how many
+  // there are.
   uint64_t inside = 0;
   uint64_t outside = 0;
   uint64_t count = 0;

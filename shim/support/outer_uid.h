@@ -7,12 +7,13 @@
 
 namespace pqleash {
 
-// The number that user `uid` of this user namespace has outside of it, where files in /dev/shm may
-// be shared: root of a namespace is somebody else there. `uid` itself where there is no namespace,
-// no mapping of it, or no /proc. From /proc/self/uid_map, user_namespaces(7). Changes errno.
+// Returns the number that user `uid` of this user namespace has outside of it. Files in /dev/shm
+// may be shared with the outside, where root of the namespace is another user. Returns `uid` if
+// there is no namespace, no mapping, or no /proc. Reads /proc/self/uid_map, user_namespaces(7).
+// Thread-safe. May change errno.
 uid_t OuterUid(uid_t uid) noexcept;
 
-// The same with the content of that file.
+// The same, with the content of that file given. Pure.
 uid_t OuterUidIn(const char* map, uid_t uid) noexcept;
 
 }  // namespace pqleash

@@ -8,7 +8,7 @@
 namespace pqleash {
 
 namespace internal {
-// Placed by the linker: first byte of this shared object, and the end of its code.
+// The first byte of this shared object and the end of its code, placed by the linker.
 extern "C" __attribute__((visibility("hidden"))) const char __ehdr_start[];
 extern "C" __attribute__((visibility("hidden"))) const char etext[];
 }  // namespace internal

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Comparing text without libc, for code that may run before the host does: strlen, strcmp and their
-// kin belong to whoever defines them first, and a sanitizer's runtime jumps through pointers that
-// it has not set yet. Where the compiler makes a call of a loop, it is one of our own
-// (memory_functions.cc).
+// Compares text without libc, for code that may run before the host does. strlen, strcmp and the
+// like belong to the first object that defines them, and a sanitizer's runtime jumps through
+// pointers that it has not set yet. If the compiler turns a loop into a call, it calls one of the
+// library's own functions (memory_functions.cc).
 
 #ifndef PQLEASH_SHIM_SUPPORT_PLAIN_TEXT_H_
 #define PQLEASH_SHIM_SUPPORT_PLAIN_TEXT_H_
@@ -26,7 +26,7 @@ namespace pqleash::plain {
   return *a == *b;
 }
 
-// What follows `prefix` in `text`; nullptr: it does not begin so.
+// Returns the text that follows `prefix` in `text`, or nullptr if `text` begins otherwise.
 [[gnu::always_inline]] inline const char* After(const char* text, const char* prefix) {
   for (; *prefix != '\0'; ++prefix, ++text) {
     if (*text != *prefix) return nullptr;
@@ -41,7 +41,7 @@ namespace pqleash::plain {
   return false;
 }
 
-// The part of a path behind its last slash.
+// Returns the part of a path behind its last slash.
 [[gnu::always_inline]] inline const char* BaseName(const char* path) {
   const char* base = path;
   for (; *path != '\0'; ++path) {

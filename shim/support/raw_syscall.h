@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// System calls without libc: a host may have put a syscall() of its own before libc's (libfaketime
-// does), and errno stays as it is.
+// System calls without libc. A host may have put a syscall() of its own before libc's, as
+// libfaketime does. errno does not change.
 
 #ifndef PQLEASH_SHIM_SUPPORT_RAW_SYSCALL_H_
 #define PQLEASH_SHIM_SUPPORT_RAW_SYSCALL_H_
@@ -10,8 +10,8 @@
 
 namespace pqleash {
 
-// What the kernel answers: -4095 to -1 is a negative errno. No cancellation point. Pointers are
-// passed as numbers; arguments that a call does not have are not looked at.
+// Returns the kernel's answer; -4095 to -1 is a negative errno. Not a cancellation point. Pointers
+// are passed as numbers. The kernel ignores arguments that a call does not have.
 [[gnu::always_inline]] inline long RawSyscall(long number, uintptr_t a, uintptr_t b = 0,
                                               uintptr_t c = 0, uintptr_t d = 0, uintptr_t e = 0,
                                               uintptr_t f = 0) {

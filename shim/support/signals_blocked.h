@@ -9,8 +9,9 @@
 
 namespace pqleash {
 
-// Blocks all signals of the thread: a handler of the host that leaves by siglongjmp would take a
-// lock of ours with it, or leave a line half written. For sections that never wait.
+// Blocks all signals of the thread until the end of a scope. Otherwise a handler of the host that
+// leaves by siglongjmp could keep a lock of the library, or leave a line half written. For sections
+// that never wait.
 class SignalsBlocked {
  public:
   SignalsBlocked() {

@@ -14,15 +14,16 @@ namespace pqleash {
 
 namespace {
 
-// The kernel puts the bytes of AT_RANDOM at the top of the first thread's stack.
+// Whether `here` is on the first thread's stack: the kernel puts the bytes of AT_RANDOM at its top.
 bool OnFirstStack(uintptr_t here) {
   constexpr uintptr_t kDeepest = uintptr_t{64} << 20;
   const uintptr_t top = getauxval(AT_RANDOM);
   return here < top && top - here < kDeepest;
 }
 
-// On a signal's alternate stack: whether there is room. True on any other, whose size nobody knows.
-// A raw call, which is made on foreign stacks alone: a filter may forbid it.
+// Whether there is room on a signal's alternate stack. Returns true for any other stack, whose size
+// is not known. Makes a raw system call, and only for foreign stacks, because a filter may forbid
+// it.
 bool SignalStackHasRoom(uintptr_t here, size_t size) {
   stack_t stack = {};
   if (syscall(SYS_sigaltstack, nullptr, &stack) != 0) return true;

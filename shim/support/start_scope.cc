@@ -13,10 +13,11 @@ namespace pqleash {
 
 namespace {
 
-// UINT32_MAX: the program is still starting.
+// The number of objects at the start. UINT32_MAX while the program is still starting.
 constinit std::atomic<uint32_t> objects_at_start{UINT32_MAX};
-// An object that a library's constructor has loaded before ours ran is counted as well: when the
-// last of those counted is in its place no more, the count is worth nothing.
+// The last of those objects. A library's constructor that ran before ours may have loaded one of
+// them, and it can be unloaded. If the object in its place is another one, the number is no longer
+// valid.
 constinit std::atomic<const link_map*> last_at_start{nullptr};
 
 const link_map* ObjectNumber(uint32_t number) {
@@ -28,7 +29,7 @@ const link_map* ObjectNumber(uint32_t number) {
 struct Visit {
   const char* name;
   uint32_t objects;
-  bool in_scope;  // behind this library, where that is asked for
+  bool in_scope;  // set from this library on, if the search begins behind it
   uint32_t seen = 0;
   ScopeSearch result = {nullptr, false};
 };
@@ -48,7 +49,7 @@ int LookInto(dl_phdr_info* info, size_t, void* data) {
   if (!Defines(dynamic, info->dlpi_addr, visit->name)) return 0;
   visit->result.anywhere = true;
   if (!visit->in_scope || number >= visit->objects) return 0;
-  // Of a variable the linker has to be asked: it may be a thread's.
+  // A variable is left to the linker, because it may be thread-local.
   visit->result.definition = FindFunction(dynamic, info->dlpi_addr, visit->name);
   return 1;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Looking symbols up among the objects that the program has started with, which are never unloaded
-// and stand in the global scope in the order of the linker's list. Without dlsym and dlopen: these
-// forget the message of the host's own last failure (dlerror), and dlopen of an object whose
-// constructors have not run yet runs them, out of turn.
+// Looks symbols up among the objects that the program has started with. They are never unloaded,
+// and the global scope has them in the order of the linker's list.
+//
+// dlsym and dlopen are not used. Both discard the message of the host's last failure (dlerror), and
+// dlopen runs the constructors of an object out of turn if they have not run yet.
 
 #ifndef PQLEASH_SHIM_SUPPORT_START_SCOPE_H_
 #define PQLEASH_SHIM_SUPPORT_START_SCOPE_H_
@@ -12,20 +13,20 @@
 
 namespace pqleash {
 
-// Remembers how many objects there are; to be called by a constructor. Until then all that are
-// loaded count. Calls nothing of libc.
+// Remembers how many objects are loaded. To be called by a constructor. Until then all loaded
+// objects count. Calls nothing of libc.
 void NoteStartScope();
 
-// Whether the program has started with the object.
+// Whether the program has started with this object.
 bool LoadedAtStart(const link_map* map);
 
 struct ScopeSearch {
-  void* definition;  // the first one in the scope; nullptr: none
-  bool anywhere;     // some loaded object, of whatever scope, defines the name
+  void* definition;  // the first definition in the scope; nullptr: none
+  bool anywhere;     // a loaded object of any scope defines the name
 };
-// Of function `name`, in the whole scope or in what comes after this library (RTLD_NEXT). Asks
-// dl_iterate_phdr. Where an object has been unloaded that came before the scope was noted, there is
-// no telling any more: no definition, anywhere.
+// Looks for function `name` in the whole scope, or in the objects after this library (RTLD_NEXT).
+// Calls dl_iterate_phdr. If an object that was loaded before NoteStartScope has been unloaded, the
+// scope is not known any more; the result is then no definition and `anywhere` true. Thread-safe.
 ScopeSearch SearchStartScope(const char* name, bool after_us);
 
 }  // namespace pqleash

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libstdc++'s default handler prints the exception's name to the host's stderr, and brings the
-// demangler along for it: 60 KB of code that nobody is to run. No exception of ours comes as far as
-// here.
+// Replaces libstdc++'s terminate handler. The default one prints the exception's name to the host's
+// stderr, and links the demangler into the library: 60 KB of code that is never needed, because no
+// exception of ours gets as far as the handler.
 
 #include <cstdlib>
 

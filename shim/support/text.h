@@ -17,9 +17,10 @@ void CopyText(const char* text, char (&field)[size]) {
   field[length] = '\0';
 }
 
-// The number that `text` begins with, behind blanks; 0: with none, or it is beyond Number. `end`
-// gets where it ends, unless nullptr. As strtol and its kin do it, which a newer glibc's headers
-// turn into functions that an older glibc does not have; and whatever the locale.
+// Returns the number that `text` begins with, after blanks, or 0 if there is none or it exceeds
+// Number. If `end` is not nullptr, it is set to the first character after the number. Like strtol,
+// but independent of the locale. strtol itself is not used, because the headers of a newer glibc
+// turn it into a function that an older glibc does not have.
 template <typename Number>
 Number LeadingNumber(const char* text, int base, const char** end = nullptr) {
   text += strspn(text, " \t\n\v\f\r");
@@ -30,8 +31,8 @@ Number LeadingNumber(const char* text, int base, const char** end = nullptr) {
   return result.ec == std::errc() ? number : Number{0};
 }
 
-// Puts '?' in the place of control characters, those of C1 in UTF-8 included: what is left is one
-// line, and steers no terminal.
+// Replaces control characters by '?', including those of C1 in UTF-8. The result is one line that
+// cannot control a terminal.
 inline void MaskControls(char* text) {
   for (; *text != '\0'; ++text) {
     const auto byte = static_cast<unsigned char>(*text);

@@ -7,9 +7,9 @@
 
 namespace pqleash {
 
-// The processor's counter of time: one instruction, no call and no memory. Its unit is the
-// machine's affair; it is the same on all cores wherever Linux takes it for its own clock. Only
-// differences of a fraction of a millisecond are ever compared, and roughly.
+// Returns the processor's time counter. It costs one instruction, no call and no memory. Its unit
+// depends on the machine. It is the same on all cores if Linux uses it as its own clock. The
+// library compares only differences of a fraction of a millisecond, and only roughly.
 inline uint64_t Ticks() {
 #if defined(__x86_64__)
   return __builtin_ia32_rdtsc();
@@ -22,9 +22,9 @@ inline uint64_t Ticks() {
 #endif
 }
 
-// About half of a millisecond. x86-64: its counter makes 2 to 4 steps a nanosecond on all that is
-// in use today, which makes 0.25 to 0.5 ms of this. aarch64: by the frequency that the kernel has
-// set.
+// Returns about half a millisecond in ticks. On x86-64 the counters in use today make 2 to 4 steps
+// per nanosecond, so the result is 0.25 to 0.5 ms. On aarch64 it is calculated from the frequency
+// that the kernel has set.
 inline uint64_t HalfMillisecondOfTicks() {
 #if defined(__x86_64__)
   return 1'000'000;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A static libstdc++ of gcc 13 or newer asks the environment how much memory its exceptions may
-// take (GLIBCXX_TUNABLES in eh_alloc.cc). What a host says there is meant for its own libstdc++,
-// and the environment is not read by a function that the host may have replaced, or while another
-// thread of it writes there. So the one inside is told that there is no such variable. It reads
-// numbers with a name of strtoul that glibc 2.38 is the first to have: the library could not be
-// loaded with an older one for that alone.
+// A static libstdc++ of gcc 13 or newer reads from the environment how much memory its exceptions
+// may take (GLIBCXX_TUNABLES in eh_alloc.cc). The host means that setting for its own libstdc++.
+// Reading it is also unsafe: the host may have replaced getenv, or another thread may be writing to
+// the environment. So the libstdc++ inside this library is told that the variable is not set.
 //
-// Hidden, so that these are libstdc++'s in here and nobody else's; left out by the linker where
-// nothing asks for them.
+// It parses numbers with a version of strtoul that came with glibc 2.38. The library could not be
+// loaded with an older glibc for that alone.
+//
+// Both functions are hidden, so that only the libstdc++ in here uses them. The linker drops them if
+// nothing refers to them.
 
 #include <cstdlib>
 
@@ -17,7 +18,7 @@ extern "C" __attribute__((visibility("hidden"))) char* secure_getenv(const char*
   return nullptr;
 }
 
-// Never called: there is no text to read.
+// Never called, because there is no text to parse.
 extern "C" __attribute__((visibility("hidden"))) unsigned long __isoc23_strtoul(const char*, char**,
                                                                                 int) noexcept {
   return 0;

@@ -8,9 +8,10 @@
 
 namespace pqleash {
 
-// Holds a lock with the thread's signals blocked: a handler that leaves by siglongjmp would take
-// the lock along. With more patience than elsewhere: on a busy machine its holder may not run for a
-// while. Usage as of BoundedLockHolder; what is done under it must not wait.
+// Holds a lock with the thread's signals blocked: otherwise a handler that leaves by siglongjmp
+// would keep the lock. It waits longer than BoundedLockHolder, because on a busy machine the thread
+// that holds the lock may not run for a while. Used like BoundedLockHolder. The code under it must
+// not wait.
 class UndisturbedLockHolder {
  public:
   explicit UndisturbedLockHolder(BoundedLock& lock) : lock_(lock) {

@@ -20,10 +20,11 @@ bool IsElf(const ElfW(Ehdr) & header) {
          ident[EI_MAG3] == ELFMAG3 && header.e_phentsize == sizeof(ElfW(Phdr));
 }
 
-// Addresses in it are as the file has them: the dynamic linker does not relocate it.
+// The vDSO in memory. Its addresses are those of the file, because the dynamic linker does not
+// relocate it.
 struct Image {
-  uintptr_t bias = 0;  // what is added to them
-  uintptr_t size = 0;  // of its one segment
+  uintptr_t bias = 0;  // to be added to its addresses
+  uintptr_t size = 0;  // size of its only segment
   const ElfW(Dyn) * dynamic = nullptr;
 
   template <typename Part>
@@ -64,9 +65,9 @@ void* FindVdsoFunction(const void* image_begin, const char* name) {
     if (entry->d_tag == DT_STRSZ) strings_size = entry->d_un.d_val;
   }
   if (symbols == nullptr || strings == nullptr) return nullptr;
-  // The names lie behind the symbols: the kernel links it by a layout that says so
-  // (vdso-layout.lds.S of x86, vdso.lds.S of arm64). Which hash table it has depends on the
-  // version.
+  // The end of the symbol table is the beginning of the names: the kernel's linker scripts put them
+  // in that order (vdso-layout.lds.S of x86, vdso.lds.S of arm64). The hash tables are no help,
+  // because kernels differ in which ones they have.
   const auto* end = reinterpret_cast<const ElfW(Sym)*>(strings);
   for (const ElfW(Sym)* symbol = symbols; symbol + 1 <= end; ++symbol) {
     if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC) continue;
