@@ -15,7 +15,7 @@ namespace pqleash::libpq {
 
 namespace {
 
-// recognized_connection_string() of fe-connect.c.
+// As recognized_connection_string() in libpq's fe-connect.c.
 bool IsConninfo(const char* text) {
   return strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0 ||
          strchr(text, '=') != nullptr;
@@ -23,7 +23,8 @@ bool IsConninfo(const char* text) {
 
 bool IsBlank(const char* text) { return text[strspn(text, " \t\n\v\f\r")] == '\0'; }
 
-// The arguments of any of the functions, as those of PQconnectdbParams.
+// The arguments of any connect function, in the form of PQconnectdbParams. The texts belong to the
+// host or to parsed conninfos.
 struct Parameters {
   static constexpr uint32_t kAppended = 2;
   const char* keywords[kMaxKeywords + kAppended + 1];
@@ -31,7 +32,7 @@ struct Parameters {
   uint32_t count = 0;
   int expand_dbname = 1;
 
-  // Later words win.
+  // Adds a word. A later word overrides an earlier one.
   void Append(const char* keyword, const char* value) {
     keywords[count] = keyword;
     values[count] = value;
@@ -60,8 +61,8 @@ struct Parameters {
   }
 
  private:
-  // Anything but a conninfo or a URI is an error here, and a name of a database in
-  // PQconnectdbParams.
+  // Takes the parsed words of a conninfo or a URI. Any other text is an error here;
+  // PQconnectdbParams takes it for the name of a database.
   bool TakeConninfo(const char* conninfo) {
     if (conninfo == nullptr) return false;
     if (IsBlank(conninfo)) return true;
@@ -80,7 +81,7 @@ struct Parameters {
     return true;
   }
 
-  // PQsetdbLogin of fe-connect.c: what is given beside dbName wins over what dbName says.
+  // As PQsetdbLogin in fe-connect.c: the other arguments override what dbName says.
   void TakeLogin(const Attempt& attempt) {
     AppendGiven("dbname", attempt.dbname);
     AppendGiven("host", attempt.host);
@@ -121,7 +122,7 @@ uint64_t HashEnvironment(uint64_t hash) {
   return hash;
 }
 
-// connectDBComplete() of fe-connect.c.
+// As connectDBComplete() in fe-connect.c.
 uint32_t EffectiveTimeout(const char* text) {
   const auto seconds = LeadingNumber<int32_t>(text, 10);
   if (seconds <= 0) return 0;
@@ -133,7 +134,7 @@ void Take(const char* text, char (&field)[size]) {
   CopyText(text != nullptr ? text : "", field);
 }
 
-// What PQhost and its kin do not tell.
+// Reads the words that PQhost and the like do not report.
 bool ReadOptions(const Copy& copy, PGconn* conn, Resolved* resolved) {
   PQconninfoOption* options = copy.conninfo(conn);
   if (options == nullptr) return false;
@@ -159,7 +160,7 @@ bool CanBeAsked(const Copy& copy) {
          copy.conninfo_free != nullptr && copy.Real(Function::kPQfinish) != nullptr;
 }
 
-// A value that no sslmode has: libpq looks at it when it has found out everything else.
+// No sslmode has this value. libpq checks sslmode after it has determined everything else.
 constexpr char kAsking[] = "pqleash-asks-where-this-leads";
 
 }  // namespace
@@ -181,7 +182,7 @@ bool Attempt::Resolve(const Copy& copy, Resolved* resolved) const {
   if (!IsReset()) {
     Parameters parameters;
     if (!parameters.Take(*this)) return false;
-    // With a password in hand libpq does not read the password file, nor complain of its mode on
+    // With a password given, libpq neither reads the password file nor complains about its mode on
     // stderr.
     parameters.Append("password", "none");
     parameters.Append("sslmode", kAsking);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a function that connects was called with: to know where it leads before it is called, and to
-// call it in another way. Nothing of it is kept beyond the call.
+// The arguments of one call of a connect function. An Attempt tells where the connect leads before
+// libpq is called, and can make the connect in another way. It keeps nothing beyond the call.
 
 #ifndef PQLEASH_SHIM_LIBPQ_ATTEMPT_H_
 #define PQLEASH_SHIM_LIBPQ_ATTEMPT_H_
@@ -15,26 +15,28 @@
 
 namespace pqleash::libpq {
 
-// Where libpq would connect to, after its defaults, the environment and the service file. Cut to
-// fit. Of several hosts the first.
+// Where libpq would connect to, with its defaults, the environment and the service file taken into
+// account. Texts are cut to fit and NUL-terminated. If there are several hosts, this is the first.
 struct Resolved {
-  char host[256];  // as PQhost
+  char host[256];  // as PQhost reports it
   char port[64];
   char dbname[64];
   char user[64];
   char application_name[64];
-  uint32_t connect_timeout_s;  // as libpq takes it: at least 2; 0: none
+  uint32_t connect_timeout_s;  // in seconds, as libpq takes it: at least 2; 0: none
 };
 
+// Words of one PQconnectdbParams call that are handled; more make the arguments unknown.
 inline constexpr uint32_t kMaxKeywords = 64;
 
-// What a connect gets in place of what its arguments say.
+// Values that a connect gets instead of those in its arguments.
 struct OtherWords {
-  uint32_t connect_timeout_s;    // 0: its own
-  const char* application_name;  // nullptr: its own
+  uint32_t connect_timeout_s;    // in seconds; 0: the connect's own
+  const char* application_name;  // nullptr: the connect's own
 };
 
-// Pointers to the arguments of the host, valid while its call lasts.
+// The arguments are the host's. The pointers are valid while the host's call lasts. Not
+// thread-safe.
 struct Attempt {
   Function function;
   int expand_dbname = 0;
@@ -52,7 +54,7 @@ struct Attempt {
   const char* password = nullptr;
   // PQreset, PQresetStart.
   PGconn* conn = nullptr;
-  const char* known_host = nullptr;  // nullptr: libpq can be asked (nested_poll.h)
+  const char* known_host = nullptr;  // nullptr: ask libpq (but see nested_poll.h)
   const char* known_port = nullptr;
 
   static Attempt Of(Function function, const char* conninfo) {
@@ -82,43 +84,45 @@ struct Attempt {
   bool IsReset() const {
     return function == Function::kPQreset || function == Function::kPQresetStart;
   }
-  // Whether the host polls it to its end.
+  // Whether the host itself polls the connect to its end.
   bool IsAsynchronous() const {
     return function == Function::kPQconnectStart || function == Function::kPQconnectStartParams ||
            function == Function::kPQresetStart;
   }
 
-  // The same for the same arguments and the same PG… variables of the environment. Of a reset:
-  // nothing to go by, 0.
+  // Returns a hash that is the same for the same arguments and the same PG… environment variables.
+  // A reset has no arguments; its hash is 0.
   uint64_t Hash() const;
 
-  // The three below call libpq, and make a PGconn of their own. The calling thread must be inside
-  // `copy` as the tracker sees it.
+  // The three functions below call libpq and make a PGconn of their own. The calling thread must be
+  // marked by the tracker as inside `copy`.
   //
-  // False: the arguments are not valid, and libpq will say why; or there are more than
-  // kMaxKeywords. No traffic; errno is kept.
+  // Resolve finds out where the connect leads. It returns false if the arguments are not valid, in
+  // which case libpq will say why, or if there are more than kMaxKeywords. Sends nothing; keeps
+  // errno.
   bool Resolve(const Copy& copy, Resolved* resolved) const;
 
-  // A failed connect with these arguments, whose message holds `message`. Nothing was sent. Its
-  // options do not count as valid: libpq will not reset it. nullptr: cannot be done. Not for
-  // resets.
+  // Returns a failed connect with these arguments, whose message contains `message`. Nothing is
+  // sent. The PGconn is the caller's, like that of any failed connect. libpq does not consider its
+  // options valid and will not reset it. Returns nullptr if this cannot be done. Not for resets.
   PGconn* Refuse(const Copy& copy, const char* message) const;
 
-  // The connect itself, blocking or not as it is, with some words in place of its own. False:
-  // cannot be done, and nothing was. Not for resets.
+  // Makes the connect itself, blocking or not like the original call, with some words replaced.
+  // Returns false, and does nothing, if that cannot be done. Not for resets.
   bool ConnectWith(const Copy& copy, const OtherWords& words, PGconn** conn) const;
 };
 
-// Where an attempt leads, found when first asked for.
+// Where an attempt leads. The destination is looked up when it is first needed. Refers to its
+// arguments. Not thread-safe.
 class Destination {
  public:
   Destination(const Copy& copy, const Attempt& attempt) : copy_(copy), attempt_(attempt) {}
-  // nullptr: see Attempt::Resolve.
+  // Returns nullptr if Attempt::Resolve fails.
   const Resolved* Find() {
     if (state_ == kUnknown) state_ = attempt_.Resolve(copy_, &resolved_) ? kFound : kNone;
     return state_ == kFound ? &resolved_ : nullptr;
   }
-  // Known already, by Attempt::Hash.
+  // Sets a destination that is known from an earlier attempt with the same Attempt::Hash.
   void Set(const Resolved& resolved) {
     resolved_ = resolved;
     state_ = kFound;
@@ -128,7 +132,7 @@ class Destination {
   const Copy& copy_;
   const Attempt& attempt_;
   enum { kUnknown, kFound, kNone } state_ = kUnknown;
-  Resolved resolved_;  // filled when it is found: nothing to pay before
+  Resolved resolved_;  // not initialised until it is needed, which saves the time
 };
 
 }  // namespace pqleash::libpq

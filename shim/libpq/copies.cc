@@ -31,13 +31,13 @@ namespace {
 using internal::copies;
 using internal::copies_used;
 
-// Every libpq has it, and nothing else does.
+// A function that every libpq has and no other library.
 constexpr char kSignature[] = "PQconnectStart";
 
 constinit std::atomic<uint32_t> copies_claimed{0};
 
-// Of copies that are not pinned: the linker's count of removed objects when the copy was last seen
-// to be there, and whether it has gone.
+// For copies that are not pinned: the linker's count of removed objects when the copy was last seen
+// loaded, and whether the copy has been unloaded.
 struct Presence {
   std::atomic<uint64_t> removed;
   std::atomic<bool> gone;
@@ -70,8 +70,8 @@ int FindRange(dl_phdr_info* info, size_t, void* data) {
   return 1;
 }
 
-// What is asked of a connection is asked of the object that made it, whoever else defines a
-// function of that name: of a stranger's PGconn it would read anything.
+// A connection is only passed to functions of the object that made it, even if another object
+// defines a function of that name. A stranger's function would misread the PGconn.
 template <typename Pointer>
 void LookUpOwn(const link_map* map, const char* name, Pointer* result) {
   *result = reinterpret_cast<Pointer>(FindFunction(map->l_ld, map->l_addr, name));
@@ -100,8 +100,9 @@ void LookUpAll(const link_map* map, bool global, Copy* copy) {
   if (lib_version != nullptr) copy->version = static_cast<uint32_t>(lib_version());
 }
 
-// Whether connections can be told by it: all that every libpq since 12 has. A test's double of a
-// few functions has not, and each of these would be one more call than its test expects.
+// Whether connections can be tracked with this copy: it has every function that each libpq since 12
+// has. A test double with a few functions does not, and each function called in it would be one
+// more call than its test expects.
 bool Complete(const Copy& copy) {
   return copy.Real(Function::kPQconnectStart) != nullptr &&
          copy.Real(Function::kPQfinish) != nullptr && copy.status != nullptr &&
@@ -111,7 +112,7 @@ bool Complete(const Copy& copy) {
          copy.version != 0;
 }
 
-// The end of the function at `address`, by the symbol table.
+// Returns the end of the function at `address`, according to the symbol table.
 uintptr_t EndOf(void* address) {
   Dl_info info = {};
   const ElfW(Sym)* symbol = nullptr;
@@ -122,7 +123,7 @@ uintptr_t EndOf(void* address) {
   return begin + symbol->st_size;
 }
 
-// Sets where libpq's own code lies in an object that has more in it.
+// Sets the range of libpq's own code in an object that contains more than libpq.
 void FindOwnCode(Copy* copy) {
   uintptr_t begin = UINTPTR_MAX;
   void* last = nullptr;
@@ -136,15 +137,16 @@ void FindOwnCode(Copy* copy) {
   copy->end = EndOf(last);
 }
 
-// Fills a copy for the object that holds `definition`; false: it cannot be tracked.
+// Fills in a copy for the object that holds `definition`. Returns false if the object cannot be
+// tracked.
 bool Fill(void* definition, bool global, Copy* copy) {
   const link_map* map = ObjectOf(definition);
   if (map == nullptr) return false;
-  // An empty name is the main program.
+  // The main program has an empty name.
   const char* name = map->l_name[0] != '\0' ? map->l_name : nullptr;
   copy->pinned = name != nullptr && IsLibpqName(name);
-  // Never closed: this pins the object. Where the linker has no memory for that, a libpq of the
-  // global scope can be called all the same.
+  // The handle is never closed, which pins the object. If the linker has no memory for that, a
+  // libpq of the global scope can be used all the same.
   if (copy->pinned && !LoadedAtStart(map) &&
       dlopen(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) == nullptr && !global)
     return false;
@@ -164,9 +166,9 @@ bool Fill(void* definition, bool global, Copy* copy) {
   return true;
 }
 
-// Enters the copy that defines the function at `definition`. `global`: its functions are looked up
-// by RTLD_NEXT, so that whoever else interposes a single function keeps its say; else in the object
-// itself.
+// Enters the copy that defines the function at `definition`. If `global` is set, the copy's
+// functions are looked up by RTLD_NEXT, so that a library which interposes a single function stays
+// in effect. Otherwise they are looked up in the object itself.
 const Copy* Enter(void* definition, bool global) {
   if (const Copy* known = Containing(definition)) return known;
   const uint64_t removed = ReadLoaderState().removed;
@@ -175,16 +177,17 @@ const Copy* Enter(void* definition, bool global) {
     copies_claimed.store(kMaxCopies, std::memory_order_relaxed);
     return nullptr;
   }
-  // In its place: it is too large for a small stack. Until it is whole its range is empty.
+  // A Copy is too large for a small stack, so it is built in its place. Its address range is empty
+  // until it is complete.
   Copy* copy = new (&copies[number]) Copy();
   presence[number].removed.store(removed, std::memory_order_relaxed);
   if (!Fill(definition, global, copy)) {
-    // Given back, unless another thread has taken the next one.
+    // Gives the number back, unless another thread has already taken the next one.
     uint32_t claimed = number + 1;
     copies_claimed.compare_exchange_strong(claimed, number, std::memory_order_relaxed);
     return nullptr;
   }
-  // Numbers become visible in any order.
+  // Threads may complete their numbers in any order.
   uint32_t used = copies_used.load(std::memory_order_relaxed);
   while (used < number + 1 &&
          !copies_used.compare_exchange_weak(used, number + 1, std::memory_order_release)) {
@@ -198,7 +201,7 @@ constexpr bool Opens(Function function) {
          function == Function::kPQconnectStartParams;
 }
 
-// The copy behind a definition of `function`; nullptr: none.
+// Returns the copy that contains the definition of `function`, or nullptr if there is none.
 const Copy* CopyOf(Function function, const void* caller, const Definition& definition) {
   const Copy* copy = Containing(definition.address);
   if (copy == nullptr) {
@@ -207,16 +210,16 @@ const Copy* CopyOf(Function function, const void* caller, const Definition& defi
     copy = Enter(signature.address, signature.global);
   }
   if (copy == nullptr || copy->Real(function) != definition.address) return nullptr;
-  // Who else opens connections makes something else than this libpq's.
+  // If another object defines a function that opens connections, what it opens is not this libpq's.
   return Opens(function) && !copy->Holds(definition.address) ? nullptr : copy;
 }
 
-// What was found for a return address, good while the loader's list of objects stays as it is.
-// Direct-mapped. A writer makes the version odd for the time; an entry that a dead thread, or a
-// fork, has left so is never used again.
+// What was found for a return address. It is valid while the loader's list of objects is unchanged.
+// The table is direct-mapped. A writer makes the version odd while it writes. An entry that a dead
+// thread or a fork has left odd is never used again.
 struct Found {
   std::atomic<uint32_t> version;
-  std::atomic<uint32_t> number;  // of the copy plus 1; 0: none
+  std::atomic<uint32_t> number;  // number of the copy plus 1; 0: no copy
   std::atomic<uint64_t> key;
   std::atomic<void*> definition;
   std::atomic<uint32_t> way;
@@ -257,7 +260,7 @@ void Remember(Found& entry, uint64_t key, const Answer& answer) {
 
 Answer Ask(Function function, const void* caller) {
   const uint64_t place = Mix(reinterpret_cast<uintptr_t>(caller), Index(function));
-  const uint64_t key = Mix(place, ReadLoaderState().Hash()) | 1;  // 0: nothing was stored yet
+  const uint64_t key = Mix(place, ReadLoaderState().Hash()) | 1;  // 0 is the key of an empty entry
   Found& entry = found[place % kFoundEntries];
   Answer answer;
   if (Recall(entry, key, &answer)) return answer;
@@ -265,7 +268,7 @@ Answer Ask(Function function, const void* caller) {
   answer = {definition.address, nullptr, definition.way};
   if (definition.address != nullptr && !SwitchedOff())
     answer.copy = CopyOf(function, caller, definition);
-  // What we failed to look up is no error of the host's: leave it no message.
+  // The failed look-ups are ours, so the host must not find their message.
   dlerror();
   if (answer.definition != nullptr) Remember(entry, key, answer);
   return answer;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The copies of libpq in this process: found when first needed, kept for good. Survives fork.
+// The copies of libpq in this process. A copy is found when it is first needed, and kept for good.
+// Copies survive a fork.
 //
-// A copy is an object that has all of libpq in it, as far as the tracker needs it. What has less,
-// a test's double of the five functions that it calls, say, is none: a call that reaches one is
-// passed on to the very function that it would have reached without us, and nothing is asked of it.
+// A copy is an object that has every function of libpq that the tracker needs. An object with
+// fewer, such as a test double of the five functions that a program calls, is not a copy. A call
+// that reaches such an object is passed to the very function that it would have reached without
+// pqleash, and the object is asked nothing.
 //
-// All functions are thread-safe. They hold no lock of ours while the dynamic linker works: two
-// threads that find the same copy at once enter it twice, which harms nothing.
+// All functions are thread-safe. They hold no lock of ours while the dynamic linker works. Two
+// threads that find the same copy at the same time enter it twice, which does no harm.
 
 #ifndef PQLEASH_SHIM_LIBPQ_COPIES_H_
 #define PQLEASH_SHIM_LIBPQ_COPIES_H_
@@ -20,6 +22,7 @@
 
 namespace pqleash::libpq {
 
+// Copies that can be tracked in one process. Further ones are passed through.
 inline constexpr uint32_t kMaxCopies = 16;
 
 namespace internal {
@@ -27,13 +30,14 @@ extern std::atomic<uint32_t> copies_used;
 extern Copy copies[kMaxCopies];
 }  // namespace internal
 
-// Whether a copy that is not pinned is still there, as it was found. Asks the dynamic linker
-// whether it has removed an object since: one lock of its, some 30 ns. A copy that has gone stays
-// gone.
+// Whether a copy that is not pinned is still loaded. Asks the dynamic linker whether it has removed
+// an object since the last check, which takes one lock of the linker and some 30 ns. A copy that
+// has been unloaded is never usable again.
 bool StillLoaded(const Copy& copy) noexcept;
 inline bool Usable(const Copy& copy) { return copy.pinned || StillLoaded(copy); }
 
-// The copy whose code holds `address`, of those found so far. A few compares: fit for every call.
+// Returns the copy whose code contains `address`, among those found so far, or nullptr. Costs a few
+// compares, so that every call can afford it.
 inline const Copy* Containing(const void* address) {
   const uint32_t used = internal::copies_used.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < used; ++i) {
@@ -43,35 +47,36 @@ inline const Copy* Containing(const void* address) {
   return nullptr;
 }
 
-// What serves a call, and by what way the call has reached us.
+// The copy that serves a call, and the way by which the call came to pqleash.
 struct Service {
-  const Copy* copy;  // nullptr: none that can be tracked; see NextDefinition
+  const Copy* copy;  // nullptr if no copy can be tracked; see NextDefinition
   uint32_t way;      // ledger::LibpqWays
 };
 
-// The copy that a call of `function` from `caller` (a return address) would reach without us, in
-// this order:
-//   1. the next definition in the global scope (RTLD_NEXT), which is what the host's own binding
-//   prefers;
-//   2. the caller's object and what it needs: psycopg2, DBD::Pg and psqlODBC are loaded with
-//   RTLD_LOCAL, and RTLD_NEXT
-//      finds nothing for them; for an object that asked for RTLD_DEEPBIND this comes first;
-//   3. any loaded object that defines it, one that is called libpq* before all others: a return
-//   address lies where a driver ends in a tail call.
-// No copy: what defines it is none, or there are more than kMaxCopies.
+// Returns the copy that a call of `function` from the return address `caller` would reach without
+// pqleash. These definitions are tried in order:
+//  1. The next definition in the global scope (RTLD_NEXT), which the host's own binding prefers.
+//  2. A definition in the caller's object or in its needed libraries. psycopg2, DBD::Pg and
+//     psqlODBC are loaded with RTLD_LOCAL, and RTLD_NEXT finds nothing for them. For an object that
+//     asked for RTLD_DEEPBIND this comes first.
+//  3. A definition in any loaded object, preferably one called libpq*. This is for a driver that
+//     ends in a tail call, which leaves no return address in the driver.
+//
+// There is no copy if the object with the definition is none, or if there are more than kMaxCopies.
 Service ForCaller(Function function, const void* caller) noexcept;
 
-// The definition of `function` that such a call would reach; nullptr: nothing defines it. For calls
-// that no copy serves, and with PQLEASH_DISABLE for all. Keeps nothing loaded.
+// Returns the definition of `function` that such a call would reach, or nullptr if no object
+// defines it. For calls that no copy serves, and for all calls with PQLEASH_DISABLE. Keeps no
+// object loaded.
 void* NextDefinition(Function function, const void* caller) noexcept;
 
-// The copy that defines the function at `definition`, any of libpq's; nullptr: as above.
+// Returns the copy that defines the libpq function at `definition`, or nullptr as above.
 const Copy* ForDefinition(void* definition) noexcept;
 
-// Position of `copy` in the order of discovery, 0 to kMaxCopies - 1.
+// Returns the position of `copy` in the order of discovery, 0 to kMaxCopies - 1.
 uint32_t Number(const Copy* copy);
 const Copy* ByNumber(uint32_t number);
-// The same for a connection that it made; nullptr also for one that has been unloaded.
+// Returns the copy that made a connection, by its number, or nullptr also if it has been unloaded.
 inline const Copy* Serving(uint32_t number) {
   const Copy* copy = ByNumber(number);
   return copy != nullptr && Usable(*copy) ? copy : nullptr;

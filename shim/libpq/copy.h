@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One copy of libpq that is loaded in this process, with the addresses of its functions. Several
-// copies in one process are normal: the system's and one bundled in a Python wheel, say. A PGconn
-// is only ever handed to the copy that made it.
+// One copy of libpq that is loaded in this process, with the addresses of its functions. A process
+// often has several copies, such as the system's and one that a Python wheel brings along. A PGconn
+// is passed only to the copy that made it.
 
 #ifndef PQLEASH_SHIM_LIBPQ_COPY_H_
 #define PQLEASH_SHIM_LIBPQ_COPY_H_
@@ -15,25 +15,26 @@
 
 namespace pqleash::libpq {
 
+// Plain data. Written by one thread before other threads can see it, and not changed afterwards.
 struct Copy {
-  // Address range of libpq's code: a return address in it is libpq calling itself. All of a shared
-  // object that is called libpq; in an object that has libpq inside, a driver with libpq.a say,
-  // what lies between the first and the last of libpq's functions. What that object calls from
-  // elsewhere are the host's calls.
+  // The address range of libpq's code. A return address in this range means that libpq is calling
+  // itself. For a shared object called libpq the range is the whole object. For an object that
+  // contains libpq, such as a driver linked with libpq.a, it reaches from the first to the last of
+  // libpq's functions. Calls from elsewhere in that object are the host's.
   uintptr_t begin = 0;
   uintptr_t end = 0;
-  // Of the whole object.
+  // The address range of the whole object.
   uintptr_t object_begin = 0;
   uintptr_t object_end = 0;
-  // An object that is called libpq is kept in memory. Others are the host's, to unload and to load
-  // anew: whoever uses such a copy asks StillLoaded first.
+  // Whether the object is kept in memory. That is so for objects called libpq. The host may unload
+  // other objects and load them again, so StillLoaded must be called before such a copy is used.
   bool pinned = false;
-  // The real functions by number; nullptr where this version of libpq lacks one.
+  // The real functions by number. nullptr if this version of libpq lacks one.
   void* functions[kFunctionCount] = {};
 
-  // What the tracker asks about a connection. All read fields of the PGconn, without I/O and
-  // without touching errno (fe-connect.c of 12 to 18), and are called only by the thread that uses
-  // the connection.
+  // Functions with which the tracker asks about a connection. All of them read fields of the
+  // PGconn. They do no I/O and do not touch errno (fe-connect.c of 12 to 18). Only the thread that
+  // uses the connection calls them.
   ConnStatusType (*status)(const PGconn*) = nullptr;
   PGTransactionStatusType (*transaction_status)(const PGconn*) = nullptr;
   int (*backend_pid)(const PGconn*) = nullptr;
@@ -43,13 +44,13 @@ struct Copy {
   char* (*user)(const PGconn*) = nullptr;
   const char* (*parameter_status)(const PGconn*, const char*) = nullptr;
   char* (*error_message)(const PGconn*) = nullptr;
-  PQconninfoOption* (*conninfo)(PGconn*) = nullptr;  // a copy, with the password in it
+  PQconninfoOption* (*conninfo)(PGconn*) = nullptr;  // returns a copy, which contains the password
   void (*conninfo_free)(PQconninfoOption*) = nullptr;
 
   int (*register_event_proc)(PGconn*, PGEventProc, const char* name, void*) = nullptr;
 
   uint32_t version = 0;  // PQlibVersion; 0: not known
-  char path[256] = {};   // as the dynamic linker names it, cut to fit
+  char path[256] = {};   // as the dynamic linker names it, cut to fit, NUL-terminated
 
   bool Contains(const void* address) const {
     const auto value = reinterpret_cast<uintptr_t>(address);

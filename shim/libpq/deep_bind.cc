@@ -12,7 +12,7 @@ namespace pqleash::libpq {
 namespace {
 
 constexpr uint32_t kMaxPaths = 64;
-constinit std::atomic<uint64_t> paths[kMaxPaths] = {};  // hashes; 0: free
+constinit std::atomic<uint64_t> paths[kMaxPaths] = {};  // hashes of the paths; 0: free
 
 uint64_t HashPath(const char* path) {
   Fnv1a hash;

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Objects that were to be loaded with RTLD_DEEPBIND, which puts what an object needs before the
-// preload (dlopen(3)). PHP up to 8.4 loads its extensions so, freeradius its modules. The flag is
-// taken out for objects that need libpq; since the linker would have bound them to their own libpq
-// first, so do we.
+// Remembers which objects were loaded with RTLD_DEEPBIND. The flag makes the linker search an
+// object's needed libraries before the preload (dlopen(3)). PHP up to 8.4 loads its extensions with
+// it, and freeradius its modules. pqleash removes the flag for objects that need libpq. The linker
+// would have bound their calls to their own libpq first, so pqleash passes the calls there first.
+//
+// Thread-safe and lock-free.
 
 #ifndef PQLEASH_SHIM_LIBPQ_DEEP_BIND_H_
 #define PQLEASH_SHIM_LIBPQ_DEEP_BIND_H_
 
 namespace pqleash::libpq {
 
-// Remembers `path`, as it was given to dlopen. At most 64; further ones are bound as if they had
-// not asked.
+// Remembers `path` as it was given to dlopen. At most 64 paths are remembered; further objects are
+// bound as if they had not used the flag.
 void NoteDeepBind(const char* path);
 
-// Whether the object that the linker calls `path` was one.
+// Whether NoteDeepBind was called for the object that the linker calls `path`.
 bool AskedForDeepBind(const char* path);
 
 }  // namespace pqleash::libpq

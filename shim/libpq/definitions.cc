@@ -15,8 +15,8 @@ namespace pqleash::libpq {
 
 namespace {
 
-// By the object and what it needs. The main program's own needs are in the global scope: RTLD_NEXT
-// has seen them.
+// Looks in an object and its needed libraries. The needs of the main program are in the global
+// scope, which RTLD_NEXT has searched already.
 void* DefinitionForObject(const link_map* map, const char* name) {
   if (map == nullptr || map->l_name[0] == '\0') return nullptr;
   void* handle = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
@@ -28,9 +28,9 @@ void* DefinitionForObject(const link_map* map, const char* name) {
 
 struct Search {
   const char* name;
-  bool first = true;          // the main program: its definitions come before ours
-  void* in_libpq = nullptr;   // of an object that is called so
-  void* elsewhere = nullptr;  // of any other
+  bool first = true;          // the main program, whose definitions precede ours
+  void* in_libpq = nullptr;   // in an object called libpq
+  void* elsewhere = nullptr;  // in any other object
 };
 
 int LookInto(dl_phdr_info* info, size_t, void* data) {

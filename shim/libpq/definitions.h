@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where a call of libpq's would go without us.
+// Finds the definition that a call of a libpq function would reach without pqleash.
 
 #ifndef PQLEASH_SHIM_LIBPQ_DEFINITIONS_H_
 #define PQLEASH_SHIM_LIBPQ_DEFINITIONS_H_
@@ -12,17 +12,18 @@
 namespace pqleash::libpq {
 
 struct Definition {
-  void* address = nullptr;  // nullptr: nothing defines it
-  bool global = false;      // found by RTLD_NEXT: whoever interposes another function has its say
+  void* address = nullptr;  // nullptr if no object defines the function
+  bool global = false;      // found by RTLD_NEXT, so other objects that interpose stay in effect
   uint32_t way = 0;         // ledger::LibpqWays
 };
 
-// The definition of `name` that a call from `caller` (a return address) would reach, see ForCaller.
-// Asks the dynamic linker, and may leave the thread a message of its (dlerror).
+// Returns the definition of `name` that a call from the return address `caller` would reach; see
+// ForCaller. Asks the dynamic linker, which may leave an error message on this thread (dlerror).
+// Thread-safe.
 Definition FindDefinition(const char* name, const void* caller) noexcept;
 
-// The linker's record of the object that `address` lies in; nullptr: none. To be used while the
-// object is known to stay.
+// Returns the linker's record of the object that contains `address`, or nullptr. The record may be
+// used only while the object is known to stay loaded.
 const link_map* ObjectOf(const void* address) noexcept;
 
 }  // namespace pqleash::libpq

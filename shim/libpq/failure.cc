@@ -10,14 +10,14 @@ namespace {
 
 struct Saying {
   ledger::FailureClass reason;
-  const char* words;  // of the message, and none of a name
+  const char* words;  // part of a message that contains no name
 };
 
-// The first that a message holds decides. What a server says comes before what a system call says:
-// of several hosts, one that answers tells more than one that does not. No test of ours goes by
-// order but where one saying is a part of another.
+// The first saying that a message contains decides. Sayings of a server come before those of system
+// calls: if there are several hosts, a host that answers tells more than one that does not.
+// Otherwise the order does not matter, except where one saying is part of another.
 constexpr Saying kSayings[] = {
-    // No slot free for anybody, or none for ordinary users.
+    // The server has no slot for any user, or none for ordinary users.
     {ledger::kFailureServerFull, "too many clients already"},
     {ledger::kFailureServerFull, "connection slots are reserved"},
     {ledger::kFailureServerFull, "no more connections allowed"},
@@ -44,7 +44,7 @@ constexpr Saying kSayings[] = {
     {ledger::kFailureServerFull, "剩余连接槽位保留"},
     {ledger::kFailureServerFull, "客戶端過多"},
     {ledger::kFailureServerFull, "剩餘的連線槽保留"},
-    // The limit of the role or of the database.
+    // The limit of the role or of the database is reached.
     {ledger::kFailureRoleLimit, "too many connections for "},
     {ledger::kFailureRoleLimit, "zu viele Verbindungen "},
     {ledger::kFailureRoleLimit, "demasiadas conexiones para"},
@@ -59,7 +59,7 @@ constexpr Saying kSayings[] = {
     {ledger::kFailureRoleLimit, "занадто багато підключень для"},
     {ledger::kFailureRoleLimit, "的连接过多"},
     {ledger::kFailureRoleLimit, "的連線太多"},
-    // A word of the server in its log-in.
+    // The server refuses the login.
     {ledger::kFailureServerUnready, "the database system is "},
     {ledger::kFailureServerUnready, "due to administrator command"},
     {ledger::kFailureNotAllowed, "no pg_hba.conf entry"},
@@ -74,7 +74,7 @@ constexpr Saying kSayings[] = {
     {ledger::kFailureAuthentication, "GSSAPI"},
     {ledger::kFailureTls, "SSL"},
     {ledger::kFailureTls, "certificate"},
-    // Of libpq, before anything is sent.
+    // libpq refuses the conninfo before it sends anything.
     {ledger::kFailureConninfo, "invalid connection option"},
     {ledger::kFailureConninfo, "connection info string"},
     {ledger::kFailureConninfo, "invalid URI"},
@@ -83,7 +83,7 @@ constexpr Saying kSayings[] = {
     {ledger::kFailureConninfo, "definition of service"},
     {ledger::kFailureName, "could not translate host name"},
     {ledger::kFailureName, "could not look up"},
-    // Of system calls.
+    // A system call failed.
     {ledger::kFailureTimeout, "timeout expired"},
     {ledger::kFailureTimeout, "timed out"},
     {ledger::kFailureRefused, "Connection refused"},
@@ -107,8 +107,8 @@ ledger::FailureClass ReasonOf(const char* message) {
                                                    : ledger::kFailureOther;
 }
 
-// Behind the last of the words that libpq puts in front of what others said; the whole message
-// where there are none.
+// Returns the part of the message after the last words that libpq puts before the words of others,
+// or nullptr if there are no such words.
 const char* Told(const char* message) {
   for (const char* before : {"FATAL:  ", "failed: ", "host name "}) {
     const char* found = nullptr;

@@ -22,8 +22,8 @@ constinit thread_local Order order __attribute__((tls_model("initial-exec"))) = 
 enum Seen : uint32_t { kNotTried = 0, kSeen = 1, kUnseen = 2 };
 constinit std::atomic<uint32_t> seen[kMaxCopies] = {};
 
-// Not an address: the connect that finds it ends before there is a socket. Every list that the
-// environment may give a length to is given here.
+// Not a valid address, so the connect that finds it ends before it has a socket. All lists whose
+// length the environment could set are given here.
 constexpr char kNowhere[] = "pqleash-nowhere";
 
 Seen Try(const Copy& copy) {
@@ -41,8 +41,8 @@ Seen Try(const Copy& copy) {
     return kSeen;
   }
   if (conn == nullptr) return kNotTried;
-  // It went past us, unless it did not come to the poll at all: then the message speaks of
-  // something else.
+  // The poll did not come through our wrapper, unless libpq never got as far as the poll. In that
+  // case the message is about something else.
   const bool polled =
       copy.status(conn) != CONNECTION_BAD || strstr(copy.error_message(conn), kNowhere) != nullptr;
   finish(conn);
@@ -60,7 +60,8 @@ bool WithdrawOrder() {
 }
 
 bool TakeAnswer(const Copy* copy, PostgresPollingStatusType* answer) {
-  // Not by pointer: two threads that found a copy at once have entered it twice (copies.h).
+  // Does not compare pointers: two threads that find a copy at the same time enter it twice
+  // (copies.h).
   if (order.answer == PollAnswer::kNone || order.copy->begin != copy->begin) return false;
   *answer = order.answer == PollAnswer::kWriting ? PGRES_POLLING_WRITING : PGRES_POLLING_FAILED;
   order = {copy, PollAnswer::kNone, true};

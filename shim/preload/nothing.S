@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A library of the other word size that holds nothing: CMakeLists.txt beside it says what for.
+// An empty library of the other word size. CMakeLists.txt in this directory says what it is for.
 .section .note.GNU-stack, "", %progbits
