@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The board itself: its memory, its lock, its processes and labels. Policies are in
-// board_policies.cc, connects in board_connects.cc.
+// The memory, the lock, the members and the labels of a board. board_policies.cc has the policies,
+// board_connects.cc the connects, and board_episodes.cc the stretches at a limit.
 
 #include "shim/caps/board.h"
 
@@ -24,9 +24,10 @@ namespace {
 constexpr uint64_t kVerifyIntervalNs = 1'000'000'000;
 constexpr uint64_t kAvoidNs = 1'000'000'000;
 constexpr uint32_t kMaxReapedAtOnce = 256;
-constexpr uint32_t kMaxReapedOften = 64;  // when a full cap is asked every millisecond
+// The bound while connects at a full cap ask every millisecond.
+constexpr uint32_t kMaxReapedOften = 64;
 constexpr uint32_t kMaxVerifiedAtOnce = 16;
-constexpr uint32_t kEntriesAtOnce = 64;  // pages are made for that many
+constexpr uint32_t kEntriesAtOnce = 64;  // entries whose pages are made at a time
 
 constexpr uint64_t RoundUp(uint64_t size) { return (size + 4095) / 4096 * 4096; }
 
@@ -82,8 +83,8 @@ bool Board::Create(void* memory, const BoardCapacity& capacity, bool shared,
   shared_ = shared;
   const Offsets offsets = OffsetsOf(capacity);
   if (populate != nullptr && !populate(memory, offsets.members)) return false;
-  // Labels are read without the lock, and even reading a page that is not there ends in SIGBUS on a
-  // full tmpfs.
+  // Labels are read without the lock. On a full tmpfs even reading a page that does not exist
+  // raises SIGBUS, so their pages are made now.
   if (populate != nullptr &&
       !populate(static_cast<char*>(memory) + offsets.labels, capacity.labels * sizeof(Label)))
     return false;
@@ -133,7 +134,8 @@ LockOwner Board::Lock(uint64_t now) {
   const uint64_t patience = now < avoid ? 0 : kLockPatienceNs;
   const Taken taken = TakeLock(&header_->lock, owner, patience);
   if (taken == Taken::kBusy) {
-    // The holder is stopped, say by a debugger. Others need not find that out one by one.
+    // The holder is stopped, for example by a debugger. Other threads should not each wait to find
+    // that out.
     if (patience == 0) return 0;
     uint64_t never = 0;
     __atomic_compare_exchange_n(&header_->busy_since_ns, &never, now, false, __ATOMIC_RELAXED,
@@ -146,7 +148,8 @@ LockOwner Board::Lock(uint64_t now) {
     __atomic_store_n(&header_->busy_since_ns, uint64_t{0}, __ATOMIC_RELAXED);
   if (taken == Taken::kFromDead) {
     ++header_->repairs;
-    __atomic_fetch_add(&header_->generation, 1u, __ATOMIC_RELEASE);  // it may have died in a change
+    // The holder may have died while it changed a policy.
+    __atomic_fetch_add(&header_->generation, 1u, __ATOMIC_RELEASE);
   }
   if (taken == Taken::kFromDead || __atomic_load_n(&header_->gone, __ATOMIC_ACQUIRE) != 0) {
     Rebuild();
@@ -157,12 +160,13 @@ LockOwner Board::Lock(uint64_t now) {
 
 void Board::Unlock(LockOwner owner) { ReleaseLock(&header_->lock, owner); }
 
-// What was found on the board contradicts itself: whoever gets the lock next makes it anew.
+// Notes that the content of the board contradicts itself. The next thread that gets the lock
+// rebuilds the board.
 void Board::Distrust() { __atomic_fetch_add(&header_->gone, 1u, __ATOMIC_RELAXED); }
 
-// Everything that follows from the entries, made anew. LetGo has to follow.
+// Rebuilds everything that follows from the entries. The caller must call LetGo afterwards.
 void Board::Rebuild() {
-  // Before the entries are looked at: one that is given up meanwhile raises it again.
+  // Cleared before the entries are read. A thread that gives an entry up meanwhile raises it again.
   __atomic_store_n(&header_->gone, 0u, __ATOMIC_SEQ_CST);
   uint32_t episodes = 0;
   for (uint32_t i = 0; i < kMaxPolicies; ++i) {
@@ -195,8 +199,8 @@ void Board::RebuildMembers() {
   }
 }
 
-// Frees entries that are nobody's and counts the others. Returns the first of those that wait, of
-// whom there are `waiting`, in no order.
+// Frees the entries that belong to no member and counts the others. Returns the first waiting entry
+// of a list in no particular order, and sets `waiting` to its length.
 uint32_t Board::RebuildEntries(uint32_t* waiting) {
   header_->first_free_entry = kNoEntry;
   const uint32_t members_used = MembersUsed();
@@ -216,11 +220,12 @@ uint32_t Board::RebuildEntries(uint32_t* waiting) {
       CountUse(entry.policies, 1);
       if (state != kEntryGranted) continue;
       ++granted;
-      Wake(entry);  // who granted it may have died before saying so
+      Wake(entry);  // the process that granted it may have died before it woke the thread
       continue;
     }
     if ((entry.flags & kEntryPassed) == 0) CountWaiting(entry.policies, 1);
-    entry.flags &= ~uint32_t{kEntryHead};  // the same: LetGo marks and wakes the first again
+    // For the same reason: LetGo marks and wakes the first one again.
+    entry.flags &= ~uint32_t{kEntryHead};
     entry.next = first;
     first = i;
     ++*waiting;
@@ -229,7 +234,7 @@ uint32_t Board::RebuildEntries(uint32_t* waiting) {
   return first;
 }
 
-// A server that is full is tried by an entry that holds a place, or by none.
+// A full server is probed by an entry that holds a place, or by none. Clears other probers.
 void Board::EndLostProbes() {
   for (uint32_t i = 0; i < kMaxPolicies; ++i) {
     const uint32_t prober = Load(records_[i].prober);
@@ -241,14 +246,15 @@ void Board::EndLostProbes() {
   }
 }
 
-// The one behind in a list; kNoEntry: none, or the link leads nowhere.
+// Returns the next entry of a list, or kNoEntry if there is none or the link is invalid.
 uint32_t Board::Next(uint32_t entry) const {
   const uint32_t next = Load(entries_[entry - 1].next);
   return Valid(next) ? next : kNoEntry;
 }
 
-// Merge sort of a list of `count` entries, at most the board's capacity: 65,536 may wait. A list
-// that is not as long loses entries, which is no harm: they are found by whoever owns them.
+// Merge sort of a list of `count` entries, at most the board's capacity: up to 65,536 may wait. If
+// the list is shorter than that, entries are lost from it. That does no harm: the threads that own
+// them find out.
 uint32_t Board::SortByTicket(uint32_t first, uint32_t count) {
   if (first == kNoEntry) return kNoEntry;
   if (count < 2) {
@@ -309,7 +315,8 @@ uint32_t Board::TakeEntry() {
 
 void Board::FreeEntry(uint32_t entry) {
   Entry& record = At(entry);
-  // The word changes with every life, so that GiveUp cannot take a later one for its own.
+  // The word changes with each reuse of the entry, so that GiveUp cannot mistake a later use for
+  // its own.
   __atomic_store_n(&record.ticket, uint64_t{0}, __ATOMIC_RELAXED);
   __atomic_store_n(&record.word, (record.word & ~0xffu) + 0x100 + kEntryFree, __ATOMIC_RELEASE);
   record.next = Load(header_->first_free_entry);
@@ -329,7 +336,7 @@ void Board::Append(uint32_t entry) {
   header_->last_waiting = entry;
 }
 
-// Into the list again, where its ticket belongs.
+// Inserts an entry into the list again, at the position of its ticket.
 void Board::PutBack(uint32_t entry) {
   const uint64_t ticket = Load(At(entry).ticket);
   uint32_t behind = Load(header_->first_waiting);
@@ -373,7 +380,7 @@ uint32_t Board::Join(const MemberIdentity& identity, uint64_t now) {
   const BoardLock lock(this, now);
   if (!lock.held()) return kNoEntry;
   const uint32_t used = MembersUsed();
-  // All taken: look for some of the dead that had nothing.
+  // All records are taken: drop some dead members. Reap drops only members that have entries.
   if (Load(header_->first_free_member) == kNoEntry && used == capacity_.members) {
     for (uint32_t i = 0, found = 0; i < used && found < kMaxReapedAtOnce; ++i) {
       if (Running(members_[i].pid)) continue;
@@ -381,7 +388,8 @@ uint32_t Board::Join(const MemberIdentity& identity, uint64_t now) {
       ++found;
     }
   }
-  // An earlier process, or an earlier program of this one: what it had is gone.
+  // A member with this pid is an earlier process, or an earlier program of this process. Its
+  // connections are gone.
   for (uint32_t i = 1; i <= used; ++i) {
     if (members_[i - 1].pid == identity.pid) Drop(i, now);
   }
@@ -427,7 +435,8 @@ void Board::Drop(uint32_t member, uint64_t now) {
   __atomic_store_n(&record.pid, 0, __ATOMIC_RELEASE);
   record.entries = 0;
   if (gone) {
-    // It may have died before it could say so: `gone` of the header is not to be relied on.
+    // The process may have died before it counted that entry in `gone`, so `gone` is not enough to
+    // start a rebuild.
     Rebuild();
   } else {
     record.next_free = Load(header_->first_free_member);
@@ -436,9 +445,10 @@ void Board::Drop(uint32_t member, uint64_t now) {
   LetGo(now, gone);
 }
 
-// Gives back what dead processes had. A bounded number of them at a time, in turn.
+// Gives back what dead processes had. Checks a bounded number of members at a time, in turn.
+// Returns false if it is not time yet.
 bool Board::Reap(uint64_t now, uint64_t interval) {
-  // In the future by more than threads can be apart: of another boot.
+  // A moment further in the future than threads can be apart comes from another boot.
   const uint64_t last = Load(header_->reaped_ns);
   if (last <= now ? now - last < interval : last - now < kVerifyIntervalNs) return false;
   header_->reaped_ns = now;
@@ -471,7 +481,7 @@ bool Board::Reap(uint64_t now, uint64_t interval) {
   return true;
 }
 
-// More than there are entries: nobody would be let go until it is put right.
+// Whether a count exceeds the number of entries. With such a count no entry would be let go.
 bool Board::CountsContradict() const {
   const uint32_t used = entries_used();
   for (uint32_t i = 0; i < kMaxPolicies; ++i) {
@@ -480,7 +490,7 @@ bool Board::CountsContradict() const {
   return false;
 }
 
-// What a thread that left by longjmp(3) waited for.
+// Gives back the entries of threads that left their wait by longjmp(3).
 void Board::ReapUnclaimed(uint64_t now) {
   for (uint32_t i = 1; i <= entries_used(); ++i) {
     const Entry& entry = At(i);
@@ -491,7 +501,7 @@ void Board::ReapUnclaimed(uint64_t now) {
 }
 
 uint32_t* Board::WakeWord(uint32_t member) {
-  // Another process's threads do not sleep on a word of ours.
+  // wake_word_ is private to this process; threads of other processes sleep on the member's word.
   if (wake_word_ != nullptr && !shared_) return wake_word_;
   return member - 1 < capacity_.members ? &members_[member - 1].wake : nullptr;
 }
@@ -510,7 +520,7 @@ uint32_t Board::LabelFor(uint64_t call_site) const {
 uint32_t Board::AddLabel(uint64_t call_site, const char* text, uint64_t now) {
   const BoardLock lock(this, now);
   if (call_site == 0 || !lock.held()) return kNoEntry;
-  // Half way round at most: the search for one that is not there has to end soon.
+  // Fills at most half of the table, so that a search for a missing label ends soon.
   for (uint32_t i = 0; i < capacity_.labels / 2; ++i) {
     const uint32_t place = (Mix(call_site, 0) + i) & (capacity_.labels - 1);
     Label& label = labels_[place];

@@ -1,32 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A board (layout.h) and everything that happens on it: connects are entered, wait in the order of
-// their arrival, are let go, and give their place back.
+// A board (layout.h) and the operations on it. A connect is entered on a board. It gets a place at
+// once, or waits in the order of arrival until it is let go. It gives its place back at the end.
 //
-// Invariants, whenever the lock is free
-//  1. `use` of a policy is the number of entries that name it and are granted or held; `waiting` is
-//     the number of those that name it and wait.
-//  2. No entry waits that could go: for each that waits there is a policy that it names and that
-//     has no room beside what is kept there for entries with smaller tickets (CAPS.md, The order).
-//  3. Per policy, entries are let go in the order of their tickets. Whoever does not come within
-//     kClaimNs is passed over until he does, and keeps his ticket and his deadline.
-//  4. An entry of a process that is dead is found and given back at the latest 20 ms after the next
-//     connect that would be held back because of it, or while anybody waits; 100 ms where the first
-//     who waits is among the dead. Of more than 256 processes with entries, in turn.
-// To wait for a policy is to name one whose rule says kWait while waiting. One that warns or
-// rejects holds back nobody who has room elsewhere: it keeps no order.
+// Invariants, whenever no thread holds the lock:
+//  1. `use` of a policy is the number of entries that name it and are granted or held. `waiting` is
+//     the number of entries that name it and wait, without those that are passed over.
+//  2. No entry waits that could go. Each waiting entry names a policy that has no room for it
+//     beside the places that are kept for entries with smaller tickets (CAPS.md, The order).
+//  3. The entries of one policy are let go in the order of their tickets. An entry whose thread
+//     does not take its place within kClaimNs is passed over until the thread comes back. It keeps
+//     its ticket and its deadline.
+//  4. The entries of a dead process are found and given back. That happens at most 20 ms after the
+//     next connect that would be held back because of them, and at most 20 ms after the death while
+//     any entry waits; 100 ms if the first waiting entry belongs to a dead process. If more than
+//     256 processes have entries, they are checked in turn.
 //
-// A process may be killed at any instruction. Whoever finds that the holder of the lock has died
-// takes it over and makes everything anew from the entries. Nobody waits for the
-// lock for longer than kLockPatience: then the connect goes on uncounted, which is counted; who is
-// in the list already stays in it, and goes on uncounted at its deadline.
+// An entry waits for a policy if it names the policy and the policy's rule says kWait. A policy
+// that warns or rejects keeps no order, and does not hold back an entry that has room elsewhere.
 //
-// Without the lock an entry can be given up, taken after the grant or given an earlier deadline, by
-// its own thread alone: its word and its deadline change by compare-and-exchange, nothing else
-// does.
+// A process may be killed at any instruction. A thread that finds the holder of the lock dead takes
+// the lock over and rebuilds everything from the entries. No thread waits for the lock longer than
+// kLockPatienceNs. A connect that does not get the lock goes on without an entry, and
+// BoardHeader::uncounted counts it. An entry that waits already stays in the list; at its deadline
+// its connect goes on without an entry.
 //
-// No heap, no exceptions. Thread-safe but for Create and Attach. Times are CLOCK_MONOTONIC in
-// nanoseconds and are given by the caller.
+// Only the thread that owns an entry may change it without the lock. It may give the entry up, take
+// the place after a grant, or bring the deadline forward. It changes the word and the deadline by
+// compare-and-exchange, and nothing else.
+//
+// No heap, no exceptions. Thread-safe except for Create and Attach. Times are CLOCK_MONOTONIC in
+// nanoseconds and are passed in by the caller.
 
 #ifndef PQLEASH_SHIM_CAPS_BOARD_H_
 #define PQLEASH_SHIM_CAPS_BOARD_H_
@@ -41,73 +45,79 @@
 
 namespace pqleash::caps {
 
+// The longest wait for the lock, in nanoseconds.
 inline constexpr uint64_t kLockPatienceNs = 100'000'000;
+// How often the dead are looked for while an entry waits, in nanoseconds.
 inline constexpr uint64_t kReapIntervalNs = 20'000'000;
-// A place that its thread has not taken by then goes to the next.
+// A granted place that its thread has not taken within this time goes to the next entry.
 inline constexpr uint64_t kClaimNs = 250'000'000;
-// An entry that waits so long after its deadline is nobody's: its thread left by longjmp.
+// An entry that still waits this long after its deadline is given back: its thread left by longjmp.
 inline constexpr uint64_t kUnclaimedNs = 10'000'000'000;
 
-// A stretch at the limit is over when nobody was held back for that long.
+// A stretch at a limit is over when no connect was held back for this long.
 inline constexpr uint64_t kQuietNs = 1'000'000'000;
 
 inline constexpr uint32_t kNoPolicyNumber = UINT32_MAX;
-inline constexpr uint32_t kLockBusy = UINT32_MAX - 1;  // in place of a number: ask again
+// Returned in place of a number: try again later.
+inline constexpr uint32_t kLockBusy = UINT32_MAX - 1;
 
+// How many records of each kind a board has.
 struct BoardCapacity {
   uint32_t members;
   uint32_t labels;  // a power of two
   uint32_t entries;
 };
+// The capacity of the board that all processes of a user share.
 inline constexpr BoardCapacity kSharedCapacity = {8'192, 1'024, 65'536};
 
-// Who a process is, for others to tell whether it lives.
+// The identity of a process, by which other processes tell whether it is alive.
 struct MemberIdentity {
   int32_t pid;
   uint64_t start_ticks;
   uint64_t stack_start;
   const char* service;
-  const char* ledger;  // name in the directory of the board; "": none
+  const char* ledger;  // file name in the directory of the board; "": none
 };
 
-// A connect that asks to be let go.
+// A connect that asks for its places.
 struct Request {
   uint32_t member;
   uint64_t policies;
   uint32_t label;
   uint32_t slot;
   uint64_t now;
-  uint64_t deadline;  // it waits no longer than that, whatever the policies allow; 0: as they allow
-  bool may_wait;      // false: where it would wait, it is refused
-  bool parked;        // nobody will sleep in Await
-  uint64_t since = 0;  // of Adopt: when the connection was made
+  uint64_t deadline;   // the wait ends then at the latest; 0: only the policies bound it
+  bool may_wait;       // false: the connect is refused where it would have to wait
+  bool parked;         // no thread will sleep in Await
+  uint64_t since = 0;  // for Adopt: when the connection was made; 0: now
 };
 
 enum class Answer : uint32_t {
-  kGo,         // `entry` holds a place
-  kWait,       // `entry` is in the list
-  kRefused,    // `policy` has no room; no entry
-  kTimedOut,   // as kRefused, after a wait
-  kUncounted,  // go on without an entry: none was free, or the lock was not to be had
+  kGo,         // the connect may go; `entry` holds its places
+  kWait,       // the connect waits; `entry` is in the list
+  kRefused,    // `policy` has no room; there is no entry
+  kTimedOut,   // like kRefused, but after a wait
+  kUncounted,  // the connect may go without an entry: none was free, or the lock was not available
 };
 
+// The answer to a Request. The caller keeps it and passes it to Await or Look while it says kWait.
 struct Outcome {
   Answer answer = Answer::kUncounted;
   uint32_t entry = kNoEntry;
-  uint32_t policy = kNoPolicyNumber;  // the first that had no room: that warned, holds back or
+  uint32_t policy = kNoPolicyNumber;  // the first policy without room: it warned, holds back or
                                       // refuses; kNoPolicyNumber: none
-  bool entered = false;               // with this connect a stretch at the limit of `policy` began
-  bool server_full = false;           // of a pace: held back because the server is full
-  uint64_t waited_ns = 0;             // since the arrival
-  uint64_t look_again_ns = 0;         // kWait: when to call again even if not woken
-  uint64_t ticket = 0;                // kGo, kWait: tells `entry` from a later use of the same
-  uint64_t arrived_ns = 0;            // kWait: these two whatever the board says later
+  bool entered = false;               // a stretch at the limit of `policy` began with this connect
+  bool server_full = false;           // for a pace: it holds back because the server is full
+  uint64_t waited_ns = 0;             // since the arrival of the connect
+  uint64_t look_again_ns = 0;         // for kWait: call Look again then, even if not woken
+  uint64_t ticket = 0;      // for kGo, kWait: distinguishes this use of `entry` from later ones
+  uint64_t arrived_ns = 0;  // for kWait: these two stay as they are, whatever the board says later
   uint64_t deadline_ns = 0;
-  uint32_t word = 0;      // kWait: what Await sleeps on
-  uint64_t ahead_ns = 0;  // kWait: what Await has slept beyond the clock, WaitClock
+  uint32_t word = 0;      // for kWait: the futex value that Await sleeps on
+  uint64_t ahead_ns = 0;  // for kWait: WaitClock::ahead of the sleeps so far
 };
 
-// What one policy's stretch at the limit came to, when it has ended.
+// The sums of one stretch at the limit of a policy, when it is over. Times are in nanoseconds.
 struct Episode {
   uint32_t policy;
   uint64_t lasted_ns;
@@ -119,86 +129,100 @@ struct Episode {
 
 class Board {
  public:
+  // Returns the bytes of memory that a board of this capacity needs.
   static uint64_t Size(const BoardCapacity& capacity);
 
-  // Makes a board in zeroed memory of Size(capacity) bytes. `populate` makes pages of a range
-  // before they are stored into, false: there is no room; nullptr: they are there.
+  // Makes a board in zeroed memory of Size(capacity) bytes, which must outlive this object.
+  // `populate` makes the pages of a range before they are stored into, and returns false if there
+  // is no room; nullptr: the pages exist. Returns false if there is no room.
   using Populate = bool (*)(void* begin, size_t size);
   bool Create(void* memory, const BoardCapacity& capacity, bool shared, const BoardPlace& place,
               Populate populate);
-  // Uses a board that another process made. False: it is none, or of another version or size.
+  // Uses a board that another process made. Returns false if the memory is no board, or a board of
+  // another version or size.
   bool Attach(void* memory, uint64_t size, Populate populate);
   bool attached() const { return header_ != nullptr; }
-  // Wakes the thread that serves parked connects through this word instead of the member's. For
-  // the board of the process; no effect on the shared one.
+  // Makes parked connects wake their serving thread through `word` instead of the member's word.
+  // For the process's own board; no effect on the shared one.
   void UseWakeWord(uint32_t* word) { wake_word_ = word; }
 
   const BoardHeader& header() const { return *header_; }
-  // As it was when the board was made or attached, whatever the header says now.
+  // The capacity as it was when the board was made or attached. The header may have been damaged
+  // since.
   const BoardCapacity& capacity() const { return capacity_; }
-  // Changes whenever a policy does: one load, no lock.
+  // Changes with every change of a policy. Costs one load; takes no lock.
   uint32_t generation() const;
-  // The record as it is at this moment; `number` below kMaxPolicies.
+  // Returns the record, which other processes may change at any time. REQUIRES: `number` is below
+  // kMaxPolicies.
   const Record& record(uint32_t number) const { return records_[number]; }
   uint32_t use(uint32_t number) const;
-  // Records from that number on were never used.
+  // Records from this number on were never used.
   uint32_t policies_used() const;
 
   // --- policies ---
-  // Enters a policy, or finds the one of the same name and service. Its filed rule becomes
-  // `policy`'s if `stamp` is newer than the record's. Returns its number; kNoPolicyNumber: no
-  // room; kLockBusy: no lock. `differs` says that a file as new, or newer, says otherwise and is in
-  // force.
+  // Enters a policy, or finds the record with the same name and service. The policy becomes the
+  // record's filed policy if `stamp` is newer than the record's. Returns the record's number,
+  // kNoPolicyNumber if there is no room, or kLockBusy if the lock was not available. Sets `differs`
+  // if a file that is as new or newer defines the policy differently and stays in force.
+  // `changed_by` is the pid of an operator's command; 0: none.
   uint32_t Install(const Policy& policy, const char* service, Origin origin, uint64_t source,
                    uint64_t stamp, uint64_t now, bool* differs, int32_t changed_by = 0);
-  // Puts record `number` as it is on another board on this one, in the same place. For the board
-  // of the process.
+  // Copies record `number` of another board to the same place on this one. For the process's own
+  // board.
   void Mirror(uint32_t number, const Record& record, uint64_t now);
-  // Takes a policy out. Those who wait for it alone go on.
+  // Takes a policy off the board. Entries that wait only for it are let go.
   void Retire(uint32_t number, uint64_t now, int32_t changed_by = 0);
-  // The same for a policy that the file `source`, as of `stamp`, no longer has. Does nothing where
-  // the record is another's by now, or a file that is as new has it.
+  // Takes a policy off the board because file `source`, in its state `stamp`, no longer has it.
+  // Does nothing if the record now belongs to another policy, or if a file that is as new has the
+  // policy.
   void RetireFiled(uint32_t number, const char* name, uint64_t source, uint64_t stamp,
                    uint64_t now);
-  // What of a policy is in use on boards of other versions.
+  // Notes how much of a policy is in use on boards of other versions.
   void CountElsewhere(uint32_t number, uint32_t use, uint64_t now);
-  // Puts `rule` in force, for `changed_by`. False: no lock.
+  // Puts `rule` in force on behalf of process `changed_by`. Returns false if the lock was not
+  // available.
   bool Override(uint32_t number, const Rule& rule, int32_t changed_by, uint64_t now);
-  // Back to the filed rule.
+  // Puts the filed rule in force again. Returns false as Override does.
   bool Reset(uint32_t number, int32_t changed_by, uint64_t now);
-  // True for the first caller after a change by an operator: who logs it.
+  // Returns true for the first caller after an operator's change. That caller logs it.
   bool Announce(uint32_t number);
 
   // --- members and labels ---
+  // Enters the process as a member. Returns its number, or kNoEntry if there is no room or no lock.
   uint32_t Join(const MemberIdentity& identity, uint64_t now);  // kNoEntry: no room
+  // Gives back everything that the member has, and frees its record.
   void Leave(uint32_t member, uint64_t now);
+  // Returns the number of the label for a call site, or kNoEntry if it has none yet.
   uint32_t LabelFor(uint64_t call_site) const;  // kNoEntry: not there yet
+  // Adds a label. Returns its number, or kNoEntry if there is no room or no lock.
   uint32_t AddLabel(uint64_t call_site, const char* text, uint64_t now);
 
   // --- connects ---
+  // Asks for the places of a connect. Takes all of them, queues the connect, or refuses it.
   Outcome Enter(const Request& request);
-  // Sleeps until `entry` was let go, its deadline came or its look_again_ns; then answers as Enter
-  // does, kWait included: the caller looks after what else has to be done and calls again. A
-  // cancellation point; the entry must then be withdrawn.
+  // Sleeps until `before.entry` is let go, until its deadline, or until look_again_ns. Answers like
+  // Enter, possibly with kWait; the caller then does its other work and calls again. A cancellation
+  // point: if the thread is cancelled, its clean-up handler must withdraw the entry.
   Outcome Await(const Outcome& before);
-  // It waits until `deadline` at the latest. For its own thread, without the lock; whoever is about
-  // to sleep in Await has to look again by then.
+  // Brings the deadline of a waiting entry forward to `deadline`. For the thread that owns the
+  // entry; takes no lock. A thread that is about to sleep in Await must look again by then.
   void Shorten(uint32_t entry, uint64_t ticket, uint64_t deadline);
-  // Await without sleep.
+  // Does what Await does, without sleeping.
   Outcome Look(const Outcome& before, uint64_t now);
-  // Gives the place back, or leaves the list.
+  // Gives the places of an entry back, or takes it out of the list. Does nothing if the entry has
+  // been reused, as `ticket` tells.
   void Withdraw(uint32_t entry, uint64_t ticket, uint64_t now);
-  // Counts an existing connection as held, whatever the limits: kGo or kUncounted.
+  // Counts an existing connection as held, whatever the limits. Answers kGo or kUncounted.
   Outcome Adopt(const Request& request);
-  // Changes what a held entry counts for.
+  // Changes the policies that a held entry counts for.
   void Recount(uint32_t entry, uint64_t policies, uint64_t now);
-  // What came of the connect of a held entry, for paces.
+  // Reports the result of the connect to the paces of a held entry.
   void Settle(uint32_t entry, bool server_full, uint64_t now);
-  // A connect goes on without an entry.
+  // Counts a connect that goes on without an entry.
   void CountUncounted();
 
   // --- for the log ---
-  // The stretch at a limit that has ended since somebody last asked; false: none.
+  // Returns the stretch at a limit that has ended since the last call, or false if there is none.
   bool NextEpisode(uint64_t now, Episode* episode);
   const Label& label(uint32_t number) const { return labels_[number - 1]; }
   const Entry& entry(uint32_t number) const { return entries_[number - 1]; }
@@ -206,14 +230,14 @@ class Board {
   uint32_t entries_used() const;
 
   // --- for parked connects ---
-  uint32_t* WakeWord(uint32_t member);  // nullptr: there is no such member
+  uint32_t* WakeWord(uint32_t member);  // nullptr if there is no such member
 
  private:
   friend class BoardLock;
 
   void Lay(void* memory);
   uint32_t MembersUsed() const;
-  LockOwner Lock(uint64_t now);  // 0: not had
+  LockOwner Lock(uint64_t now);  // returns 0 if the lock was not available
   void Unlock(LockOwner owner);
   void Rebuild();
   void Distrust();
@@ -236,11 +260,12 @@ class Board {
   uint64_t QueuedAt(uint64_t policies) const;
   void TakeRoom(uint32_t entry, uint64_t now);
   bool HoldBack(uint32_t policy, uint64_t now);
-  // A walk along those who wait.
+  // The state of one walk along the list of waiting entries.
   struct Walk {
-    uint64_t behind;                    // policies that nobody further behind may go by
-    uint32_t kept[kMaxPolicies];        // places for those further ahead, who wait for others
-    uint32_t blocked_by[kMaxPolicies];  // for whom places are kept, by what they wait for
+    uint64_t behind;              // policies at which no entry further behind may be let go
+    uint32_t kept[kMaxPolicies];  // places kept for entries further ahead that wait elsewhere
+    // Number of entries for which places are kept, by the policy they wait for.
+    uint32_t blocked_by[kMaxPolicies];
   };
   uint64_t LetGo(uint64_t now, bool all = false);
   void LookAt(uint32_t entry, uint64_t now, Walk* walk);
@@ -249,7 +274,7 @@ class Board {
   void GiveUp(uint32_t entry, uint64_t ticket);
   void EndProbe(uint32_t entry, uint64_t policies, uint64_t now);
   void EndEpisode(Record& record);
-  // Others look at it without the lock, as a hint.
+  // Other threads read this without the lock, as a hint.
   void SetEpisodes(uint32_t episodes) {
     __atomic_store_n(&header_->episodes, episodes, __ATOMIC_RELAXED);
   }
@@ -273,7 +298,7 @@ class Board {
   void RetireLocked(uint32_t number, int32_t changed_by, uint64_t now);
   void Change(uint32_t number, int32_t changed_by, uint64_t now);
   uint32_t FindRecord(const char* name, const char* service, uint32_t* vacant) const;
-  bool Reap(uint64_t now, uint64_t interval);  // false: it is not yet time
+  bool Reap(uint64_t now, uint64_t interval);  // returns false if it is not time yet
   void ReapUnclaimed(uint64_t now);
   void Drop(uint32_t member, uint64_t now);
 
@@ -286,9 +311,11 @@ class Board {
   Populate populate_ = nullptr;
   uint32_t* wake_word_ = nullptr;
   bool shared_ = false;
-  std::atomic<LockOwner> process_ = 0;  // who this process is in the lock, once it has joined
-  uint32_t room_ = 0;  // entries whose pages are there, as far as this process has seen to it
-  std::atomic<uint64_t> avoid_until_ = 0;  // after the lock was not to be had
+  // The owner in the lock for this process, once it has joined.
+  std::atomic<LockOwner> process_ = 0;
+  uint32_t room_ = 0;  // entries whose pages this process knows to exist
+  // No waiting for the lock until then, after it was not available.
+  std::atomic<uint64_t> avoid_until_ = 0;
 };
 
 }  // namespace pqleash::caps

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Connects on a board: entered, held back in the order of their arrival, let go, given back.
+// Connects on a board: how they are entered, held back in the order of their arrival, let go, and
+// how they give their places back.
 
 #include <pthread.h>
 
@@ -20,17 +21,18 @@ namespace pqleash::caps {
 
 namespace {
 
-// A connect that would be held back looks for dead holders first, though not more often than that.
+// Before a connect is held back, dead holders are looked for, but not more often than this.
 constexpr uint64_t kReapBeforeHoldingNs = 1'000'000;
-// How often those look again who are not the first in their queue: if the first dies, or is
-// stopped, it is one of them who notices.
+// How often entries look again that are not the first of their queue. If the first one's process
+// dies or is stopped, one of these notices.
 constexpr uint64_t kSecondLookNs = 100'000'000;
 constexpr uint64_t kManyLookNs = 1'000'000'000;
 constexpr uint32_t kMany = 64;
-// A longer queue is not looked through to its end for those who wait for something else.
+// The walk along a longer queue stops here, and may miss entries that wait for another policy.
 constexpr uint32_t kMostLookedAt = 512;
 
-// How long `policy` lets a connect wait at most, whatever another process has made of it.
+// Returns how long `policy` lets a connect wait, in nanoseconds. The result is bounded, whatever
+// another process has written.
 uint64_t PatienceOf(const Record& policy) {
   return std::min(Load(policy.rule.wait_timeout_ms), kMaxWaitTimeoutMs) * uint64_t{1'000'000};
 }
@@ -60,7 +62,7 @@ void Board::CountWaiting(uint64_t policies, int change) {
   });
 }
 
-// Those that hold a connect back.
+// Returns the policies that hold a connect back.
 uint64_t Board::WithoutRoom(uint64_t policies, uint64_t now) const {
   uint64_t without = 0;
   ForEach(policies, [&](uint32_t i) {
@@ -69,7 +71,7 @@ uint64_t Board::WithoutRoom(uint64_t policies, uint64_t now) const {
   return without;
 }
 
-// Those that somebody waits at already: a newcomer goes to the end.
+// Returns the policies for which entries wait already. A new connect goes behind them.
 uint64_t Board::QueuedAt(uint64_t policies) const {
   uint64_t queued = 0;
   ForEach(policies, [&](uint32_t i) {
@@ -106,7 +108,7 @@ void Board::Fill(const Request& request, uint32_t entry, EntryState state, uint6
   record.flags = request.parked ? uint32_t{kEntryParked} : 0;
   record.held_by = held_by;
   ++members_[request.member - 1].entries;
-  // Last: a process that dies before has a free entry.
+  // The word is stored last. If the process dies before, the entry is still free.
   __atomic_store_n(&record.word, (record.word & ~0xffu) | state, __ATOMIC_RELEASE);
 }
 
@@ -127,7 +129,8 @@ Outcome Board::Hold(const Request& request, bool unconditional) {
   if (!unconditional) {
     ForEach(request.policies, [&](uint32_t i) {
       Record& record = records_[i];
-      if (record.origin == kFromNobody) return;  // retired, and some do not know yet
+      // The policy was retired, and the caller does not know yet.
+      if (record.origin == kFromNobody) return;
       if (record.rule.on_limit != kWarn || HasRoom(record, request.now)) return;
       ++record.warned;
       const bool entered = HoldBack(i, request.now);
@@ -178,7 +181,7 @@ Outcome Board::Queue(const Request& request, uint64_t held) {
   Fill(request, entry, kEntryWaiting, deadline, policy);
   Append(entry);
   CountWaiting(request.policies, 1);
-  LetGo(request.now);  // it may be the first: then it is marked so
+  LetGo(request.now);  // the new entry may be the first one, which LetGo marks
   Outcome before;
   before.entry = entry;
   before.ticket = At(entry).ticket;
@@ -186,7 +189,8 @@ Outcome Board::Queue(const Request& request, uint64_t held) {
   before.arrived_ns = request.now;
   before.deadline_ns = deadline;
   Outcome outcome = LookLocked(before, request.now);
-  // The dead may have been looked for a moment ago, and one of them may be the first in the queue.
+  // The dead may have been looked for just before, so a dead process may still own the first entry
+  // of the queue.
   outcome.look_again_ns = std::min(outcome.look_again_ns, request.now + kReapIntervalNs);
   outcome.entered = entered;
   outcome.server_full = records_[policy].server_full_since_ns != 0;
@@ -230,8 +234,8 @@ uint64_t Board::LookAgain(const Entry& entry, uint64_t deadline, uint64_t now) c
   return std::min(again, deadline);
 }
 
-// The entry is another's by now: its owner did not come for long after its deadline, or what lies
-// on the board is damaged. Whoever still had time goes on, uncounted.
+// Answers for an entry that is no longer this connect's: its owner did not come for long after the
+// deadline, or the board is damaged. Before its deadline the connect goes on without an entry.
 Outcome Board::Lost(const Outcome& before, uint64_t now) {
   Outcome outcome = before;
   outcome.entry = kNoEntry;
@@ -256,10 +260,11 @@ Outcome Board::LookLocked(const Outcome& before, uint64_t now) {
     const bool back = ComeBack(record);
     const bool head = (Load(record.flags) & kEntryHead) != 0;
     const bool reaped = Reap(now, kReapIntervalNs);
-    // Thousands may wait: only those look through the list for whom it may have changed.
+    // Thousands of entries may wait. Only those walk along the list for which something may have
+    // changed.
     if (head || reaped || back || now >= deadline) LetGo(now);
   }
-  // Reap, LetGo and the damage of others may have ended it meanwhile.
+  // Reap, LetGo or damage by another process may have ended the entry meanwhile.
   if (Load(record.ticket) != before.ticket) return Lost(before, now);
   switch (StateOf(Load(record.word))) {
     case kEntryGranted:
@@ -286,9 +291,9 @@ Outcome Board::LookLocked(const Outcome& before, uint64_t now) {
   return outcome;
 }
 
-// Its time is over.
+// Ends the wait of an entry whose deadline has passed.
 void Board::TimeOut(Outcome* outcome, uint64_t now) {
-  // What holds it back now may be another than at its arrival.
+  // The policy that holds it back now may be another one than at its arrival.
   const uint64_t held = WithoutRoom(Load(At(outcome->entry).policies), now);
   if (held != 0) outcome->policy = First(held);
   Record& policy = records_[outcome->policy];
@@ -323,7 +328,7 @@ Outcome Board::Look(const Outcome& before, uint64_t now) {
   return LookLocked(before, now);
 }
 
-// While the lock is not to be had: what can be told from the entry alone.
+// Answers from the entry alone while the lock is not available.
 Outcome Board::LookUnlocked(const Outcome& before, uint64_t now) {
   if (!Valid(before.entry)) return Lost(before, now);
   Entry& record = At(before.entry);
@@ -338,7 +343,7 @@ Outcome Board::LookUnlocked(const Outcome& before, uint64_t now) {
     outcome.waited_ns = state == kEntryGranted ? WaitOf(record) : 0;
     return outcome;
   }
-  // Turned down a moment ago: it waits again.
+  // The grant was taken back a moment ago, so the entry waits again.
   if (state != kEntryWaiting && state != kEntryGranted) return Lost(before, now);
   if (now >= deadline) {
     GiveUp(before.entry, before.ticket);
@@ -358,7 +363,7 @@ Outcome Board::Await(const Outcome& before) {
   WaitClock clock(before.ahead_ns);
   uint32_t& word = At(before.entry).word;
   if (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == before.word) {
-    // As glibc makes its own blocking calls cancellation points.
+    // A cancellation point, like glibc's own blocking calls.
     int type = 0;
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
     clock.Sleep(&word, before.word, before.look_again_ns);
@@ -369,10 +374,10 @@ Outcome Board::Await(const Outcome& before) {
   return outcome;
 }
 
-// Lets everybody go who can, in the order of arrival; whoever is then the first to wait for a
-// policy is told that it is. `all`: looks through the whole list, as is needed after a change of
-// the policies, when there may be some who wait for nothing any more. Returns the policies that
-// nobody behind all these may go by.
+// Lets every entry go that can, in the order of arrival, and marks and wakes the entry that is then
+// the first to wait for a policy. If `all` is set, walks along the whole list. That is needed after
+// a change of the policies, when an entry may wait for no policy any more. Returns the policies at
+// which no entry behind all of these may go.
 uint64_t Board::LetGo(uint64_t now, bool all) {
   uint64_t waited_for = 0;
   for (uint32_t i = 0; i < policies_used(); ++i) {
@@ -391,7 +396,7 @@ uint64_t Board::LetGo(uint64_t now, bool all) {
       Distrust();
       return walk.behind | waited_for;
     }
-    // Gone: it gave up without the lock.
+    // A kEntryGone entry was given up without the lock.
     const bool passed = (Load(record.flags) & kEntryPassed) != 0;
     if (state == kEntryWaiting && !passed) LookAt(entry, now, &walk);
     entry = next;
@@ -399,7 +404,7 @@ uint64_t Board::LetGo(uint64_t now, bool all) {
   return walk.behind;
 }
 
-// Lets `entry` go, or keeps for it what those behind it must not take.
+// Lets `entry` go, or keeps places that the entries behind it must not take.
 void Board::LookAt(uint32_t entry, uint64_t now, Walk* walk) {
   Entry& record = At(entry);
   const uint64_t policies = Load(record.policies);
@@ -415,7 +420,7 @@ void Board::LookAt(uint32_t entry, uint64_t now, Walk* walk) {
     Wake(record);
   }
   walk->behind |= held;
-  // No more of those who wait for one policy can go at once than that lets go.
+  // The policy that holds these entries back can let no more than `at_once` of them go at a time.
   const uint32_t by = First(blocked);
   const Rule& rule = records_[by].rule;
   const uint32_t at_once = records_[by].filed.kind == kCap ? rule.limit : std::max(rule.burst, 1u);
@@ -424,8 +429,8 @@ void Board::LookAt(uint32_t entry, uint64_t now, Walk* walk) {
   ForEach(policies & ~blocked, [&](uint32_t i) { Keep(i, 1, now, walk); });
 }
 
-// Keeps `places` more of a policy that orders connects for those who wait elsewhere. Where no more
-// is left than is kept, nobody behind them may go.
+// Keeps `places` more of a policy that queues connects, for entries that wait elsewhere. If no more
+// places are left than are kept, no entry behind may go there.
 void Board::Keep(uint32_t policy, uint32_t places, uint64_t now, Walk* walk) {
   const Record& record = records_[policy];
   if (record.rule.on_limit != kWait) return;
@@ -439,8 +444,8 @@ void Board::Grant(uint32_t entry, uint64_t now) {
   Entry& record = At(entry);
   const uint64_t arrived = Load(record.arrived_ns);
   const uint64_t waited = now > arrived ? now - arrived : 0;
-  record.since_ns = now;  // before the turn: it may be taken without the lock
-  if (!Turn(record, kEntryWaiting, kEntryGranted)) {  // it gave up at this moment
+  record.since_ns = now;  // stored first, because the thread may take the grant without the lock
+  if (!Turn(record, kEntryWaiting, kEntryGranted)) {  // its thread gave it up just now
     record.since_ns = arrived;
     return;
   }
@@ -451,7 +456,8 @@ void Board::Grant(uint32_t entry, uint64_t now) {
   Record& policy = records_[Load(record.held_by) % kMaxPolicies];
   ++policy.waited;
   policy.held_back_ns = std::max(policy.held_back_ns, now);
-  // Who waits for another as well may be gone by here while it is held up there.
+  // An entry that waits for another policy as well may go later than its ticket says, so it does
+  // not count.
   if (std::has_single_bit(record.policies)) policy.last_ticket = record.ticket;
   policy.longest_wait_ns = std::max(policy.longest_wait_ns, waited);
   policy.episode_longest_ns = std::max(policy.episode_longest_ns, waited);
@@ -459,8 +465,9 @@ void Board::Grant(uint32_t entry, uint64_t now) {
   Wake(record);
 }
 
-// Takes back what was let go to somebody who does not come for it: stopped by a debugger, or frozen
-// as `docker pause` does. Until he comes he waits in his place, and others are let go before him.
+// Takes grants back whose thread does not come for them, because a debugger has stopped it or
+// `docker pause` has frozen it. Such an entry waits in its old position, and others are let go
+// before it, until its thread comes back.
 void Board::PassOver(uint64_t now) {
   if (header_->granted == 0) return;
   uint32_t granted = 0;
@@ -495,7 +502,7 @@ void Board::TakeBack(uint32_t entry, uint64_t now) {
   ++header_->passed_over;
 }
 
-// True: it was passed over, and is looked at again from now on.
+// Returns true if the entry was passed over. From now on it counts as waiting again.
 bool Board::ComeBack(Entry& record) {
   if ((Load(record.flags) & kEntryPassed) == 0) return false;
   record.flags = Load(record.flags) & ~uint32_t{kEntryPassed};
@@ -503,7 +510,8 @@ bool Board::ComeBack(Entry& record) {
   return true;
 }
 
-// False: it is in another state than `from`, since its thread has given up without the lock.
+// Returns false if the entry is not in state `from`, because its thread has given it up without the
+// lock.
 bool Board::Turn(Entry& entry, EntryState from, EntryState to) {
   uint32_t word = __atomic_load_n(&entry.word, __ATOMIC_ACQUIRE);
   while (StateOf(word) == from) {
@@ -514,7 +522,7 @@ bool Board::Turn(Entry& entry, EntryState from, EntryState to) {
   return false;
 }
 
-// Gives an entry back without the lock: whoever gets it next makes everything anew.
+// Gives an entry up without the lock. The next thread that gets the lock rebuilds the board.
 void Board::GiveUp(uint32_t entry, uint64_t ticket) {
   Entry& record = At(entry);
   uint32_t word = __atomic_load_n(&record.word, __ATOMIC_ACQUIRE);
@@ -539,12 +547,12 @@ void Board::Wake(Entry& entry) {
   FutexWake(word, 1);
 }
 
-// Without LetGo, which the caller does.
+// Frees an entry and what it held. The caller calls LetGo afterwards.
 void Board::GiveBack(uint32_t entry, uint64_t now) {
   Entry& record = At(entry);
   const uint32_t state = StateOf(__atomic_load_n(&record.word, __ATOMIC_ACQUIRE));
   if (state == kEntryFree) return;
-  // Given up without the lock, from the list or not: left to Rebuild.
+  // The entry was given up without the lock, from the list or from a place. Rebuild frees it.
   if (state == kEntryGone) return Distrust();
   if (state == kEntryWaiting) {
     Unlink(entry);
@@ -560,7 +568,8 @@ void Board::GiveBack(uint32_t entry, uint64_t now) {
   FreeEntry(entry);
 }
 
-// It died, or failed for another reason than the server's being full.
+// Ends the probe of a full server by an entry that is given back, or whose connect failed for
+// another reason.
 void Board::EndProbe(uint32_t entry, uint64_t policies, uint64_t now) {
   ForEach(policies, [&](uint32_t i) {
     if (records_[i].prober != entry) return;
@@ -601,7 +610,8 @@ void Board::Settle(uint32_t entry, bool server_full, uint64_t now) {
   const BoardLock lock(this, now);
   if (!Valid(entry)) return;
   if (!lock.held()) {
-    // What came of it is lost, but the connection may live for hours: the next may try.
+    // The result of the probe is lost. The connection may live for hours, so the next connect may
+    // probe now.
     ForEach(At(entry).policies, [&](uint32_t i) {
       uint32_t prober = entry;
       __atomic_compare_exchange_n(&records_[i].prober, &prober, kNoEntry, false, __ATOMIC_RELAXED,
@@ -628,7 +638,7 @@ void Board::Settle(uint32_t entry, bool server_full, uint64_t now) {
     } else if (probing) {
       ++record.probes;
     } else {
-      return;  // set out before the server was found full
+      return;  // this connect began before the server was found full
     }
     record.probe_at_ns = now + Backoff(record.probes, At(entry).ticket ^ now);
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stretches at the limit of a policy: from the first connect that is held back until there is room
-// again.
+// Stretches at the limit of a policy. A stretch begins with the first connect that is held back,
+// and is over when there is room again.
 
 #include <algorithm>
 
@@ -14,14 +14,14 @@ namespace pqleash::caps {
 namespace {
 
 bool Quiet(const Record& record, uint64_t now) {
-  // In the future by more than threads can be apart: of another clock.
+  // A moment further in the future than threads can be apart comes from another clock.
   return record.held_back_ns > now ? record.held_back_ns - now > kApartNs
                                    : now - record.held_back_ns >= kQuietNs;
 }
 
 }  // namespace
 
-// Notes that `policy` has no room for a connect. True: with it a stretch at the limit begins.
+// Notes that `policy` has no room for a connect. Returns true if a stretch at the limit begins.
 bool Board::HoldBack(uint32_t policy, uint64_t now) {
   Record& record = records_[policy];
   record.held_back_ns = now;

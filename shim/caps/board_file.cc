@@ -31,7 +31,7 @@ void* MapFile(int fd, uint64_t size) {
   return memory != MAP_FAILED ? memory : nullptr;
 }
 
-// Growing a file beyond RLIMIT_FSIZE raises SIGXFSZ, whose default ends the host (setrlimit(2)).
+// Growing a file beyond RLIMIT_FSIZE raises SIGXFSZ, which by default ends the host (setrlimit(2)).
 bool MayGrowTo(uint64_t size) {
   rlimit file_size = {};
   if (getrlimit(RLIMIT_FSIZE, &file_size) == 0 && size <= file_size.rlim_cur) return true;
@@ -42,13 +42,13 @@ bool MayGrowTo(uint64_t size) {
 constexpr mode_t kShut = 0400;
 constexpr mode_t kOpen = 0600;
 
-// A raw call, since fakeroot and its kind replace fchmod.
+// A raw system call, because fakeroot and similar programs replace fchmod.
 void ChangeMode(int fd, mode_t mode) { RawSyscall(SYS_fchmod, static_cast<uintptr_t>(fd), mode); }
 
 constexpr int kFlags = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
 
-// Nobody may open it for writing, its owner neither, unless he is root: it is opened up for a
-// moment. Others do the same, and may shut it in between.
+// Opens the board for writing. Its mode is 0400, so only root can open it directly; for other users
+// the mode is 0600 for a moment. Other processes do the same, and may set the mode back in between.
 int OpenForWriting(int directory, const char* name, uid_t uid) {
   int fd = openat(directory, name, O_RDWR | kFlags);
   for (int turn = 0; turn < 8 && fd < 0 && errno == EACCES; ++turn) {
@@ -70,8 +70,8 @@ int OpenForWriting(int directory, const char* name, uid_t uid) {
   return fd;
 }
 
-// The mappings of this process that its children do not have. A child that a signal handler forks
-// may come back to where its parent waits: it finds zeros there, and no hole.
+// The mappings of this process that a forked child does not inherit. A child that a signal handler
+// forks may return to code that uses the board. It must find zeros there, not a hole.
 struct Mapping {
   std::atomic<void*> begin;
   std::atomic<size_t> size;
@@ -105,15 +105,15 @@ void KeepFromChildren(void* begin, size_t size) {
   }
 }
 
-// Makes a complete board under a name of its own and links it into place: nobody sees half of one.
-// errno: EEXIST, another process was faster.
+// Makes a complete board under a temporary name and links it into place, so that no process sees an
+// incomplete one. Returns false with errno EEXIST if another process was faster.
 bool MakeBoard(int directory, const char* name, const BoardPlace& place) {
   const uint64_t size = Board::Size(kSharedCapacity);
   if (!MayGrowTo(size)) return false;
   char own[kBoardNameSize + 16];
-  // The thread's number: two of this process may be here at once.
+  // The thread id makes the name unique, because two threads of this process may be here at once.
   snprintf(own, sizeof(own), "%s.%d", name, gettid());
-  unlinkat(directory, own, 0);  // of an earlier thread of that number
+  unlinkat(directory, own, 0);  // left by an earlier thread with this id
   const int fd = openat(directory, own, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   bool made = false;
@@ -127,7 +127,7 @@ bool MakeBoard(int directory, const char* name, const BoardPlace& place) {
     }
   }
   int error = made ? 0 : ENOSPC;
-  ChangeMode(fd, kShut);  // whatever the umask is
+  ChangeMode(fd, kShut);  // the mode must not depend on the umask
   if (made && linkat(directory, own, directory, name, 0) != 0) error = errno;
   unlinkat(directory, own, 0);
   close(fd);
@@ -141,7 +141,7 @@ bool MakePages(void* begin, size_t size) noexcept {
   const auto page = static_cast<uintptr_t>(getpagesize());
   const uintptr_t first = reinterpret_cast<uintptr_t>(begin) / page * page;
   const uintptr_t last = reinterpret_cast<uintptr_t>(begin) + size;
-  // Kernels before 5.14 do not know the advice (EINVAL): MakeBoard has made all pages at once.
+  // Kernels before 5.14 do not know the advice (EINVAL). MakeBoard has made all pages there.
   return madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_WRITE) == 0 ||
          errno == EINVAL;
 }
@@ -165,9 +165,10 @@ bool OpenSharedBoard(int directory, uid_t uid, const BoardPlace& place, bool cre
   bool attached = false;
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != uid ||
       (status.st_mode & 077) != 0) {
-    snprintf(problem, sizeof(problem),
-             "%s is no regular file of user %u with mode 600: remove it while no process uses it",
-             name, uid);
+    snprintf(
+        problem, sizeof(problem),
+        "%s is not a regular file of user %u with mode 600: remove it while no process uses it",
+        name, uid);
   } else if (void* memory = MapFile(fd, static_cast<uint64_t>(status.st_size))) {
     attached = board->Attach(memory, static_cast<uint64_t>(status.st_size), MakePages);
     if (attached) KeepFromChildren(memory, static_cast<size_t>(status.st_size));

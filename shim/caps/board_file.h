@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The file of the shared board.
+// Opens the file of the shared board. No exceptions. Thread-safe.
 
 #ifndef PQLEASH_SHIM_CAPS_BOARD_FILE_H_
 #define PQLEASH_SHIM_CAPS_BOARD_FILE_H_
@@ -13,26 +13,31 @@
 
 namespace pqleash::caps {
 
-// Makes the pages behind [begin, begin + size), so that a store cannot end the process with SIGBUS
-// on a full tmpfs.
+// Makes the pages behind [begin, begin + size). Without that a store would end the process with
+// SIGBUS on a full tmpfs. Returns false if there is no room. May change errno.
 bool MakePages(void* begin, size_t size) noexcept;
 
-// Which file a board was mapped from.
+// Identifies the file that a board was mapped from.
 struct BoardFile {
   dev_t device;
   ino_t inode;
 };
 
-// Maps the shared board of `directory` (as of ledger::OpenDirectory) for reading and writing, and
-// attaches `board` to it. Made if it is not there and `create` says so, with mode 0400: a file that
-// is shortened ends all who have it mapped, and so only who means to can open it for writing. No
-// descriptor stays open; the mapping does, though not in forked children, where zeros take its
-// place. It must be a regular file of user `uid`, and is never followed through a link. False:
-// `problem` says why. `file` may be nullptr.
+// Maps the shared board for `place` in `directory`, a descriptor as ledger::OpenDirectory returns
+// it, and attaches `board` to it. If the file does not exist and `create` is set, makes it.
+//
+// The file has mode 0400. A process that shortens the file ends all processes that have it mapped,
+// so it must not be possible to open it for writing by accident. The file must be a regular file of
+// user `uid`; a link is not followed.
+//
+// No descriptor stays open. The mapping stays for the life of the process, but not in forked
+// children, where zeros take its place. Returns false and sets `problem` if it fails. `file` may be
+// nullptr. errno is kept.
 bool OpenSharedBoard(int directory, uid_t uid, const BoardPlace& place, bool create, Board* board,
                      char (&problem)[256], BoardFile* file = nullptr) noexcept;
 
-// Puts zeros of the process's own where `board` is mapped, for threads that are in it still.
+// Replaces the mapping of `board` by zeros that belong to this process alone. Threads that are
+// still using the board see the zeros.
 void EmptyBoard(Board* board) noexcept;
 
 }  // namespace pqleash::caps

@@ -7,6 +7,8 @@
 
 namespace pqleash::caps {
 
+// Holds the lock of a board until the end of a scope, if it got it.
+//
 // Usage: const BoardLock lock(this, now); if (!lock.held()) …go on without.
 class BoardLock {
  public:

@@ -26,16 +26,17 @@ uint64_t InodeOf(const char* path) {
 uint64_t ThisBoot() {
   const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
-  char text[40] = {};  // 36 digits and dashes, and a line end
+  char text[40] = {};  // 36 digits and dashes, and a newline
   const ssize_t size = read(fd, text, sizeof(text));
   close(fd);
   uint64_t hash = 0;
   for (ssize_t i = 0; i < size; ++i) hash = Mix(hash, static_cast<unsigned char>(text[i]));
-  return hash >> 32;  // of short names
+  return hash >> 32;  // keeps the name of the board short
 }
 
-// 0: there is none at `*at`, or none that fits. Not strtoull, which binds the library to the newest
-// glibc where it is built with that (__isoc23_strtoull of 2.38).
+// Reads the number at `*at`; returns 0 if there is none or it does not fit. Not strtoull: built
+// with a new glibc, the library could then not be loaded with an older one (__isoc23_strtoull of
+// 2.38).
 uint64_t TakeNumber(const char** at, const char* end, int base) {
   uint64_t number = 0;
   *at = std::from_chars(*at, end, number, base).ptr;
@@ -74,7 +75,7 @@ bool ParseBoardName(const char* name, uint32_t* version, BoardPlace* place) noex
     if (*at != '-') return false;
     place->boot = TakeNumber(&++at, end, 16);
   }
-  // Exactly what the library would call it: no leading zero, nothing behind.
+  // The name must be exactly what the library would write: no leading zero, no other text behind.
   NameBoard(*version, *place, again);
   return strcmp(name, again) == 0;
 }

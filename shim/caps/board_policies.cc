@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The policies on a board: entered by configurations, changed by operators.
+// The policies on a board, entered by configurations and changed by operators.
 
 #include <algorithm>
 #include <cstring>
@@ -17,7 +17,8 @@ namespace {
 bool Same(const Rule& a, const Rule& b) { return memcmp(&a, &b, sizeof(Rule)) == 0; }
 bool Same(const Policy& a, const Policy& b) { return memcmp(&a, &b, sizeof(Policy)) == 0; }
 
-// As CopyText would cut them; never beyond the field, whatever lies on the board.
+// Compares like CopyText would cut the text. Never reads beyond the field, whatever the board
+// contains.
 template <size_t size>
 bool SameText(const char (&field)[size], const char* text) {
   return strncmp(field, text, size - 1) == 0;
@@ -29,15 +30,16 @@ uint32_t Board::generation() const {
   return __atomic_load_n(&header_->generation, __ATOMIC_ACQUIRE);
 }
 
-// The record of that name and service. Else `vacant` is one to be used for it: free, or of a
-// configuration that nobody holds a connection by, the oldest; kNoPolicyNumber: none.
+// Returns the record with that name and service, or kNoPolicyNumber. In the latter case `vacant` is
+// a record to use for it: a free one, or else the oldest configured policy under which no
+// connection is held; kNoPolicyNumber if there is none.
 uint32_t Board::FindRecord(const char* name, const char* service, uint32_t* vacant) const {
   *vacant = kNoPolicyNumber;
   uint32_t unused = kNoPolicyNumber;
   for (uint32_t i = 0; i < kMaxPolicies; ++i) {
     const Record& record = records_[i];
     if (record.origin == kFromNobody) {
-      // Bits of one that was retired may still be in use.
+      // Entries may still have the bit of a retired policy.
       if (*vacant == kNoPolicyNumber && record.use == 0 && record.waiting == 0) *vacant = i;
       continue;
     }
@@ -73,7 +75,7 @@ uint32_t Board::Install(const Policy& policy, const char* service, Origin origin
   if (number >= policies_used())
     __atomic_store_n(&header_->policies_used, number + 1, __ATOMIC_RELEASE);
   Record& record = records_[number];
-  record.stamp = 0;  // whoever dies now leaves what the next file replaces
+  record.stamp = 0;  // if the process dies now, the next file replaces the record
   record.filed = policy;
   if (record.overridden == 0) record.rule = policy.rule;
   record.source = source;
@@ -123,12 +125,12 @@ void Board::RetireFiled(uint32_t number, const char* name, uint64_t source, uint
   if (record.origin != kFromConfig || record.source != source || record.stamp >= stamp ||
       !SameText(record.filed.name, name))
     return;
-  record.announced = 1;  // what an operator did to it is of no interest any more
+  record.announced = 1;  // an operator's change of it need not be logged any more
   RetireLocked(number, 0, now);
 }
 
 void Board::RetireLocked(uint32_t number, int32_t changed_by, uint64_t now) {
-  // Entries keep the bit until they end. Without a limit the policy has room for all.
+  // Entries keep the bit until they end. Without a limit the policy has room for all of them.
   records_[number].rule.on_limit = kWarn;
   records_[number].origin = kFromNobody;
   Change(number, changed_by, now);
@@ -159,7 +161,7 @@ bool Board::Reset(uint32_t number, int32_t changed_by, uint64_t now) {
   return true;
 }
 
-// After a change: whoever looks at the generation sees it, and those who now have room go.
+// Publishes a change of a policy: raises the generation, and lets entries go that have room now.
 void Board::Change(uint32_t number, int32_t changed_by, uint64_t now) {
   Record& record = records_[number];
   if (changed_by != 0) {

@@ -16,13 +16,13 @@ namespace pqleash::caps {
 namespace {
 
 constexpr uint32_t kOwnMember = 1;
-constexpr uint64_t kLookAgainNs = 10'000'000;  // where the claims were not to be had
+constexpr uint64_t kLookAgainNs = 10'000'000;  // after the claims could not be locked
 
 }  // namespace
 
 void Caps::Begin(const Start& start, uint64_t now) {
   start_ = start;
-  // Only what is there: most processes have no policy, and need no pages for any.
+  // Copies only the policies that exist. Most processes have none, and need no pages for them.
   configured_.count = start.configured->count;
   configured_.source = start.configured->source;
   configured_.stamp = start.configured->stamp;
@@ -48,7 +48,7 @@ void Caps::Begin(const Start& start, uint64_t now) {
 uint32_t Caps::Join(uint64_t now) {
   uint32_t member = member_.load(std::memory_order_acquire);
   if (member != kNoEntry) return member;
-  // Board::Join takes the place of an earlier member of the same pid: one thread at a time.
+  // Board::Join takes the place of an earlier member with this pid, so only one thread may join.
   const BoundedLockHolder lock(joining_);
   member = member_.load(std::memory_order_acquire);
   if (member != kNoEntry || !lock.held()) return member;
@@ -83,7 +83,8 @@ Request Caps::RequestOf(const Ask& ask, Board& board, uint32_t member, uint64_t 
 Outcome Caps::Enter(const Ask& ask) {
   Claim& claim = start_.claims[ask.slot];
   {
-    // Whoever serves the parked may be about to look at the slot's former connection.
+    // The thread that serves parked connects may be about to look at the slot's previous
+    // connection.
     const UndisturbedLockHolder lock(claiming_);
     if (!lock.held()) return GoUncounted(ask.policies);
     claim.closing = false;
@@ -95,7 +96,8 @@ Outcome Caps::Enter(const Ask& ask) {
     claim.stage = Claim::kNone;
   }
   const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
-  if (ask.parked && Shared().attached()) Join(ask.now);  // the word that wakes the parked
+  // Makes the word that wakes the thread for parked connects.
+  if (ask.parked && Shared().attached()) Join(ask.now);
   Outcome outcome;
   const uint64_t policies = ask.policies & own_mask;
   if (policies != 0) outcome = own_.Enter(RequestOf(ask, own_, kOwnMember, policies));
@@ -109,7 +111,7 @@ Outcome Caps::Enter(const Ask& ask) {
     claim.stage = Claim::kAtOwn;
     outcome = Advance(ask.slot, outcome, ask.now, &begun);
   } else {
-    // The claim of a thread that waits in place is that thread's alone.
+    // If a thread waits in place, no other thread touches its claim.
     claim.stage = Claim::kAtOwn;
     outcome = Advance(ask.slot, outcome, ask.now, &begun);
   }
@@ -117,7 +119,7 @@ Outcome Caps::Enter(const Ask& ask) {
   return outcome;
 }
 
-// The claims were not to be had.
+// Counts a connect that goes on without its places because the claims could not be locked.
 Outcome Caps::GoUncounted(uint64_t policies) {
   const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   if ((policies & own_mask) != 0 && own_.attached()) own_.CountUncounted();
@@ -125,8 +127,8 @@ Outcome Caps::GoUncounted(uint64_t policies) {
   return {};
 }
 
-// Goes on after `outcome` of the board that the claim is at. What is to be noted of it is put into
-// `begun`: not here, where the claims may be locked.
+// Moves a claim on after `outcome` of the board that it is at. Stretches that begin are added to
+// `begun` for the caller to log, because the claims may be locked here.
 Outcome Caps::Advance(uint32_t slot, const Outcome& outcome, uint64_t now, Stretches* begun) {
   Claim& claim = start_.claims[slot];
   Outcome latest = outcome;
@@ -183,7 +185,7 @@ Outcome Caps::Look(uint32_t slot, uint64_t now) {
 }
 
 Outcome Caps::LookAtClaim(uint32_t slot, uint64_t now, Stretches* begun) {
-  // The host may poll while the thread that serves parked connects looks.
+  // The host may poll at the same time as the thread that serves parked connects.
   const UndisturbedLockHolder lock(claiming_);
   if (!lock.held()) {
     Outcome later;
@@ -192,7 +194,7 @@ Outcome Caps::LookAtClaim(uint32_t slot, uint64_t now, Stretches* begun) {
     return later;
   }
   const Claim& claim = start_.claims[slot];
-  // The parked connection that was looked for is gone, and its slot another's.
+  // The parked connection is gone, and another one uses the slot.
   if (!claim.ask.parked) return {};
   if (!claim.Waits()) return claim.latest;
   return Advance(slot, BoardOf(claim).Look(claim.latest, now), now, begun);
@@ -201,15 +203,15 @@ Outcome Caps::LookAtClaim(uint32_t slot, uint64_t now, Stretches* begun) {
 void Caps::Shorten(uint32_t slot, uint64_t deadline) {
   const UndisturbedLockHolder lock(claiming_);
   Claim& claim = start_.claims[slot];
-  // Nobody else touches the claim of a thread that waits in place.
+  // If a thread waits in place, no other thread touches its claim.
   if (!claim.Waits() || (!lock.held() && claim.ask.parked)) return;
-  claim.ask.deadline = deadline;  // of the boards that are still to come
+  claim.ask.deadline = deadline;  // for the boards that the claim has not reached yet
   claim.latest.look_again_ns = std::min(claim.latest.look_again_ns, deadline);
   BoardOf(claim).Shorten(claim.latest.entry, claim.latest.ticket, deadline);
 }
 
 void Caps::Open(uint32_t slot) {
-  // Of a policy that came between the last look at the slot and its end.
+  // An entry of a policy that was installed between the last use of the slot and its end.
   if (start_.claims[slot].stage != Claim::kNone) GiveBack(slot, Now());
   start_.claims[slot].closing = false;
 }
@@ -223,8 +225,8 @@ void Caps::GiveBack(uint32_t slot, uint64_t now) {
   uint64_t shared_ticket;
   uint32_t board;
   {
-    // A place must be given back whether the lock is to be had or not: who does not let go of it
-    // for so long was ended inside.
+    // The places must be given back even without the lock. If it is not available for so long, its
+    // holder was ended inside.
     const UndisturbedLockHolder lock(claiming_);
     board = claim.board;
     own = std::exchange(claim.own, kNoEntry);
@@ -246,8 +248,9 @@ void Caps::GiveBack(uint32_t slot, uint64_t now) {
 }
 
 void Caps::AdmitBeyond(uint32_t slot, uint64_t now) {
-  // Whoever looks after parked connects may have let it go at this very moment. Without the lock it
-  // goes on as well, as in GiveBack: one that stays in the list would hold those behind it up.
+  // The thread that serves parked connects may let this connect go at the same time. Without the
+  // lock this goes on as in GiveBack: an entry that stayed in the list would hold up those behind
+  // it.
   const UndisturbedLockHolder lock(claiming_);
   Claim& claim = start_.claims[slot];
   if (!claim.Waits()) return;
@@ -298,7 +301,8 @@ void Caps::Settle(uint32_t slot, bool server_full, uint64_t now) {
 void Caps::Leave(uint64_t now) {
   const uint32_t member = member_.load(std::memory_order_acquire);
   if (member != kNoEntry) Shared().Leave(member, now);
-  // What is quiet from now on need not have been so for a while.
+  // The process ends and cannot wait until a stretch has been quiet long enough, so it logs the
+  // stretch as if it had.
   if (own_.attached()) NoteEpisodes(own_, now + kQuietNs);
   if (Shared().attached()) NoteEpisodes(Shared(), now + kQuietNs);
 }
@@ -334,7 +338,7 @@ void Caps::Nudge() {
   FutexWake(WakeWord(), 1);
 }
 
-// Both boards wake through one word.
+// Both boards wake the thread through the same word.
 uint32_t* Caps::WakeWord() {
   const uint32_t member = member_.load(std::memory_order_acquire);
   return member != kNoEntry ? Shared().WakeWord(member) : own_.WakeWord(kOwnMember);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which shared board the caps of a process are on, and what is in use on others.
+// Chooses the shared board of a process, and counts what is in use on the boards of other versions.
 
 #include <unistd.h>
 
@@ -14,15 +14,17 @@ namespace pqleash::caps {
 
 namespace {
 
-// Boards of other versions come with an upgrade and go with the last process of that version.
+// Boards of other versions appear with an upgrade and are abandoned with the last process of that
+// version.
 constexpr uint64_t kOthersIntervalNs = 10'000'000'000;
 constexpr uint64_t kSomeOthersIntervalNs = 900'000'000;
-// A connect that was under way when the board changed is through, or has given up, by then.
+// By then every connect that was under way when the board changed has finished or given up.
 constexpr uint64_t kEnrolNs = 60'000'000'000;
 
 }  // namespace
 
-// Called with the lock of Renew, which has to follow. False: nothing has changed.
+// REQUIRES: the caller holds renewing_ and calls Renew if the result is true. Returns false if
+// nothing has changed.
 bool Caps::FollowBoard(uint64_t now) {
   if (start_.few_calls) return false;
   if (boards_.OfAnotherUser()) {
@@ -35,7 +37,7 @@ bool Caps::FollowBoard(uint64_t now) {
   return true;
 }
 
-// A process that has dropped its rights must not be able to do harm to those that kept them.
+// A process that has dropped its rights must not be able to harm those that kept them.
 void Caps::LeaveBoard(uint64_t now) {
   const uint32_t member = member_.exchange(kNoEntry, std::memory_order_acq_rel);
   if (member != kNoEntry) Shared().Leave(member, now);
@@ -55,8 +57,8 @@ bool Caps::OpenAnother(uint64_t now) {
   const log::Field reason = log::Field::Text("reason", removed ? "removed" : "none");
   if (removed) {
     log::Write(log::Level::kWarn, log::Event::kBoardMoved, {reason},
-               "the board of caps in %s was removed while it was in use: what this process holds "
-               "is counted on the new one; let nothing clean that directory",
+               "the board of caps in %s was removed while it was in use: the connections of this "
+               "process count on the new one; no clean-up job should remove files there",
                start_.directory);
   } else {
     log::Write(log::Level::kWarn, log::Event::kBoardMoved, {reason},
@@ -66,7 +68,7 @@ bool Caps::OpenAnother(uint64_t now) {
   return true;
 }
 
-// What operators have put in force, before the board was removed.
+// Enters on the new board what operators had put in force on the one that was removed.
 void Caps::CarryOver(const Board& from, uint64_t now) {
   for (uint32_t i = 0; i < from.policies_used(); ++i) {
     Record record = from.record(i);
@@ -83,7 +85,7 @@ void Caps::CarryOver(const Board& from, uint64_t now) {
   }
 }
 
-// The same policies as they are numbered on the board in use.
+// Returns the same policies by their numbers on the current board.
 uint64_t Caps::Translate(uint64_t policies, const Board& from) const {
   uint64_t translated = 0;
   ForEach(policies, [&](uint32_t i) {
@@ -99,12 +101,13 @@ uint64_t Caps::Translate(uint64_t policies, const Board& from) const {
   return translated;
 }
 
-// The board that the claim is at was left: it goes on, or waits on, at the one in use.
+// Moves a claim from a board that was left to the current one, where it goes on or waits.
 Outcome Caps::MoveOver(Claim& claim, const Outcome& before, uint64_t now) {
   Board& from = boards_.At(claim.board);
   const uint64_t own_mask = own_mask_.load(std::memory_order_acquire);
   Board& board = Shared();
-  // One that was left for another user's is empty, and its policies are on the own one by now.
+  // If the process left another user's board, `from` is empty and the policies are on the own
+  // board.
   const uint64_t policies =
       board.attached() ? Translate(claim.ask.policies & ~own_mask, from) : uint64_t{0};
   from.Withdraw(before.entry, before.ticket, now);
@@ -114,14 +117,15 @@ Outcome Caps::MoveOver(Claim& claim, const Outcome& before, uint64_t now) {
   if (before.answer != Answer::kWait && before.answer != Answer::kGo) return before;
   const uint32_t member = policies != 0 ? Join(now) : kNoEntry;
   if (member == kNoEntry) return {};
-  // Let go there is not let go here: those that hold its places have moved as well, or will.
+  // A grant on the old board means nothing here: the connections that hold places move over as
+  // well.
   Ask ask = claim.ask;
   ask.now = now;
   ask.deadline = before.deadline_ns;
   return board.Enter(RequestOf(ask, board, member, policies));
 }
 
-// `directory` -1: opened here, if it is time.
+// If `directory` is -1, opens it here when it is time.
 void Caps::CountOthers(int directory, uint64_t now) {
   const uint64_t interval = others_ != 0 ? kSomeOthersIntervalNs : kOthersIntervalNs;
   if (!Shared().attached() || (others_at_ns_ != 0 && now < others_at_ns_ + interval)) return;
@@ -152,7 +156,7 @@ void Caps::CountOthers(int directory, uint64_t now) {
         log::Level::kWarn, log::Event::kBoardOthers,
         {log::Field::Number("boards", boards), log::Field::Number("in_use", in_use)},
         "boards of %u other versions of the library are in use in %s: %llu connections there "
-        "count towards the caps here; restart what still runs the other version",
+        "count towards the caps here; restart the processes that still run another version",
         boards, start_.directory, static_cast<unsigned long long>(in_use));
   others_ = boards;
 }

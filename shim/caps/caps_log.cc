@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What caps say: in the log, and to whoever is refused.
+// What the caps report: lines of the log, and the sentence for a refused connect.
 
 #include <cinttypes>
 #include <cstdio>
@@ -18,13 +18,13 @@ namespace pqleash::caps {
 
 namespace {
 
-// A cap that is entered and left all the time is described at most that often.
+// A cap that is reached and left again all the time is described at most this often.
 constexpr uint64_t kDescribeIntervalNs = 10'000'000'000;
 
 using log::Event;
 using log::Field;
 
-// Connects a second, in thousandths; 0: no rate.
+// Returns connects a second in thousandths, or 0 if there is no rate.
 uint64_t RateOf(const Rule& rule) {
   return rule.interval_ns == 0 ? 0 : 1'000'000'000'000 / rule.interval_ns;
 }
@@ -33,7 +33,7 @@ Event EventOf(const Policy& policy, Event of_cap, Event of_pace) {
   return policy.kind == kPace ? of_pace : of_cap;
 }
 
-// `on_limit` comes from a board.
+// `on_limit` comes from a board and may be invalid.
 const char* NameOf(uint32_t on_limit) {
   return on_limit < std::size(kOnLimitNames) ? kOnLimitNames[on_limit] : "?";
 }
@@ -45,7 +45,7 @@ void Caps::LogChange(uint32_t number) {
   const Record& record = Shared().record(number);
   const Rule& rule = record.rule;
   const char* kind = KindOf(record.filed);
-  // As the board has it: of any process, bounded.
+  // The text comes from a board that any process may write, so its length is bounded.
   const Field cap = Field::Text(
       "cap", {record.filed.name, strnlen(record.filed.name, sizeof(record.filed.name))});
   const Field by_pid = Field::Number("by_pid", record.changed_by);
@@ -127,7 +127,7 @@ void Caps::Note(const Stretches& begun, uint64_t now) {
   for (uint32_t i = 0; i < begun.count; ++i) Note(begun.at[i], now);
 }
 
-// The first connect that is held back: who has what.
+// Logs who holds what, at the first connect that is held back.
 void Caps::Note(const Outcome& outcome, uint64_t now) {
   if (outcome.policy >= kMaxPolicies) return;
   std::atomic<uint64_t>& logged = logged_full_ns_[outcome.policy];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which policies are in force for the process, and what counts for them.
+// Decides which policies are in force for the process, and which connections count for them.
 
 #include <cstring>
 
@@ -28,7 +28,7 @@ void Caps::Refresh(uint64_t now) {
   const bool changed = Shared().attached() &&
                        Shared().generation() != seen_generation_.load(std::memory_order_relaxed);
   const uint64_t looked = looked_at_file_ns_.load(std::memory_order_relaxed);
-  // A connect may have to go on without a cap once, not for ever.
+  // A connect may go on without a cap once, but the policies must come into force again soon.
   const bool again = locked_out_since_ns_.load(std::memory_order_relaxed) != 0;
   const bool another_user = !start_.few_calls && boards_.OfAnotherUser();
   if (!changed && !again && !another_user && now < looked + kFileIntervalNs) return;
@@ -41,11 +41,12 @@ void Caps::Refresh(uint64_t now) {
   const bool reread = start_.surveyor->ReadAgain(&configured_);
   const bool followed = FollowBoard(now);
   if (changed || reread || again || followed) Renew(now);
-  // Of connects that were under way while the board changed, too.
+  // This also enrols connects that were under way while the board changed.
   if (changed || reread || again || now < enrol_until_ns_) Enrol(now);
 }
 
-// Called with the lock, as all that follows but for Sure and Matching.
+// REQUIRES for this and the following functions except Sure and Matching: the caller holds
+// renewing_.
 void Caps::Renew(uint64_t now) {
   const uint64_t before = applying_.load(std::memory_order_relaxed);
   uint64_t applying = AdoptConfigured(now);
@@ -54,13 +55,13 @@ void Caps::Renew(uint64_t now) {
       if (!Configures(policies_[i].name))
         Shared().RetireFiled(i, policies_[i].name, configured_.source, configured_.stamp, now);
     });
-    // What this process has changed is not news to it.
+    // The process need not hear of its own changes.
     seen_generation_.store(Shared().generation(), std::memory_order_relaxed);
     applying |= AdoptAdded(applying, now);
     ForEach(applying, [&](uint32_t i) { LogChange(i); });
     ForEach(before & ~applying, [&](uint32_t i) { LogRemoval(i); });
   }
-  // Whoever waits for one of them there goes on.
+  // Entries that wait for these on the own board are let go.
   const uint64_t own_mask = own_mask_.load(std::memory_order_relaxed);
   if (own_.attached())
     ForEach(before & ~applying & own_mask, [&](uint32_t i) { own_.Retire(i, now); });
@@ -85,10 +86,10 @@ uint64_t Caps::AdoptConfigured(uint64_t now) {
     uint32_t number = Shared().attached() ? Install(policy, now) : i;
     if (number == kLockBusy) {
       ++locked_out;
-      number = InForce(policy);  // as it was before
+      number = InForce(policy);  // keeps the policy as it was
     }
     if (number == kNoPolicyNumber || !Adopt(number, policy, kFromConfig, now)) continue;
-    // The newest file speaks for all; of scope process each process has its own.
+    // The newest file decides for all processes; for scope process each process has its own policy.
     const bool for_all = Shared().attached() && policy.scope != kScopeProcess;
     Keep(number, for_all ? FiledOn(Shared(), number) : policy);
     adopted |= Bit(number);
@@ -97,7 +98,7 @@ uint64_t Caps::AdoptConfigured(uint64_t now) {
   return adopted;
 }
 
-// The number of a policy of that name that is in force; kNoPolicyNumber: none is.
+// Returns the number of the policy of that name that is in force, or kNoPolicyNumber.
 uint32_t Caps::InForce(const Policy& policy) const {
   uint32_t number = kNoPolicyNumber;
   ForEach(applying_.load(std::memory_order_relaxed), [&](uint32_t i) {
@@ -106,20 +107,19 @@ uint32_t Caps::InForce(const Policy& policy) const {
   return number;
 }
 
-// Says when policies begin to be without force because the board is locked, and when all are in
-// force again.
+// Logs when policies stop being in force because the board is locked, and when all are in force
+// again.
 void Caps::NoteLockedOut(uint32_t policies, uint64_t now) {
   const uint64_t since = locked_out_since_ns_.load(std::memory_order_relaxed);
   if ((policies != 0) == (since != 0)) return;
   locked_out_since_ns_.store(policies != 0 ? now : 0, std::memory_order_relaxed);
   if (policies != 0) {
-    log::Write(
-        log::Level::kError, log::Event::kPolicyLockedOut,
-        {log::Field::Number("policies", policies)},
-        "%u caps and paces of the configuration are not in force as configured since now: "
-        "the board in %s is locked by a process that does not go on, say one that a debugger "
-        "has stopped; tried again at each connect",
-        policies, start_.directory);
+    log::Write(log::Level::kError, log::Event::kPolicyLockedOut,
+               {log::Field::Number("policies", policies)},
+               "from now on %u caps and paces of the configuration are not in force as configured: "
+               "the board in %s is locked by a process that does not run, for example because a "
+               "debugger has stopped it; pqleash tries again at each connect",
+               policies, start_.directory);
     return;
   }
   log::Write(log::Level::kWarn, log::Event::kPolicyLockedOut,
@@ -128,7 +128,8 @@ void Caps::NoteLockedOut(uint32_t policies, uint64_t now) {
              ToSeconds(now - since));
 }
 
-// Puts what operators have added for this process in force, beside `applying`. Returns its numbers.
+// Puts policies that operators have added for this process in force, beside `applying`. Returns
+// their numbers.
 uint64_t Caps::AdoptAdded(uint64_t applying, uint64_t now) {
   uint64_t adopted = 0;
   for (uint32_t i = 0; i < Shared().policies_used(); ++i) {
@@ -151,7 +152,7 @@ bool Caps::Configures(const char* name) const {
   return false;
 }
 
-// Enters a configured policy on the shared board. kNoPolicyNumber: it cannot be enforced.
+// Enters a configured policy on the shared board. Returns kNoPolicyNumber if it cannot be enforced.
 uint32_t Caps::Install(const Policy& policy, uint64_t now) {
   const char* service = policy.scope == kScopeUser ? "" : start_.service;
   bool differs = false;
@@ -159,27 +160,30 @@ uint32_t Caps::Install(const Policy& policy, uint64_t now) {
                                            configured_.stamp, now, &differs);
   if (number == kNoPolicyNumber) {
     if (!said_full_)
-      log::Write(
-          log::Level::kError, log::Event::kPolicyNotInForce,
-          {log::Field::Text("cap", policy.name), log::Field::Text("kind", KindOf(policy)),
-           log::Field::Number("most", kMaxPolicies)},
-          "%s \"%s\" is not in force: %u are already, which is the most that a user can have",
-          KindOf(policy), policy.name, kMaxPolicies);
+      log::Write(log::Level::kError, log::Event::kPolicyNotInForce,
+                 {log::Field::Text("cap", policy.name), log::Field::Text("kind", KindOf(policy)),
+                  log::Field::Number("most", kMaxPolicies)},
+                 "%s \"%s\" is not in force: %u caps and paces are, which is the most that a user "
+                 "can have",
+                 KindOf(policy), policy.name, kMaxPolicies);
     said_full_ = true;
   } else if (differs && policy.scope != kScopeProcess && configured_.source != 0) {
-    log::Write(log::Level::kError, log::Event::kPolicyContradicted,
-               {log::Field::Text("cap", policy.name), log::Field::Text("kind", KindOf(policy))},
-               "%s \"%s\" says otherwise in a file that is as new or newer: that one is in force",
-               KindOf(policy), policy.name);
+    log::Write(
+        log::Level::kError, log::Event::kPolicyContradicted,
+        {log::Field::Text("cap", policy.name), log::Field::Text("kind", KindOf(policy))},
+        "%s \"%s\" is defined differently in another file that is as new or newer: that definition "
+        "is in force",
+        KindOf(policy), policy.name);
   }
   return number;
 }
 
-// Chooses the board of a policy that is in force for this process, and puts it on its own.
+// Chooses the board for a policy that is in force for this process. If that is the own board,
+// enters it there. Returns false if there is no board for it.
 bool Caps::Adopt(uint32_t number, const Policy& policy, Origin origin, uint64_t now) {
   const bool own = policy.scope == kScopeProcess || !Shared().attached();
   if (own && !own_.attached()) {
-    // Made when it is needed: most processes have no policy of their own.
+    // The own board is made when it is needed. Most processes have no policy for it.
     own_.Create(start_.own_memory, start_.own_capacity, false, {}, start_.populate);
     if (own_.attached()) own_.Join(start_.identity, now);
   }
@@ -197,8 +201,8 @@ bool Caps::Adopt(uint32_t number, const Policy& policy, Origin origin, uint64_t 
   return !own;
 }
 
-// A policy is read without the lock as well: written only where it differs, so that nobody reads
-// what is being written but in the moment of a change.
+// Stores a policy that other threads read without the lock. It is stored only if it differs, so
+// that such a read can see a half-written policy only in the moment of a change.
 void Caps::Keep(uint32_t number, const Policy& policy) {
   if (memcmp(&policies_[number], &policy, sizeof(policy)) != 0) policies_[number] = policy;
 }
@@ -225,7 +229,7 @@ uint64_t Caps::MatchingNow(const Endpoint& endpoint, uint64_t call_site) const {
   return matching;
 }
 
-// Connections that were there before a policy was count for it as well.
+// Counts connections that existed before a policy did for that policy as well.
 void Caps::Enrol(uint64_t now) {
   const uint32_t slots = start_.surveyor->Slots();
   for (uint32_t slot = 0; slot < slots; ++slot) {
@@ -234,7 +238,7 @@ void Caps::Enrol(uint64_t now) {
     uint64_t call_site = 0;
     uint64_t since = 0;
     Claim& claim = start_.claims[slot];
-    if (!lock.held()) return;  // and not once more for each of them
+    if (!lock.held()) return;  // not for this slot, and not for the others either
     if (claim.closing || claim.Waits() ||
         !start_.surveyor->Held(slot, &endpoint, &call_site, &since))
       continue;

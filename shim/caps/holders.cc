@@ -30,13 +30,13 @@ struct Group {
   uint32_t processes;
   uint32_t last_member;
   uint32_t in_transaction;
-  uint32_t known;  // whose activity could be read
+  uint32_t known;  // connections whose activity could be read
   uint64_t oldest_ns;
   uint64_t longest_idle_ns;
 };
 
 struct Groups {
-  Group groups[kMaxGroups + 1];  // the last takes what does not fit
+  Group groups[kMaxGroups + 1];  // the last one is for call sites that do not fit
   uint32_t count;
 
   Group& For(uint32_t label) {
@@ -50,7 +50,7 @@ struct Groups {
   }
 };
 
-// The connections of another process, as its ledger has them.
+// Reads the connections of another process from its ledger.
 class LedgerPeek {
  public:
   LedgerPeek(const char* directory, const Member& member) {
@@ -164,12 +164,12 @@ void LogHolders(const Board& board, uint32_t number, const Policy& policy, const
       {log::Field::Text("cap", policy.name), log::Field::Number("in_use", board.use(number)),
        log::Field::Number("limit", record.rule.limit),
        log::Field::Number("waiting", record.waiting), log::Field::Text("on_limit", on_limit)},
-      "cap \"%s\" is reached: %u of %u in use; what comes now %s. Who holds them:", policy.name,
+      "cap \"%s\" is reached: %u of %u in use; each new connect %s. Who holds them:", policy.name,
       board.use(number), record.rule.limit, what);
   Groups groups = {};
   uint32_t ledgers = 0;
   const uint32_t used = board.entries_used();
-  uint32_t done = 0;  // members are looked at in the order of their numbers
+  uint32_t done = 0;  // members are visited in the order of their numbers
   while (ledgers < kMaxLedgers) {
     uint32_t member = 0;
     for (uint32_t i = 1; i <= used; ++i) {
@@ -190,8 +190,8 @@ void LogHolders(const Board& board, uint32_t number, const Policy& policy, const
 }
 
 uint32_t BiggestHolder(const Board& board, uint32_t number, uint32_t* count) {
-  // A majority need not exist: count per label, in a small table of the most frequent (Misra and
-  // Gries: whatever has more than one in kCandidates stays in it), then exactly.
+  // There may be no majority. First a small table finds the candidates (Misra and Gries: a label
+  // with more than one in kCandidates of the entries stays in it), then they are counted exactly.
   constexpr uint32_t kCandidates = 16;
   uint32_t labels[kCandidates] = {};
   uint32_t counts[kCandidates] = {};

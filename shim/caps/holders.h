@@ -9,14 +9,15 @@
 
 namespace pqleash::caps {
 
-// The call site with the most connections at policy `number`: its label on the board, and how many
-// it has. kNoEntry: none has any. Without the lock: right but for what changes meanwhile.
+// Returns the label of the call site that holds most connections at policy `number`, and sets
+// `count` to their number. Returns kNoEntry if no connection with a known call site is held. Takes
+// no lock, so changes during the call may or may not be seen. Thread-safe; no heap.
 uint32_t BiggestHolder(const Board& board, uint32_t number, uint32_t* count);
 
-// Writes into the log who holds the connections of policy `number`, grouped by call site: how many,
-// in how many processes, the oldest, the longest idle, how many are in a transaction. What the
-// connections of a process do is read from its ledger in `directory`; of at most 64 processes.
-// `first` is the connect that was held back. Opens and closes files.
+// Logs who holds the connections of policy `number`, one line per call site: how many connections,
+// in how many processes, the age of the oldest, the longest idle time, and how many are in a
+// transaction. The state of the connections is read from the ledgers in `directory`, for at most 64
+// processes. `first` is the connect that was held back. Opens and closes files; takes no lock.
 void LogHolders(const Board& board, uint32_t number, const Policy& policy, const Outcome& first,
                 const char* directory, uint64_t now);
 

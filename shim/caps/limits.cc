@@ -14,7 +14,7 @@ constexpr uint64_t kFirstBackoffNs = 100'000'000;
 constexpr uint64_t kLastBackoffNs = 10'000'000'000;
 constexpr uint64_t kMaxBackoffNs = kLastBackoffNs * 5 / 4;
 
-// What lies on the board is checked by nobody: a sum or product ends at the largest number.
+// The numbers on the board are not checked, so sums and products saturate.
 uint64_t Sum(uint64_t a, uint64_t b) { return a <= UINT64_MAX - b ? a + b : UINT64_MAX; }
 
 uint64_t Product(uint64_t a, uint64_t b) {
@@ -22,12 +22,12 @@ uint64_t Product(uint64_t a, uint64_t b) {
   return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
 }
 
-// By how much a connect may come before the bucket is full (ITU-T I.371, generic cell rate).
+// Returns how long before the bucket is full a connect may come (ITU-T I.371, generic cell rate).
 uint64_t Slack(const Rule& rule) {
   return Product(std::max(rule.burst, 1u) - uint64_t{1}, rule.interval_ns);
 }
 
-// When the bucket is full again; long ago where what is stored cannot be.
+// Returns when the bucket is full again. A stored value that is not possible counts as 0.
 uint64_t FullAt(const Record& record, uint64_t now) {
   return record.full_at_ns <= Sum(FullAtMost(record, now), kApartNs) ? record.full_at_ns : 0;
 }

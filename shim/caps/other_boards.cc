@@ -16,7 +16,7 @@ namespace pqleash::caps {
 
 namespace {
 
-// Where version 1 had what a core says today.
+// The core of version 1, which had none: where its layout had the same fields.
 constexpr uint64_t kFirstRecordsAt = 4096;
 constexpr uint64_t kFirstRecordSize = 960;
 constexpr CoreShape kFirstShape = {.records_offset = kFirstRecordsAt,
@@ -37,7 +37,8 @@ constexpr CoreShape kFirstShape = {.records_offset = kFirstRecordsAt,
 constexpr uint32_t kMaxRecordSize = 4096;
 constexpr uint32_t kMaxMemberSize = 1024;
 constexpr uint32_t kMaxTextSize = 256;
-// Processes that are asked whether they live: a board where all of so many are dead is left behind.
+// At most this many members are checked for life. If all of them are dead, the board counts as
+// abandoned.
 constexpr uint32_t kMaxMembers = 1'024;
 
 bool ReadAt(int fd, uint64_t at, void* bytes, size_t size) {
@@ -45,7 +46,7 @@ bool ReadAt(int fd, uint64_t at, void* bytes, size_t size) {
          pread(fd, bytes, size, static_cast<off_t>(at)) == static_cast<ssize_t>(size);
 }
 
-// Nothing that is read by it lies outside of its record.
+// Whether everything that is read with `shape` lies inside its record.
 bool Sound(const CoreShape& shape) {
   const auto inside = [](uint64_t at, uint64_t size, uint64_t whole) { return at + size <= whole; };
   const uint32_t size = shape.record_size;
@@ -85,7 +86,7 @@ uint32_t NumberAt(const char* record, uint32_t at) {
   return number;
 }
 
-// `field` of `size` bytes need not have an end.
+// Compares a field of `size` bytes, which need not be NUL-terminated.
 bool SameText(const char* field, uint32_t size, const char* text) {
   return strnlen(field, size) == strlen(text) && memcmp(field, text, strlen(text)) == 0;
 }
@@ -108,7 +109,7 @@ void AddUse(int fd, const CoreShape& shape, Sought* sought, uint32_t count) {
   }
 }
 
-// -1: there is none.
+// Returns a descriptor, or -1 if there is no such board of the user.
 int OpenOther(int directory, const char* name, uid_t uid) {
   const int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return -1;

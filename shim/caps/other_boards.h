@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Boards of other versions of the library in the same directory and place, as a rolling upgrade
-// leaves them: what is in use there counts towards the limits here. Read through a descriptor, not
-// mapped: files of unknown libraries are nothing to be ended by.
+// Reads boards of other versions of the library in the same directory and place. A rolling upgrade
+// leaves such boards, and what is in use there counts towards the limits here. They are read
+// through a descriptor and not mapped, so that a file which another library shortens cannot end the
+// process.
 
 #ifndef PQLEASH_SHIM_CAPS_OTHER_BOARDS_H_
 #define PQLEASH_SHIM_CAPS_OTHER_BOARDS_H_
@@ -16,19 +17,19 @@
 
 namespace pqleash::caps {
 
-// Versions above our own that are looked for.
+// How many versions above our own are looked for.
 inline constexpr uint32_t kVersionsAhead = 6;
 
-// What of a policy is in use on the others: asked by name, service and scope.
+// A policy to look for on the other boards, by name, service and scope. `use` is the result.
 struct Sought {
   const Policy* policy;
   const char* service;
   uint32_t use;
 };
 
-// Adds up the use of `count` policies on boards of other versions in `directory` that belong to
-// `uid` and have a process that lives. Returns how many boards there are. Version 1 has no core and
-// is known by its layout. errno is kept.
+// Adds up the use of `count` policies on boards of other versions in `directory`. Only boards count
+// that belong to `uid` and have a living process. Returns the number of these boards. Version 1 has
+// no core and is recognised by its layout. Keeps errno. Thread-safe; no heap.
 uint32_t CountOnOtherBoards(int directory, uid_t uid, const BoardPlace& place, Sought* sought,
                             uint32_t count) noexcept;
 

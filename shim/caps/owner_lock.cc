@@ -25,16 +25,16 @@ constexpr uint64_t kSleepers = uint64_t{1} << 31;
 constexpr uint32_t kProcessAt = 32;
 constexpr uint32_t kStartAt = 54;
 
-// The lock is held for microseconds.
+// The lock is held for microseconds only.
 constexpr uint32_t kSpins = 100;
-// After so long a holder is looked at again, and its word as well: a wake may have been lost with
-// whoever died before it was sent.
+// How long a thread sleeps before it looks at the holder and the word again. A wake may be lost,
+// because a process can die before it sends one.
 constexpr uint64_t kLookNs = 5'000'000;
 constexpr uint64_t kFirstLookNs = 1'000'000;
-// Of the loop, whatever happens to the word meanwhile.
+// The bound of the loop, whatever other processes write into the word.
 constexpr uint32_t kMaxTurns = 10'000;
 
-// The process, where few system calls are to be made; else 0.
+// The process, if few system calls may be made; else 0.
 constinit std::atomic<LockOwner> few_calls = 0;
 
 pid_t ThreadOf(LockOwner owner) { return static_cast<pid_t>(owner & kNumber); }
@@ -46,17 +46,17 @@ bool Exchange(uint64_t* word, uint64_t from, uint64_t to, int order) {
   return __atomic_compare_exchange_n(word, &from, to, false, order, __ATOMIC_RELAXED);
 }
 
-// The half of the word that futex(2) looks at: that with kSleepers.
+// Returns the half of the word that futex(2) compares: the one with kSleepers.
 uint32_t* FutexOf(uint64_t* word) {
   return reinterpret_cast<uint32_t*>(word) + (std::endian::native == std::endian::big ? 1 : 0);
 }
 
-// `thoroughly`: also whether the process is an earlier one's successor by number, which takes a
-// look into /proc.
+// Whether the holder has ended. If `thoroughly` is set, also checks in /proc whether the pid now
+// belongs to another process.
 bool Dead(LockOwner holder, LockOwner self, bool thoroughly) {
   const pid_t process = ProcessOf(holder);
   const pid_t thread = ThreadOf(holder);
-  if (process == 0 || thread == 0) return true;  // nobody's: the word was damaged
+  if (process == 0 || thread == 0) return true;  // the word was damaged
   if (few_calls.load(std::memory_order_relaxed) != 0) return false;
   if (process != ProcessOf(self) && !Running(process)) return true;
   if ((holder & kNoTid) == 0 && RawSyscall(SYS_tgkill, static_cast<uintptr_t>(process),
@@ -76,7 +76,7 @@ Taken TakeSlowly(uint64_t* word, LockOwner owner, uint64_t patience_ns) {
   for (uint32_t turn = 0; turn < kMaxTurns; ++turn) {
     uint64_t seen = Load(word);
     if (seen == 0) {
-      // Others may sleep as well: once it had to be waited for, its release wakes one more.
+      // Other threads may be sleeping too. If this thread had to wait, its release wakes one more.
       if (Exchange(word, 0, owner | (turn != 0 ? kSleepers : 0), __ATOMIC_ACQUIRE))
         return Taken::kFree;
       continue;

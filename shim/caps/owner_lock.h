@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A lock in memory that processes share: one word that says who holds it, and nothing else. A
-// robust mutex of glibc would keep pointers there (nptl/pthread_mutex_lock.c, __data.__list), which
-// whoever can write the memory turns into a store anywhere in whoever unlocks it.
+// A lock in memory that processes share. It consists of one word that identifies its holder.
 //
-// Whatever stands in the word, nobody waits for longer than his patience, and nobody stores
-// anything but the word itself. A holder that has ended is noticed: pidfd_open(2) for the process,
-// tgkill(2) with signal 0 for the thread, the start time for another process of that number.
+// A robust mutex of glibc would keep pointers in that memory (nptl/pthread_mutex_lock.c,
+// __data.__list). A process that can write the memory could turn them into a store to any address
+// in the process that unlocks it.
+//
+// Whatever the word contains, no thread waits longer than its patience, and no thread stores
+// anything but the word. A holder that has ended is noticed: by pidfd_open(2) for the process, by
+// tgkill(2) with signal 0 for the thread, and by the start time for a pid that is used again.
+//
+// All functions are thread-safe and work between processes. No heap, no exceptions.
 
 #ifndef PQLEASH_SHIM_CAPS_OWNER_LOCK_H_
 #define PQLEASH_SHIM_CAPS_OWNER_LOCK_H_
@@ -17,43 +21,47 @@
 
 namespace pqleash::caps {
 
-// Who takes a lock, as the word has it: never 0, which is nobody.
-//   bits  0 to 21  thread; pids and tids are below 2^22 (proc(5), pid_max)
-//   bit  30        the thread is no tid: see UseFewCalls
-//   bit  31        somebody sleeps until it is free: not of the owner
-//   bits 32 to 53  process
-//   bits 54 to 63  the lowest of its start time (proc(5), field 22); 0: not known
+// Identifies who holds a lock. Never 0, which means that nobody does.
+//
+//   bits  0 to 21  the thread; pids and tids are below 2^22 (proc(5), pid_max)
+//   bit  30        the thread part is no tid: see UseFewCalls
+//   bit  31        a thread sleeps until the lock is free; not part of the owner
+//   bits 32 to 53  the process
+//   bits 54 to 63  the lowest bits of its start time (proc(5), field 22); 0: not known
 using LockOwner = uint64_t;
 
-// A process and its start time (0: not known), for ThisThread.
+// Returns the owner value of a process, for ThisThread. `start_ticks` is its start time; 0: not
+// known.
 LockOwner ProcessOwner(pid_t process, uint64_t start_ticks) noexcept;
 
-// Which process an owner is of.
+// Returns the pid in an owner value.
 constexpr pid_t ProcessOf(LockOwner owner) {
   return static_cast<pid_t>(owner >> 32 & ((1u << 22) - 1));
 }
 
-// The calling thread. The start time is taken from `process`, a ProcessOwner, where the caller is
-// of that process: a forked child is not. Two system calls.
+// Returns the owner value of the calling thread. The start time is taken from `process`, a
+// ProcessOwner, if the caller belongs to that process; a forked child does not. Makes two system
+// calls.
 LockOwner ThisThread(LockOwner process) noexcept;
 
-// From now on no system call but futex(2) is made here, since a filter may kill for others: threads
-// are told apart by what libc keeps for each, and nobody is asked whether he lives, which those
-// without a filter do. `process` is a ProcessOwner. Children of a fork must not use locks.
+// From now on this file makes no system call but futex(2), because a filter may kill the process
+// for others. Threads are then told apart by an address that libc keeps for each, and no holder is
+// checked for life; processes without a filter do that. `process` is a ProcessOwner. Forked
+// children must not use locks afterwards.
 void UseFewCalls(LockOwner process) noexcept;
 
 enum class Taken : uint32_t {
-  kFree,      // it was free
-  kFromDead,  // its holder died: what the lock guards may be half done
-  kBusy,      // not taken
+  kFree,      // the lock was free
+  kFromDead,  // the holder had died, so the guarded data may be half changed
+  kBusy,      // the lock was not taken
 };
 
-// Takes the lock in `word` for `owner`. Waits up to `patience_ns`; 0: not at all. kBusy at once
-// where the calling thread holds it already: below a signal handler, or left by siglongjmp(3).
-// errno is kept.
+// Takes the lock in `word` for `owner`. Waits for at most `patience_ns` nanoseconds; 0: does not
+// wait. Returns kBusy at once if the calling thread holds the lock already, which happens in a
+// signal handler and after a siglongjmp(3). Keeps errno.
 Taken TakeLock(uint64_t* word, LockOwner owner, uint64_t patience_ns) noexcept;
 
-// Does nothing where the word is another's by now.
+// Releases the lock. Does nothing if another owner has it by now.
 void ReleaseLock(uint64_t* word, LockOwner owner) noexcept;
 
 }  // namespace pqleash::caps

@@ -20,7 +20,7 @@ namespace pqleash::caps {
 
 namespace {
 
-// What the clerk's look at a board and a line of log want, and the host's static TLS beside it.
+// Enough for the clerk's look at a board and for a line of the log, beside the host's static TLS.
 constexpr size_t kStackSize = size_t{256} * 1024;
 constexpr int kFirstOwnDescriptor = 3;  // a host without stdin must not find a socket there
 
@@ -60,11 +60,11 @@ bool MakePair(OwnSocket* park, OwnSocket* other) {
 
 }  // namespace
 
-// The lock, with the host's state kept and its signals blocked.
+// Holds the lock. Keeps the host's state and blocks the thread's signals meanwhile.
 class Parking::Section {
  public:
   explicit Section(BoundedLock& lock) : lock_(lock) {
-    // More patience than elsewhere: on a busy machine its holder may not run for a while, and a
+    // Waits longer than elsewhere. On a busy machine the holder may not run for a while, and a
     // connect that cannot be parked is refused.
     for (int turn = 0; turn < kPatience && !held_; ++turn) held_ = lock_.Acquire();
   }
@@ -116,7 +116,8 @@ bool Parking::StartServing() {
   pthread_attr_setstacksize(&attributes, kStackSize);
   pthread_t thread;
   int error = pthread_create(&thread, &attributes, Serve, this);
-  if (error == EINVAL) {  // the host's static TLS alone is larger: the stack of its other threads
+  // The host's static TLS alone is larger: use the default stack size of its threads.
+  if (error == EINVAL) {
     pthread_attr_destroy(&attributes);
     if (pthread_attr_init(&attributes) != 0) return false;
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -155,7 +156,8 @@ void Parking::Unpark(uint32_t slot) {
   {
     const Section section(lock_);
     ParkingPlace& place = places_[slot];
-    // Without the lock the descriptors stay open: better than closing them under the thread.
+    // Without the lock the descriptors stay open, which is better than closing them under the
+    // thread.
     if (!section.held() || place.position == 0) return;
     Leave(slot);
     CloseOurs(place.park);
@@ -163,7 +165,7 @@ void Parking::Unpark(uint32_t slot) {
     last = parked_.load(std::memory_order_relaxed) == 0;
   }
   const ErrnoKeeper errno_keeper;
-  if (last) clerk_->Nudge();  // the thread ends
+  if (last) clerk_->Nudge();  // so that the thread ends
 }
 
 Parked Parking::Look(uint32_t slot, uint64_t now) {
@@ -180,7 +182,8 @@ void* Parking::Serve(void* parking) {
 void Parking::ServeAll() {
   WaitClock clock;
   while (!Finished()) {
-    const uint32_t seen = clerk_->Changes();  // before the looks: what changes meanwhile is seen
+    // Read before the looks, so that later changes are noticed.
+    const uint32_t seen = clerk_->Changes();
     uint64_t look_again = UINT64_MAX;
     LookAtAll(clock.Now(), &look_again);
     log::Flush();
@@ -188,8 +191,8 @@ void Parking::ServeAll() {
   }
 }
 
-// With the last one gone the thread gives up its place in the same breath: whoever parks next makes
-// another.
+// The thread gives up its role under the same lock as the check for the last connect. The next one
+// that is parked starts another thread.
 bool Parking::Finished() {
   const Section section(lock_);
   if (!section.held()) return false;
@@ -198,8 +201,9 @@ bool Parking::Finished() {
   return true;
 }
 
-// From the end of the list: one that leaves meanwhile is replaced by the last, which has been
-// looked at. One that comes meanwhile nudges the clerk. The clerk is asked without the lock.
+// Walks from the end of the list. If a connect leaves meanwhile, the last one, which has been
+// looked at, takes its place. If one comes meanwhile, it nudges the clerk. The clerk is asked
+// without the lock.
 void Parking::LookAtAll(uint64_t now, uint64_t* look_again) {
   for (uint32_t left = capacity_; left > 0;) {
     uint32_t slot;
@@ -219,13 +223,13 @@ void Parking::LookAtAll(uint64_t now, uint64_t* look_again) {
   }
 }
 
-// Makes the park fd readable, unless the place was left meanwhile.
+// Makes the park fd readable, unless the slot has been unparked meanwhile.
 void Parking::Call(uint32_t slot, uint32_t ticket) {
   const Section section(lock_);
   ParkingPlace& place = places_[slot];
   if (!section.held() || place.position == 0 || place.ticket != ticket) return;
   place.called = true;
-  // send, not write: it does nothing to a descriptor that is no socket.
+  // Uses send, not write, because send does nothing to a descriptor that is no socket.
   if (StillOurs(place.other)) send(place.other.fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Parked connects: asynchronous connects that a cap holds back while their host goes on waiting for
-// a descriptor, as it does for libpq's.
+// Parked connects: asynchronous connects that a cap holds back while their host waits for a
+// descriptor, as it does for libpq's.
 //
-// Each has a pair of sockets. One end is the park fd that PQsocket names: writable at once, which a
-// host waits for first, and readable when the connect may go or is refused. A host may ask for any
-// property of a socket: a timer or an eventfd would not do.
+// Each parked connect has a pair of sockets. One end is the park fd, which PQsocket returns. It is
+// writable at once, which a host waits for first. It becomes readable when the connect may go or is
+// refused. It must be a socket, because a host may ask for any property of one; a timerfd or an
+// eventfd would not do.
 //
-// One thread serves them all. It is there while a connect is parked and not otherwise.
+// One thread serves all parked connects. It exists while at least one connect is parked.
 //
 // Invariants
-//  1. A place is parked from Park to Unpark; its slot is then in the list exactly once.
-//  2. The thread runs, or is about to, while the list is not empty.
-//  3. A descriptor is written to or closed only while it is still the socket that was made: a host
-//     that closes what it did not open (closefrom) may have given the number to something else.
+//  1. A place is parked from Park to Unpark. During that time its slot is in the list exactly once.
+//  2. While the list is not empty, the thread runs or is about to run.
+//  3. A descriptor is written to or closed only while it is still the socket that was made. A host
+//     that closes descriptors it did not open (closefrom) may have reused the number.
 //
-// No heap, no exceptions. Lives in memory fresh from mmap: all zero bytes is empty.
+// No heap, no exceptions. Lives in memory fresh from mmap; valid and empty as zero bytes.
 
 #ifndef PQLEASH_SHIM_CAPS_PARKING_H_
 #define PQLEASH_SHIM_CAPS_PARKING_H_
@@ -28,7 +29,7 @@
 
 namespace pqleash::caps {
 
-// A descriptor, and which socket it stands for.
+// A descriptor, and the identity of the socket that it stands for.
 struct OwnSocket {
   int fd;
   uint64_t device;
@@ -36,34 +37,36 @@ struct OwnSocket {
 };
 
 struct ParkingPlace {
-  OwnSocket park;     // the host's end
-  OwnSocket other;    // ours
-  uint32_t position;  // 1 + index in the list; 0: not parked
-  uint32_t ticket;    // of this stay: places are used again
-  bool called;        // the byte is written
+  OwnSocket park;     // the end that the host has
+  OwnSocket other;    // our end
+  uint32_t position;  // index in the list plus 1; 0: not parked
+  uint32_t ticket;    // identifies this stay, because places are reused
+  bool called;        // the byte has been sent
 };
 
-// Thread-safe. After a fork the child has none of this: it makes its own.
+// Thread-safe. A forked child does not use its parent's; it makes its own.
 class Parking {
  public:
-  // Zeroed memory for `capacity` places and slots. The clerk is given before the first Park.
+  // Sets the zeroed memory for `capacity` places and slots, which must outlive this object.
+  // UseClerk must be called before the first Park.
   void Use(ParkingPlace* places, uint32_t* list, uint32_t capacity);
   void UseClerk(Clerk* clerk) { clerk_ = clerk; }
 
-  // From now on the clerk is asked for `slot`. False: no descriptors, no thread or no clerk, and
-  // nothing was left behind. errno is kept.
+  // Parks the connect of `slot`: from now on the clerk is asked for it. Returns false, and leaves
+  // nothing behind, if there are no descriptors, no thread or no clerk. Keeps errno.
   bool Park(uint32_t slot);
-  // What PQsocket is to say of a parked slot.
+  // Returns the descriptor that PQsocket reports for a parked slot.
   int Socket(uint32_t slot) const { return places_[slot].park.fd; }
-  // Closes both ends. The clerk may be asked for the slot once more, by a look that is under way.
-  // Does nothing for a slot that is not parked. errno is kept.
+  // Closes both ends. A look that is under way may still ask the clerk for the slot once. Does
+  // nothing if the slot is not parked. Keeps errno.
   void Unpark(uint32_t slot);
 
-  // What the clerk says, for the host's own poll.
+  // Asks the clerk, for the host's own poll.
   Parked Look(uint32_t slot, uint64_t now);
 
   uint32_t parked() const { return parked_.load(std::memory_order_relaxed); }
-  bool served() const { return served_.load(std::memory_order_relaxed); }  // the thread is there
+  // The serving thread exists.
+  bool served() const { return served_.load(std::memory_order_relaxed); }
 
  private:
   class Section;
@@ -79,7 +82,7 @@ class Parking {
 
   Clerk* clerk_;
   ParkingPlace* places_;
-  uint32_t* list_;  // of the slots that are parked, in no order
+  uint32_t* list_;  // the parked slots, in no order
   uint32_t capacity_;
   uint32_t tickets_;
   BoundedLock lock_;

@@ -8,12 +8,13 @@
 
 namespace pqleash::caps {
 
-// Which policies speak of connects that were seen before. Direct-mapped and overwriting: it cannot
-// fill up. Thread-safe without a lock: a key is stored mixed with its value, so that the halves of
-// two stores do not pass for one (Hyatt and Mann, 'A lockless transposition table', 2002). All zero
-// bytes is empty.
+// Remembers which policies apply to connects that were seen before. Direct-mapped; a new key
+// overwrites an old one, so the cache cannot fill up. Thread-safe without a lock: a key is stored
+// combined with its value, so that the halves of two stores are not taken for one (Hyatt and Mann,
+// 'A lockless transposition table', 2002). Valid and empty as zero bytes.
 class PolicyCache {
  public:
+  // Finds the value of `key`. REQUIRES: `key` is not 0.
   bool Find(uint64_t key, uint64_t* policies) const {
     const Place& place = places_[key % kPlaces];
     const uint64_t value = place.policies.load(std::memory_order_relaxed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a refused connect says. Pure.
+// Composes the message of a refused connect. Pure and thread-safe.
 
 #ifndef PQLEASH_SHIM_CAPS_REFUSAL_H_
 #define PQLEASH_SHIM_CAPS_REFUSAL_H_
@@ -12,23 +12,26 @@
 
 namespace pqleash::caps {
 
+// Size of the message with its newline and its NUL, in bytes.
 inline constexpr size_t kRefusalSize = 400;
 
+// What the message needs to know. The texts belong to the caller.
 struct Refusal {
   const Policy* policy;
-  Rule rule;            // in force
-  const char* service;  // whose cap it is; "": the user's
+  Rule rule;            // the rule in force
+  const char* service;  // the service that the policy belongs to; "": all of the user's
   uint32_t use;
   uint32_t waiting;
-  const char* holder;  // the call site with the most of them, in words; nullptr: not known
+  const char* holder;  // the call site with most of the connections, in words; nullptr: not known
   uint64_t holder_site;
   uint32_t holder_count;
-  uint64_t waited_ns;  // 0: refused at once
+  uint64_t waited_ns;  // in nanoseconds; 0: refused at once
   bool server_full;
 };
 
-// One sentence with a newline behind it, as libpq's own messages have. Without a colon: psycopg
-// before 3.1.19 shows only what is behind the first (pq/misc.py). Control characters become '?'.
+// Writes one sentence and a newline, like libpq's own messages. The sentence has no colon, because
+// psycopg before 3.1.19 shows only what follows the first one (pq/misc.py). Control characters
+// become '?'.
 void Explain(const Refusal& refusal, char (&text)[kRefusalSize]);
 
 }  // namespace pqleash::caps

@@ -19,14 +19,14 @@ void SharedBoards::Use(const char* directory, uid_t uid, const BoardPlace& place
   directory_ = directory;
   uid_ = uid;
   place_ = place;
-  // In the kernel's own words: a host may have replaced libc's geteuid (fakeroot does).
+  // Asks the kernel directly: a host may have replaced libc's geteuid, as fakeroot does.
   kernel_uid_ = static_cast<uid_t>(RawSyscall(SYS_geteuid, 0));
 }
 
 bool SharedBoards::Open(int directory, char (&problem)[256]) {
   if (used_ == kMost) {
-    snprintf(problem, sizeof(problem), "%u boards were used and are gone, which is the most",
-             kMost);
+    snprintf(problem, sizeof(problem),
+             "this process has used %u boards, which is the most, and all of them are gone", kMost);
     return false;
   }
   BoardFile file = {};

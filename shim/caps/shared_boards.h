@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The shared board that a process uses: opened, asked for again where it was not to be had, left
-// when the process changes its user, followed where its file was removed and others made a new one.
+// The shared board that a process uses. It is opened, tried again if it was not available, left
+// when the process changes its user, and replaced if its file was removed and other processes have
+// made a new one.
 //
-// A mapping is never taken away, since other threads may be in it: one that was left shows zeros
-// from then on. No descriptor stays open.
+// A mapping is never removed, because other threads may be using it. A board that was left shows
+// zeros from then on. No descriptor stays open.
 
 #ifndef PQLEASH_SHIM_CAPS_SHARED_BOARDS_H_
 #define PQLEASH_SHIM_CAPS_SHARED_BOARDS_H_
@@ -19,42 +20,47 @@
 
 namespace pqleash::caps {
 
-// All but current(), number() and At() are for one thread at a time.
+// current(), number() and At() are thread-safe. The other functions are for one thread at a time.
 class SharedBoards {
  public:
-  // The last is none: not attached, ever.
+  // The most boards that a process can use one after the other. One more element of boards_ is
+  // never attached and stands for 'no board'.
   static constexpr uint32_t kMost = 8;
 
-  // `directory` as a path, "": it cannot be looked for again. `uid`: whose board it is.
+  // `directory` is a path that must outlive this object; "": the board cannot be looked for again.
+  // `uid` is the user whose board it is.
   void Use(const char* directory, uid_t uid, const BoardPlace& place);
 
-  // Not attached: there is none.
+  // Returns the current board. It is not attached if there is none.
   Board& current() { return boards_[number()]; }
   const Board& current() const { return boards_[number()]; }
   uint32_t number() const { return current_.load(std::memory_order_acquire); }
   Board& At(uint32_t number) { return boards_[number % (kMost + 1)]; }
 
-  // Opens a board in `directory`, made if it is not there: the current one from then on. False:
-  // `problem` says why, and the current one stays.
+  // Opens the board in `directory`, makes it if it does not exist, and makes it current. If that
+  // fails, returns false, sets `problem`, and keeps the current board.
   bool Open(int directory, char (&problem)[256]);
 
-  // The process runs as another user than the one whose board it has mapped. A system call.
+  // Whether the process now runs as another user than when it mapped the board. Makes a system
+  // call.
   bool OfAnotherUser() const;
-  // The current one is none from now on, and the memory of the former shows zeros.
+  // Makes 'no board' current. The memory of the former board shows zeros from now on.
   void Leave();
 
-  // Whether the board is to be opened again: there is none, or the file of its name is another.
+  // Whether the board should be opened again: there is none, or its name now belongs to another
+  // file.
   bool Outdated() const;
-  // Opens the directory, and the board in it. As Open.
+  // Opens the directory and the board in it. Returns like Open.
   bool OpenAgain(char (&problem)[256]);
-  // The directory, for reading; -1: there is none. The caller closes it.
+  // Opens the directory for reading. Returns -1 if it does not exist. The caller closes the
+  // descriptor.
   int OpenDirectory() const;
 
  private:
   Board boards_[kMost + 1];
   std::atomic<uint32_t> current_ = kMost;
   uint32_t used_ = 0;
-  BoardFile file_ = {};  // of the current one
+  BoardFile file_ = {};  // identifies the current board's file
   const char* directory_ = "";
   uid_t uid_ = 0;
   uid_t kernel_uid_ = 0;

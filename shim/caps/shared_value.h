@@ -5,8 +5,9 @@
 
 namespace pqleash::caps {
 
-// One load of what other processes may write at any moment, the lock notwithstanding: what is
-// checked afterwards is what is used. A plain read may be repeated by the compiler.
+// Loads a value once. Other processes may write it at any time, even while this one holds the lock,
+// so the value that was checked must be the value that is used. The compiler might repeat a plain
+// read.
 template <typename Value>
 Value Load(const Value& shared) {
   return __atomic_load_n(&shared, __ATOMIC_RELAXED);
