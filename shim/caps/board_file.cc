@@ -167,7 +167,7 @@ bool OpenSharedBoard(int directory, uid_t uid, const BoardPlace& place, bool cre
       (status.st_mode & 077) != 0) {
     snprintf(
         problem, sizeof(problem),
-        "%s is not a regular file of user %u with mode 600: remove it while no process uses it",
+        "%s is no regular file of user %u with mode 600: remove it while no process uses it",
         name, uid);
   } else if (void* memory = MapFile(fd, static_cast<uint64_t>(status.st_size))) {
     attached = board->Attach(memory, static_cast<uint64_t>(status.st_size), MakePages);
