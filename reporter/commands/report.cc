@@ -108,6 +108,10 @@ std::optional<ScanOptions> ScanOf(const ReportOptions& options) {
   ScanOptions scan;
   if (options.scan_ns) scan.time = std::chrono::nanoseconds(*options.scan_ns);
   scan.all_registers = options.all_registers;
+  if (options.filter.min_idle_ns) {
+    scan.owner_idle =
+        std::min(scan.owner_idle, std::chrono::nanoseconds(*options.filter.min_idle_ns));
+  }
   return scan;
 }
 

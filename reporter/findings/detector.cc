@@ -25,6 +25,7 @@ namespace {
 constexpr DetectorEntry kDetectors[] = {
     {"fork-shared", FindForkShared},
     {"lost-handle", FindLostHandles},
+    {"lost-owner", FindLostOwners},
     {"idle-in-transaction", FindIdleInTransaction},
     {"leak-suspect", FindLeakSuspects},
     {"role-limit", FindRoleLimits},
@@ -54,8 +55,8 @@ Tier TierOf(const Finding& finding, bool server_is_full) {
   const std::string_view kind = finding.kind;
   if (kind == "fork-shared") return kBreaksOthers;
   for (const std::string_view takes :
-       {"lost-handle", "idle-in-transaction", "leak-suspect", "role-limit", "connect-failures",
-        "lock-wait", "demand-spike", "saturated"}) {
+       {"lost-handle", "lost-owner", "idle-in-transaction", "leak-suspect", "role-limit",
+        "connect-failures", "lock-wait", "demand-spike", "saturated"}) {
     if (kind == takes) return kTakes;
   }
   if (kind == "over-provisioned") return server_is_full ? kTakes : kCosts;
@@ -154,6 +155,7 @@ std::set<uint64_t> LeakSites(const Observation& observation) {
   if (observation.leak_sites) return *observation.leak_sites;
   std::set<uint64_t> sites = SitesOf(FindLeakSuspects(observation));
   sites.merge(SitesOf(FindLostHandles(observation)));
+  sites.merge(SitesOf(FindLostOwners(observation)));
   return sites;
 }
 
@@ -161,8 +163,8 @@ void FoldLeaks(std::vector<Finding>* findings) {
   std::map<uint64_t, Finding*> lost;  // by call site
   for (Finding& finding : *findings) {
     // The proven come first.
-    if (finding.kind == "lost-handle" && finding.call_site)
-      lost.try_emplace(*finding.call_site, &finding);
+    const bool is_lost = finding.kind == "lost-handle" || finding.kind == "lost-owner";
+    if (is_lost && finding.call_site) lost.try_emplace(*finding.call_site, &finding);
   }
   std::set<const Finding*> folded;
   for (const Finding& finding : *findings) {
@@ -183,7 +185,7 @@ std::set<const Connection*> LostOnes(const Observation& observation) {
   std::set<const Connection*> lost;
   for (const CallSiteGroup& group : observation.call_sites) {
     for (const GroupedConnection& place : group.connections) {
-      if (!IsLost(ReachAt(observation, place))) continue;
+      if (!IsOutOfReach(ReachAt(observation, place))) continue;
       lost.insert(&observation.snapshots[place.snapshot].connections[place.connection]);
     }
   }
@@ -198,7 +200,7 @@ Picked Pick(const Observation& observation, const CallSiteGroup& group,
     const Connection& connection = snapshot.connections[place.connection];
     if (!predicate(snapshot, connection)) continue;
     ++picked.count;
-    picked.lost += IsLost(ReachAt(observation, place));
+    picked.lost += IsOutOfReach(ReachAt(observation, place));
     picked.longest_idle_ns =
         std::max(picked.longest_idle_ns, IdleNs(connection, snapshot.as_of_ns));
     picked.oldest_age_ns = std::max(picked.oldest_age_ns, AgeNs(connection, snapshot.as_of_ns));

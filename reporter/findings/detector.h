@@ -151,8 +151,8 @@ std::span<const DetectorEntry> Detectors();
 // Every finding, the cause before its consequences:
 //  1. what breaks the work of another process (fork-shared);
 //  2. what takes from others, or from the program itself, the connections that they need now
-//     (lost-handle, idle-in-transaction, leak-suspect, demand-spike, saturated; while the server is
-//     full over-provisioned, and connection-churn with 16 or more at once): by the order of
+//     (lost-handle, lost-owner, idle-in-transaction, leak-suspect, demand-spike, saturated; while
+//     the server is full over-provisioned, and connection-churn with 16 or more at once): by the order of
 //     magnitude of the number of connections (1 to 3, 4 to 15, 16 to 63, …), so that ninety that
 //     leak come before one that is stuck; then by kind;
 //     While the server is full, those of 2 that are about less than a quarter of the connections
@@ -170,6 +170,7 @@ std::vector<Finding> FindIdleInTransaction(const Observation& observation);
 std::vector<Finding> FindLeakSuspects(const Observation& observation);
 std::vector<Finding> FindLockWaits(const Observation& observation);
 std::vector<Finding> FindLostHandles(const Observation& observation);
+std::vector<Finding> FindLostOwners(const Observation& observation);
 std::vector<Finding> FindServerClosed(const Observation& observation);
 std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation);
 std::vector<Finding> FindNeverUsed(const Observation& observation);
@@ -185,7 +186,8 @@ std::set<uint64_t> SitesOf(const std::vector<Finding>& findings);
 std::set<uint64_t> LeakSites(const Observation& observation);
 
 // One defect, one finding: where some of a place's connections are known to be lost, the others of
-// it that are suspected to leak are counted with these. Takes kinds leak-suspect and lost-handle.
+// it that are suspected to leak are counted with these. Takes kinds leak-suspect, lost-handle and
+// lost-owner.
 void FoldLeaks(std::vector<Finding>* findings);
 
 // What detectors share.
@@ -193,14 +195,14 @@ void FoldLeaks(std::vector<Finding>* findings);
 // The connections of one call site that a predicate picks, in numbers.
 struct Picked {
   uint64_t count = 0;
-  uint64_t lost = 0;  // of these, to which nothing in their processes leads any more
+  uint64_t lost = 0;  // of these, that can neither be used nor closed any more
   uint64_t longest_idle_ns = 0;
   uint64_t oldest_age_ns = 0;
 };
 using Predicate = std::function<bool(const Snapshot&, const Connection&)>;
 Picked Pick(const Observation& observation, const CallSiteGroup& group, const Predicate& predicate);
 
-// Connections, of whatever state, that nothing in their processes leads to any more.
+// Connections, of whatever state, that their processes can neither use nor close any more.
 std::set<const Connection*> LostOnes(const Observation& observation);
 
 // 'function (file:line)', or a description in words where there is no stack.

@@ -23,7 +23,7 @@ bool Hurts(std::string_view kind) {
 
 // Takes connections that somebody may need.
 bool Takes(std::string_view kind) {
-  return IsOneOf(kind, {"lost-handle", "leak-suspect", "idle-in-transaction", "over-provisioned",
+  return IsOneOf(kind, {"lost-handle", "lost-owner", "leak-suspect", "idle-in-transaction", "over-provisioned",
                         "connection-churn"});
 }
 

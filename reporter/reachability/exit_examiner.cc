@@ -142,7 +142,9 @@ void ExitExaminer::Examine(const std::string& path, bool newest_image, uint64_t 
   SetLife(liveness.life, liveness.visible_pid, Now(), &snapshot);
   if (liveness.life != Life::kLive || liveness.visible_pid == 0) return;
   // A process that goes on while it is searched takes apart what is searched.
+  // Owners in frames that are gone are lost at every exit.
   ScanOptions options = options_;
+  options.lost_owners = false;
   const uint64_t now = Now();
   const uint64_t left = until_ns > now + kReserveNs ? until_ns - now - kReserveNs : 0;
   options.time = std::min(options.time, std::chrono::nanoseconds(left));

@@ -32,6 +32,9 @@ class MallocBlocks {
   MallocBlocks(WordAt word_at, std::vector<AddressRange> regions, std::vector<uint64_t> libc_words,
                std::vector<uint64_t> thread_words = {});
 
+  // Where blocks may lie: in order, without two that touch.
+  const std::vector<AddressRange>& regions() const { return regions_; }
+
   // Whether `address` lies where blocks may lie.
   bool MayBeInBlock(uint64_t address) const { return RegionOf(address) != nullptr; }
 

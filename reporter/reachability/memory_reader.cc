@@ -2,10 +2,7 @@
 
 #include "reporter/reachability/memory_reader.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,20 +14,11 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr size_t kPieceSize = 32 << 10;  // stays in the processor's first cache
 constexpr size_t kOverlap = 7;
-constexpr size_t kPagesAtOnce = 1 << 14;
-
-constexpr uint64_t kPresent = uint64_t{1} << 63;
-constexpr uint64_t kSwapped = uint64_t{1} << 62;
 
 }  // namespace
 
-MemoryReader::MemoryReader(int32_t pid) : pid_(pid), buffer_(kOverlap + kPieceSize + kPieceMargin) {
-  pagemap_ = open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC);
-}
-
-MemoryReader::~MemoryReader() {
-  if (pagemap_ >= 0) close(pagemap_);
-}
+MemoryReader::MemoryReader(int32_t pid)
+    : pid_(pid), presence_(pid), buffer_(kOverlap + kPieceSize + kPieceMargin) {}
 
 size_t MemoryReader::Read(uint64_t address, void* to, size_t size) const {
   size_t done = 0;
@@ -45,34 +33,14 @@ size_t MemoryReader::Read(uint64_t address, void* to, size_t size) const {
   return done;
 }
 
-void MemoryReader::Presence(uint64_t first, size_t count, std::vector<bool>* present) const {
-  present->assign(count, true);
-  if (pagemap_ < 0) return;
-  std::vector<uint64_t> entries(count);
-  const auto at = static_cast<off_t>(first / kPage * sizeof(uint64_t));
-  const ssize_t got = pread(pagemap_, entries.data(), count * sizeof(uint64_t), at);
-  for (size_t i = 0; got > 0 && i < static_cast<size_t>(got) / sizeof(uint64_t); ++i) {
-    (*present)[i] = (entries[i] & (kPresent | kSwapped)) != 0;
-  }
-}
-
-bool MemoryReader::IsPresent(uint64_t address) const {
-  std::vector<bool> present;
-  Presence(address / kPage * kPage, 1, &present);
-  return present[0];
-}
-
 uint64_t MemoryReader::PresentBytes(const std::vector<AddressRange>& ranges) const {
   uint64_t bytes = 0;
-  if (pagemap_ < 0) return bytes;
-  std::vector<bool> present;
-  for (const AddressRange& range : ranges) {
-    // By what is left: an end near that of all addresses is not stepped over.
-    for (uint64_t left = range.size() / kPage; left != 0;) {
-      const size_t count = std::min<uint64_t>(kPagesAtOnce, left);
-      Presence(range.end - left * kPage, count, &present);
-      left -= count;
-      bytes += kPage * static_cast<uint64_t>(std::count(present.begin(), present.end(), true));
+  if (!presence_.known()) return bytes;
+  for (AddressRange left : ranges) {
+    while (left.size() >= kPage) {
+      const PagePresence::Step step = presence_.From(left);
+      for (const AddressRange& run : step.runs) bytes += run.size();
+      left.begin = step.walked;
     }
   }
   return bytes;
@@ -102,25 +70,21 @@ bool MemoryReader::ReadPieces(const AddressRange& run, uint64_t* end_of_last, co
 }
 
 bool MemoryReader::ForEachPiece(const AddressRange& range, const Look& look) {
-  std::vector<bool> present;
   uint64_t end_of_last = 0;
-  for (uint64_t first = range.begin / kPage * kPage; first < range.end;) {
-    const size_t count = std::min<uint64_t>(kPagesAtOnce, (range.end - first + kPage - 1) / kPage);
-    Presence(first, count, &present);
-    for (size_t i = 0; i < count;) {
-      size_t end = i;
-      while (end < count && present[end] == present[i]) ++end;
-      const AddressRange run = {std::max(range.begin, first + i * kPage),
-                                std::min(range.end, first + end * kPage)};
-      if (!present[i]) {
-        bytes_passed_over_ += run.size();
-      } else if (!ReadPieces(run, &end_of_last, look)) {
-        return false;
-      }
+  AddressRange left = {range.begin / kPage * kPage, (range.end + kPage - 1) / kPage * kPage};
+  while (left.begin < left.end) {
+    const PagePresence::Step step = presence_.From(left);
+    uint64_t read = 0;
+    for (const AddressRange& pages : step.runs) {
+      const AddressRange run = {std::max(range.begin, pages.begin), std::min(range.end, pages.end)};
+      read += run.size();
+      if (!ReadPieces(run, &end_of_last, look)) return false;
       if (refused_ != 0) return true;
-      i = end;
     }
-    first += count * kPage;
+    bytes_passed_over_ +=
+        std::min(range.end, step.walked) - std::max(range.begin, left.begin) - read;
+    if (!look(std::min(range.end, step.walked), buffer_.data(), 0)) return false;
+    left.begin = step.walked;
   }
   return true;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "reporter/reachability/memory_map.h"
+#include "reporter/reachability/page_presence.h"
 
 namespace pqleash::reporter {
 
@@ -21,7 +22,6 @@ namespace pqleash::reporter {
 class MemoryReader {
  public:
   explicit MemoryReader(int32_t pid);
-  ~MemoryReader();
   MemoryReader(const MemoryReader&) = delete;
   MemoryReader& operator=(const MemoryReader&) = delete;
 
@@ -29,14 +29,14 @@ class MemoryReader {
   size_t Read(uint64_t address, void* to, size_t size) const;
 
   // Whether the page of `address` is there; true where that cannot be known.
-  bool IsPresent(uint64_t address) const;
+  bool IsPresent(uint64_t address) const { return presence_.Has(address); }
   // How much of `ranges` has pages, in memory or swapped out.
   uint64_t PresentBytes(const std::vector<AddressRange>& ranges) const;
 
   // Calls `look` with one piece after the other of what is there in `range`: its address, its
   // bytes, and that kPieceMargin bytes behind them may be read. A piece begins with the last 7
-  // bytes of the one before it where they touch, so that every word is whole in one of them. False:
-  // `look` did not want more.
+  // bytes of the one before it where they touch, so that every word is whole in one of them. A
+  // piece without bytes tells that some milliseconds went by. False: `look` did not want more.
   using Look = std::function<bool(uint64_t address, const uint8_t* data, size_t size)>;
   static constexpr size_t kPieceMargin = 64;
   bool ForEachPiece(const AddressRange& range, const Look& look);
@@ -51,12 +51,10 @@ class MemoryReader {
   int refused() const { return refused_; }
 
  private:
-  // Which of the pages from `first` on are there. All of them where that cannot be known.
-  void Presence(uint64_t first, size_t count, std::vector<bool>* present) const;
   bool ReadPieces(const AddressRange& run, uint64_t* end_of_last, const Look& look);
 
   int32_t pid_;
-  int pagemap_ = -1;
+  PagePresence presence_;
   mutable int refused_ = 0;
   uint64_t bytes_read_ = 0;
   uint64_t bytes_passed_over_ = 0;

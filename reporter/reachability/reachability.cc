@@ -11,6 +11,8 @@ std::string_view NameOf(Reach reach) {
     case Reach::kLostLikely:
     case Reach::kLostProven:
       return "lost";
+    case Reach::kOwnerLost:
+      return "owner_lost";
     case Reach::kNotLookedAt:
     case Reach::kNotJudged:
       break;

@@ -16,6 +16,7 @@ enum class Reach {
   kNotLookedAt,  // nothing of the process was
   kNotJudged,    // in a call, connecting, inherited, or used while it was looked for
   kHeld,         // a reference was found: `where`
+  kOwnerLost,    // only objects on the heap hold it that nothing leads to: `where` is one of them
   kLostLikely,   // none was found, but not everything could be looked at: `missing`
   kLostProven,   // none was found, and nothing was left out
 };
@@ -26,7 +27,7 @@ std::string_view NameOf(Reach reach);
 struct ConnectionReach {
   Reach reach = Reach::kNotLookedAt;
   std::string where;    // 'global pool+0x10 (/usr/bin/service)'; not escaped
-  std::string missing;  // one clause without a full stop
+  std::string missing;  // what could not be looked at; one clause without a full stop
 };
 
 // Of one process.
@@ -47,6 +48,11 @@ inline const ConnectionReach& ReachOf(const Reachability& reachability, size_t i
 
 inline bool IsLost(const ConnectionReach& reach) {
   return reach.reach == Reach::kLostLikely || reach.reach == Reach::kLostProven;
+}
+
+// It can neither be used nor closed any more: it is lost, or all its owners are.
+inline bool IsOutOfReach(const ConnectionReach& reach) {
+  return IsLost(reach) || reach.reach == Reach::kOwnerLost;
 }
 
 }  // namespace pqleash::reporter

@@ -33,6 +33,10 @@ struct ScanOptions {
   std::chrono::nanoseconds time = std::chrono::seconds(5);  // at most
   // Stops also threads in system calls that then begin anew, and their time-outs with them.
   bool all_registers = false;
+  // Also looks for connections whose only holders are lost themselves, of those that were not used
+  // for so long.
+  bool lost_owners = true;
+  std::chrono::nanoseconds owner_idle = std::chrono::seconds(10);
   // Is told of the bytes of each pass over the memory.
   Progress progress;
 };

@@ -23,6 +23,7 @@ struct Rule {
 };
 
 constexpr Rule kRules[] = {
+    {"lost-owner", "A connection was open whose only owners nothing in the process led to"},
     {"lost-handle", "A connection was open to which nothing in the process referred any more"},
     {"leak-suspect", "Connections were still open when the process ended, or look forgotten"},
     {"unfinished-failed-connect", "A connect failed and its handle was never passed to PQfinish"},

@@ -154,7 +154,7 @@ Json ToJson(const ConnectionReach& reach) {
   if (reach.reach == Reach::kNotLookedAt) return nullptr;
   return {
       {"verdict", NameOf(reach.reach)},
-      {"confidence", IsLost(reach) ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
+      {"confidence", IsOutOfReach(reach) ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
                                    : Json(nullptr)},
       {"where", TextOrNull(reach.where)},
       {"note", TextOrNull(reach.missing)}};

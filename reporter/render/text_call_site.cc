@@ -97,8 +97,9 @@ std::string ServerName(const Target& target) {
 
 // What kind of place the connection is held by: places on the heap are too many to tell apart.
 std::string Holder(const ConnectionReach& reach) {
-  if (reach.reach != Reach::kHeld && !IsLost(reach)) return {};
   if (IsLost(reach)) return "nothing";
+  if (reach.reach == Reach::kOwnerLost) return "objects that nothing leads to";
+  if (reach.reach != Reach::kHeld) return {};
   return Escape(reach.where.substr(0, reach.where.find(" at 0x")));
 }
 

@@ -199,7 +199,8 @@ class MetricsBuilder {
                      {"confidence", std::string(NameOf(finding.confidence))},
                      {"service", service.empty() ? "" : ServiceLabel(service)}},
                     1);
-      if (finding.kind == "leak-suspect" || finding.kind == "lost-handle") {
+      if (finding.kind == "leak-suspect" || finding.kind == "lost-handle" ||
+          finding.kind == "lost-owner") {
         AddSuspects(service, finding.connections);
       }
     }

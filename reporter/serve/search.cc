@@ -62,7 +62,7 @@ void MemorySearch::Search() {
     const Snapshot& searched = one.snapshots.front();
     for (size_t i = 0; i < searched.connections.size(); ++i) {
       const ConnectionReach& reach = ReachOf(one.reachability.front(), i);
-      if (!IsLost(reach)) continue;
+      if (!IsOutOfReach(reach)) continue;
       const Connection& connection = searched.connections[i];
       verdicts[searched.process.ledger][connection.handle] = {connection.opened_ns,
                                                               LastUseNs(connection), reach};

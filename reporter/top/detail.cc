@@ -59,6 +59,11 @@ void AddConnection(const ReportConnection& connection, Lines* lines) {
         fmt::format("lost ({}): no reference to it was found in the process",
                     connection.reach.reach == Reach::kLostProven ? "proven" : "likely"),
         lines);
+  } else if (connection.reach.reach == Reach::kOwnerLost) {
+    Add(Kind::kText,
+        "lost (likely): held only by an " + Escape(connection.reach.where) +
+            " that nothing leads to",
+        lines);
   } else if (connection.reach.reach == Reach::kHeld) {
     Add(Kind::kText, "referenced from " + Escape(connection.reach.where), lines);
   }

@@ -223,7 +223,7 @@ Table Connections(const Sample& now, const std::string& service, const std::stri
     const bool stuck =
         connection.in_call.empty() && (connection.transaction == Transaction::kOpen ||
                                        connection.transaction == Transaction::kFailed);
-    const Mark mark = IsLost(connection.reach) ? Mark::kAlarm
+    const Mark mark = IsOutOfReach(connection.reach) ? Mark::kAlarm
                       : stuck                  ? Mark::kWarning
                                                : Mark::kNone;
     table.rows.push_back(

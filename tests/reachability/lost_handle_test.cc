@@ -3,6 +3,7 @@
 // `pqleash report` on programs that keep connections and on programs that lose them. Nothing that
 // is kept may be called lost.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -32,6 +33,7 @@ constexpr bool NamesPrivateMemory() {
 // What a report says of the connections of a program.
 struct Verdicts {
   uint64_t held = 0;
+  uint64_t owner_lost = 0;
   uint64_t proven = 0;
   uint64_t likely = 0;
   uint64_t not_judged = 0;
@@ -58,9 +60,11 @@ Verdicts VerdictsIn(const Json& report) {
       const bool lost = judged && reference["verdict"] == "lost";
       verdicts.proven += lost && reference["confidence"] == "proven";
       verdicts.likely += lost && reference["confidence"] == "likely";
+      const bool owner_lost = judged && reference["verdict"] == "owner_lost";
       verdicts.held += held;
+      verdicts.owner_lost += owner_lost;
       verdicts.not_judged += !judged;
-      if (held) verdicts.places.push_back(reference["where"]);
+      if (held || owner_lost) verdicts.places.push_back(reference["where"]);
     }
   }
   return verdicts;
@@ -165,6 +169,9 @@ constexpr Kept kKept[] = {
     {"wrapper", 1, "global holder::wrapper (holder)"},
     {"arguments", 7, "heap at 0x|global holder::others"},
     {"moving", 1, ""},
+    {"nested", 5, "heap at 0x"},
+    {"owner-on-stack", 1, "heap at 0x"},
+    {"parked-stack", 3, "stack of thread"},
 };
 
 struct Lost {
@@ -191,6 +198,22 @@ TEST_F(LostHandle, ARegisterKeeps) {
 
 TEST_F(LostHandle, WhatIsLostIsProven) {
   for (const auto& [way, count] : kLost) ExpectLost(way, count);
+}
+
+// Its owner is there, and nothing leads to that one.
+TEST_F(LostHandle, WhatOnlyLostOwnersHoldIsLikelyLost) {
+  for (const auto& [way, count] :
+       {Lost{"lost-owner", 1}, Lost{"lost-cycle", 1}, Lost{"lost-chain", 3}}) {
+    const Verdicts verdicts = Judge(way);
+    EXPECT_EQ(verdicts.owner_lost, count) << way << ": " << verdicts;
+    EXPECT_EQ(verdicts.held + verdicts.proven + verdicts.likely, 0u) << way << ": " << verdicts;
+    EXPECT_THAT(verdicts.places, ::testing::Each(::testing::HasSubstr("object of holder::Holder")))
+        << way;
+    const Json finding = FindingOf(verdicts.report, "lost-owner");
+    ASSERT_FALSE(finding.is_null()) << way;
+    EXPECT_EQ(finding["confidence"], "likely");
+    EXPECT_EQ(verdicts.report["answer"]["verdict"], "leak");
+  }
 }
 
 TEST_F(LostHandle, KeptAndLostSideBySide) {

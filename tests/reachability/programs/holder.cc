@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -295,6 +296,65 @@ std::atomic_flag lock;
   }
 }
 
+// By owners that a variable leads to, through several blocks.
+struct Holder {
+  virtual ~Holder() = default;
+  PGconn* conn = nullptr;
+  std::shared_ptr<Holder> next;
+};
+std::unique_ptr<std::vector<std::unique_ptr<std::map<int, std::shared_ptr<Holder>>>>> nested;
+[[gnu::noinline]] void KeepNested() {
+  nested = std::make_unique<std::vector<std::unique_ptr<std::map<int, std::shared_ptr<Holder>>>>>();
+  nested->push_back(std::make_unique<std::map<int, std::shared_ptr<Holder>>>());
+  for (int i = 0; i < 5; ++i) {
+    auto owner = std::make_shared<Holder>();
+    owner->conn = Connect();
+    (*nested->front())[i] = std::move(owner);
+  }
+}
+// By an owner that a thread's stack alone leads to.
+[[gnu::noinline]] void KeepOwnerOnStack() {
+  std::atomic<bool> kept = false;
+  std::thread([&kept] {
+    const auto owner = std::make_unique<Holder>();
+    owner->conn = Connect();
+    ClearStack();
+    kept = true;
+    for (;;) pause();
+  }).detach();
+  while (!kept) usleep(100);
+}
+// On the stack of a coroutine that is parked in the frame of a scheduler, below the one that runs.
+ucontext_t scheduler;
+ucontext_t parked;
+ucontext_t running;
+void Park() {
+  PGconn* volatile conns[3];
+  for (PGconn* volatile& conn : conns) conn = Connect();
+  swapcontext(&parked, &scheduler);
+  for (PGconn* volatile& conn : conns) PQfinish(conn);
+}
+void RunOn() {
+  ClearStack();
+  Ready();
+  WaitForEndOfInput();
+  _exit(0);
+}
+[[gnu::noinline]] void KeepOnParkedStack() {
+  constexpr size_t kSize = 200'000;
+  char stacks[2 * kSize];
+  const auto make = [&stacks](ucontext_t* context, size_t number, void (*run)()) {
+    getcontext(context);
+    context->uc_stack.ss_sp = stacks + number * kSize;
+    context->uc_stack.ss_size = kSize;
+    context->uc_link = &scheduler;
+    makecontext(context, run, 0);
+    swapcontext(&scheduler, context);
+  };
+  make(&parked, 0, Park);
+  make(&running, 1, RunOn);
+}
+
 // The known limit.
 uintptr_t masked;
 [[gnu::noinline]] void KeepMasked() {
@@ -344,6 +404,26 @@ uintptr_t masked;
 [[gnu::noinline]] void LoseBegun() { Begin(); }
 [[gnu::noinline]] void KeepBegun() { global = Begin(); }
 
+// Held by owners that are lost themselves: one that nobody deletes, two that hold each other, and
+// one behind another.
+[[gnu::noinline]] void LoseOwner() {
+  auto* owner = new Holder;
+  owner->conn = Connect();
+}
+[[gnu::noinline]] void LoseCycle() {
+  const auto a = std::make_shared<Holder>();
+  a->next = std::make_shared<Holder>();
+  a->next->next = a;
+  a->next->conn = Connect();
+}
+[[gnu::noinline]] void LoseChain() {
+  auto* first = new std::vector<Holder*>;
+  for (int i = 0; i < 3; ++i) {
+    first->push_back(new Holder);
+    first->back()->conn = Connect();
+  }
+}
+
 struct Way {
   const char* name;
   void (*take)();
@@ -373,6 +453,12 @@ constexpr Way kWays[] = {
     {"running-register", [] { KeepInRegister(true); }},
     {"moving", KeepMoving},
     {"masked", KeepMasked},
+    {"nested", KeepNested},
+    {"owner-on-stack", KeepOwnerOnStack},
+    {"parked-stack", KeepOnParkedStack},
+    {"lost-owner", LoseOwner},
+    {"lost-cycle", LoseCycle},
+    {"lost-chain", LoseChain},
     {"lost-overwritten", LoseOverwritten},
     {"lost-early-return", [] { LoseEarlyReturn(); }},
     {"lost-vector", LoseVector},
