@@ -170,7 +170,7 @@ constexpr Kept kKept[] = {
     {"arguments", 7, "heap at 0x|global holder::others"},
     {"moving", 1, ""},
     {"nested", 5, "heap at 0x"},
-    {"owner-on-stack", 1, "heap at 0x"},
+    {"owner-on-stack", 1, "heap at 0x|anonymous memory at 0x"},
     {"parked-stack", 3, "stack of thread"},
 };
 

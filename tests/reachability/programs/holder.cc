@@ -409,6 +409,7 @@ uintptr_t masked;
 [[gnu::noinline]] void LoseOwner() {
   auto* owner = new Holder;
   owner->conn = Connect();
+  asm volatile("" : : "r"(owner) : "memory");  // or the compiler does without the owner
 }
 [[gnu::noinline]] void LoseCycle() {
   const auto a = std::make_shared<Holder>();
