@@ -152,11 +152,11 @@ std::span<const DetectorEntry> Detectors();
 //  1. what breaks the work of another process (fork-shared);
 //  2. what takes from others, or from the program itself, the connections that they need now
 //     (lost-handle, lost-owner, idle-in-transaction, leak-suspect, demand-spike, saturated; while
-//     the server is full over-provisioned, and connection-churn with 16 or more at once): by the order of
-//     magnitude of the number of connections (1 to 3, 4 to 15, 16 to 63, …), so that ninety that
-//     leak come before one that is stuck; then by kind;
-//     While the server is full, those of 2 that are about less than a quarter of the connections
-//     that are known come after server-full: they have not filled it;
+//     the server is full over-provisioned, and connection-churn with 16 or more at once): by the
+//     order of magnitude of the number of connections (1 to 3, 4 to 15, 16 to 63, …), so that
+//     ninety that leak come before one that is stuck; then by kind; While the server is full, those
+//     of 2 that are about less than a quarter of the connections that are known come after
+//     server-full: they have not filled it;
 //  3. what these lead to (server-full), then whatever costs without hurting yet, by kind.
 // Of one kind proven before likely, then by the number of connections.
 std::vector<Finding> FindAll(const Observation& observation);

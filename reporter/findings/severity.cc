@@ -23,8 +23,8 @@ bool Hurts(std::string_view kind) {
 
 // Takes connections that somebody may need.
 bool Takes(std::string_view kind) {
-  return IsOneOf(kind, {"lost-handle", "lost-owner", "leak-suspect", "idle-in-transaction", "over-provisioned",
-                        "connection-churn"});
+  return IsOneOf(kind, {"lost-handle", "lost-owner", "leak-suspect", "idle-in-transaction",
+                        "over-provisioned", "connection-churn"});
 }
 
 constexpr std::string_view kNames[] = {"info", "warning", "critical"};

@@ -11,8 +11,8 @@
 #include <functional>
 #include <vector>
 
-#include "reporter/words/progress.h"
 #include "reporter/reachability/process_view.h"
+#include "reporter/words/progress.h"
 
 namespace pqleash::reporter {
 

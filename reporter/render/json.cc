@@ -152,12 +152,12 @@ Json ToJson(const std::optional<Inheritance>& inheritance) {
 // null: the process's memory was not looked at.
 Json ToJson(const ConnectionReach& reach) {
   if (reach.reach == Reach::kNotLookedAt) return nullptr;
-  return {
-      {"verdict", NameOf(reach.reach)},
-      {"confidence", IsOutOfReach(reach) ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
-                                   : Json(nullptr)},
-      {"where", TextOrNull(reach.where)},
-      {"note", TextOrNull(reach.missing)}};
+  return {{"verdict", NameOf(reach.reach)},
+          {"confidence", IsOutOfReach(reach)
+                             ? Json(reach.reach == Reach::kLostProven ? "proven" : "likely")
+                             : Json(nullptr)},
+          {"where", TextOrNull(reach.where)},
+          {"note", TextOrNull(reach.missing)}};
 }
 
 Json ToJson(const ReportConnection& connection) {

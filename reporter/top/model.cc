@@ -224,8 +224,8 @@ Table Connections(const Sample& now, const std::string& service, const std::stri
         connection.in_call.empty() && (connection.transaction == Transaction::kOpen ||
                                        connection.transaction == Transaction::kFailed);
     const Mark mark = IsOutOfReach(connection.reach) ? Mark::kAlarm
-                      : stuck                  ? Mark::kWarning
-                                               : Mark::kNone;
+                      : stuck                        ? Mark::kWarning
+                                                     : Mark::kNone;
     table.rows.push_back(
         {ConnectionKey(connection),
          mark,
