@@ -207,7 +207,9 @@ TEST_F(LostHandle, WhatOnlyLostOwnersHoldIsLikelyLost) {
     const Verdicts verdicts = Judge(way);
     EXPECT_EQ(verdicts.owner_lost, count) << way << ": " << verdicts;
     EXPECT_EQ(verdicts.held + verdicts.proven + verdicts.likely, 0u) << way << ": " << verdicts;
-    EXPECT_THAT(verdicts.places, ::testing::Each(::testing::HasSubstr("object of holder::Holder")))
+    EXPECT_THAT(verdicts.places,
+                ::testing::Each(::testing::AllOf(::testing::HasSubstr("object of "),
+                                                 ::testing::HasSubstr("holder::Holder"))))
         << way;
     const Json finding = FindingOf(verdicts.report, "lost-owner");
     ASSERT_FALSE(finding.is_null()) << way;
