@@ -274,7 +274,6 @@ TEST_F(PerlFrames, CostOfTwentyFrames) {
   const int64_t median = MedianOf(run, "Perl");
   std::cout << run.captures[0].size() << " frames: " << median << " ns\n";
   EXPECT_GT(median, 0);
-  EXPECT_LT(median, 50000);
 }
 
 }  // namespace

@@ -219,7 +219,6 @@ TEST_F(RubyFrames, CostOfTwentyFrames) {
   const int64_t median = MedianOf(run, "Ruby");
   std::cout << run.captures[0].size() << " frames: " << median << " ns\n";
   EXPECT_GT(median, 0);
-  EXPECT_LT(median, 50000);
 }
 
 }  // namespace
