@@ -2,8 +2,6 @@
 
 #include "reporter/reachability/parked_stacks.h"
 
-#include <algorithm>
-
 namespace pqleash::reporter {
 namespace {
 
@@ -11,11 +9,9 @@ namespace {
 // function keeps, boost::context two more words, and some schedulers the registers of vectors.
 constexpr uint64_t kMaxPushed = 256;
 
+// Index of the part that contains `address`; unused.size(): none does.
 size_t PartOf(const std::vector<AddressRange>& unused, uint64_t address) {
-  const auto found =
-      std::find_if(unused.begin(), unused.end(),
-                   [address](const AddressRange& part) { return part.Contains(address); });
-  return static_cast<size_t>(found - unused.begin());
+  return IndexAt(unused, address, [](const AddressRange& part) { return part; });
 }
 
 // The thread goes on there at some time, by the code that lies beside the word or where it leads.

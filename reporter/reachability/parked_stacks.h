@@ -34,8 +34,8 @@ struct StackFacts {
   std::function<bool(uint64_t address)> is_code;
 };
 
-// For each of `unused`, parts of stacks below their threads' stack pointers, the address from which
-// on a parked coroutine has its frames; its end: there is none.
+// For each of `unused`, parts of stacks below their threads' stack pointers in order of address,
+// the address from which on a parked coroutine has its frames; its end: there is none.
 std::vector<uint64_t> ParkedFrom(const std::vector<AddressRange>& unused,
                                  const std::vector<WordToStack>& words, const StackFacts& facts);
 
