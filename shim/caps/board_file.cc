@@ -105,34 +105,73 @@ void KeepFromChildren(void* begin, size_t size) {
   }
 }
 
-// Makes a complete board under a temporary name and links it into place, so that no process sees an
-// incomplete one. Returns false with errno EEXIST if another process was faster.
-bool MakeBoard(int directory, const char* name, const BoardPlace& place) {
+// A file that has no name: nothing is left of it where this process is killed. Some file systems
+// have no such files (EOPNOTSUPP, EISDIR before Linux 3.11: open(2)).
+int OpenNameless(int directory) {
+  return openat(directory, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, kOpen);
+}
+
+// Linking by descriptor alone (AT_EMPTY_PATH) would need CAP_DAC_READ_SEARCH (linkat(2)).
+int LinkNameless(int fd, int directory, const char* name) {
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+  return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW);
+}
+
+bool FillBoard(int fd, uint64_t size, const BoardPlace& place) {
+  if (ftruncate(fd, static_cast<off_t>(size)) != 0) return false;
+  void* memory = MapFile(fd, size);
+  if (memory == nullptr) return false;
+  const bool by_page = madvise(memory, 1, MADV_POPULATE_WRITE) == 0 || errno != EINVAL;
+  Board board;
+  const bool made = (by_page || posix_fallocate(fd, 0, static_cast<off_t>(size)) == 0) &&
+                    board.Create(memory, kSharedCapacity, true, place, MakePages);
+  munmap(memory, size);
+  return made;
+}
+
+// Makes a complete board in a nameless file and links it into place, so that no process sees an
+// incomplete one. Returns false with errno EEXIST if another process was faster; `*without` says
+// that nothing was made, because there are no nameless files here, or no way to name them.
+bool MakeNamelessBoard(int directory, const char* name, const BoardPlace& place, bool* without) {
   const uint64_t size = Board::Size(kSharedCapacity);
-  if (!MayGrowTo(size)) return false;
+  const int fd = OpenNameless(directory);
+  *without = fd < 0;
+  if (fd < 0) return false;
+  int error = FillBoard(fd, size, place) ? 0 : ENOSPC;
+  ChangeMode(fd, kShut);  // the mode must not depend on the umask
+  if (error == 0 && LinkNameless(fd, directory, name) != 0) {
+    error = errno;
+    *without = error != EEXIST;  // no /proc, for example
+  }
+  close(fd);
+  errno = error;
+  return error == 0;
+}
+
+// The same in a file with a temporary name. A process that is killed here leaves it.
+bool MakeNamedBoard(int directory, const char* name, const BoardPlace& place) {
+  const uint64_t size = Board::Size(kSharedCapacity);
   char own[kBoardNameSize + 16];
   // The thread id makes the name unique, because two threads of this process may be here at once.
   snprintf(own, sizeof(own), "%s.%d", name, gettid());
   unlinkat(directory, own, 0);  // left by an earlier thread with this id
-  const int fd = openat(directory, own, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  const int fd = openat(directory, own, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kOpen);
   if (fd < 0) return false;
-  bool made = false;
-  if (ftruncate(fd, static_cast<off_t>(size)) == 0) {
-    if (void* memory = MapFile(fd, size)) {
-      const bool by_page = madvise(memory, 1, MADV_POPULATE_WRITE) == 0 || errno != EINVAL;
-      Board board;
-      made = (by_page || posix_fallocate(fd, 0, static_cast<off_t>(size)) == 0) &&
-             board.Create(memory, kSharedCapacity, true, place, MakePages);
-      munmap(memory, size);
-    }
-  }
-  int error = made ? 0 : ENOSPC;
-  ChangeMode(fd, kShut);  // the mode must not depend on the umask
-  if (made && linkat(directory, own, directory, name, 0) != 0) error = errno;
+  int error = FillBoard(fd, size, place) ? 0 : ENOSPC;
+  ChangeMode(fd, kShut);
+  if (error == 0 && linkat(directory, own, directory, name, 0) != 0) error = errno;
   unlinkat(directory, own, 0);
   close(fd);
   errno = error;
   return error == 0;
+}
+
+bool MakeBoard(int directory, const char* name, const BoardPlace& place) {
+  if (!MayGrowTo(Board::Size(kSharedCapacity))) return false;
+  bool without = false;
+  if (MakeNamelessBoard(directory, name, place, &without)) return true;
+  return without && MakeNamedBoard(directory, name, place);
 }
 
 }  // namespace
@@ -165,10 +204,9 @@ bool OpenSharedBoard(int directory, uid_t uid, const BoardPlace& place, bool cre
   bool attached = false;
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != uid ||
       (status.st_mode & 077) != 0) {
-    snprintf(
-        problem, sizeof(problem),
-        "%s is no regular file of user %u with mode 600: remove it while no process uses it",
-        name, uid);
+    snprintf(problem, sizeof(problem),
+             "%s is no regular file of user %u with mode 600: remove it while no process uses it",
+             name, uid);
   } else if (void* memory = MapFile(fd, static_cast<uint64_t>(status.st_size))) {
     attached = board->Attach(memory, static_cast<uint64_t>(status.st_size), MakePages);
     if (attached) KeepFromChildren(memory, static_cast<size_t>(status.st_size));

@@ -5,16 +5,23 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <set>
@@ -223,6 +230,37 @@ TEST_F(BoardFileTest, WhereNoFileMayGrowNothingIsLeft) {
   waitpid(process, &status, 0);
   EXPECT_EQ(status, 0);
   EXPECT_EQ(FilesLeft(), 0u);
+}
+
+// The child is killed by a filter of system calls where the complete board gets its name: the last
+// moment at which nobody else knows of it.
+TEST_F(BoardFileTest, WhoIsKilledWhileItIsMadeLeavesNothing) {
+  const int nameless = openat(directory_, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  if (nameless < 0) GTEST_SKIP() << "no files without a name here: " << strerror(errno);
+  close(nameless);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_linkat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program = {std::size(code), code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+      _exit(1);
+    }
+    Open();
+    _exit(2);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
+  EXPECT_EQ(WTERMSIG(status), SIGSYS);
+  EXPECT_EQ(FilesLeft(), 0u);
+  EXPECT_TRUE(Open()->attached()) << problem_;
 }
 
 TEST_F(BoardFileTest, PagesAreMadeWhereverTheRangeBegins) {
