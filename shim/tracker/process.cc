@@ -22,6 +22,7 @@
 #include "shim/log/log.h"
 #include "shim/stack/capture.h"
 #include "shim/stack/script/interpreters.h"
+#include "shim/stack/script/own_memory.h"
 #include "shim/stack/unwinder.h"
 #include "shim/support/clock.h"
 #include "shim/support/host_state.h"
@@ -192,7 +193,10 @@ Process* Process::Create() noexcept {
           owned_->store(1, std::memory_order_relaxed);
           current_.store(process, std::memory_order_release);
           WatchExit(settings.report_at_exit);
-          if (FilterExpected()) process->Prepare();
+          if (FilterExpected()) {
+            stack::AlwaysProbe();
+            process->Prepare();
+          }
           return process;
         }
       }

@@ -3,15 +3,12 @@
 #include "shim/tracker/sandbox.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shim/support/elf_imports.h"
-#include "shim/support/plain_text.h"
-#include "shim/support/raw_syscall.h"
+#include "shim/support/filters.h"
 
 // Bound by the linker where the program starts with a libpq; else null.
 extern "C" int PQlibVersion() __attribute__((weak));
@@ -36,35 +33,6 @@ constinit bool makes_filters = false;  // the executable may
 constinit bool prepares = false;       // and everything is made ready for it
 constinit Filters at_start = {};
 
-// The number in the line that begins with `name`; -1: there is none.
-int32_t NumberIn(const char* text, const char* name) {
-  for (const char* line = text; *line != '\0';) {
-    if (const char* c = plain::After(line, name)) {
-      while (*c == ' ' || *c == '\t') ++c;
-      int32_t number = 0;
-      for (; *c >= '0' && *c <= '9' && number < 1'000'000; ++c) number = number * 10 + (*c - '0');
-      return number;
-    }
-    while (*line != '\0' && *line != '\n') ++line;
-    if (*line == '\n') ++line;
-  }
-  return -1;
-}
-
-// open, read and close are what the dynamic linker has just loaded us with.
-Filters ReadFilters() {
-  static constexpr char kPath[] = "/proc/thread-self/status";
-  const long fd = RawSyscall(SYS_openat, static_cast<uintptr_t>(AT_FDCWD),
-                             reinterpret_cast<uintptr_t>(kPath), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {};
-  char text[4096];
-  const long size = RawSyscall(SYS_read, static_cast<uintptr_t>(fd),
-                               reinterpret_cast<uintptr_t>(text), sizeof(text) - 1);
-  RawSyscall(SYS_close, static_cast<uintptr_t>(fd));
-  text[size > 0 ? size : 0] = '\0';
-  return FiltersIn(text);
-}
-
 // The vector that the kernel put behind the environment; nullptr: `environment` is not the one that
 // the process was started with, since it does not follow the arguments.
 const ElfW(auxv_t) * FindAuxiliaryVector(int argc, char** argv, char** environment) {
@@ -74,12 +42,6 @@ const ElfW(auxv_t) * FindAuxiliaryVector(int argc, char** argv, char** environme
 }
 
 }  // namespace
-
-Filters FiltersIn(const char* status) {
-  const int32_t mode = NumberIn(status, "Seccomp:");
-  const int32_t count = NumberIn(status, "Seccomp_filters:");  // since Linux 5.9
-  return {mode > 0 ? mode : 0, count > 0 ? count : 0};
-}
 
 bool LookForFilterMakers(int argc, char** argv, char** environment) {
   const ElfW(auxv_t)* entry = FindAuxiliaryVector(argc, argv, environment);
@@ -96,7 +58,8 @@ bool LookForFilterMakers(int argc, char** argv, char** environment) {
     return false;
   makes_filters = true;
   prepares = PQlibVersion != nullptr;
-  at_start = ReadFilters();
+  // open, read and close are what the dynamic linker has just loaded us with.
+  at_start = FiltersOfThread();
   return prepares;
 }
 
@@ -104,7 +67,7 @@ bool FilterExpected() { return prepares; }
 
 bool FilterCame() {
   if (!makes_filters) return false;
-  const Filters now = ReadFilters();
+  const Filters now = FiltersOfThread();
   return now.mode > at_start.mode || now.count > at_start.count;
 }
 

@@ -12,13 +12,6 @@
 
 namespace pqleash::tracker {
 
-// As /proc/PID/status has it; zeros: there is no filter, or it does not say.
-struct Filters {
-  int32_t mode;
-  int32_t count;
-};
-Filters FiltersIn(const char* status);
-
 // Of a constructor's arguments. Looks whether the executable needs libpq and a function that
 // filters are made with; true: it does, and the state of the process is to be made now. Calls
 // nothing that a host may have replaced.

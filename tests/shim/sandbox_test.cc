@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "shim/support/elf_imports.h"
+#include "shim/support/filters.h"
 
 namespace pqleash::tracker {
 namespace {
@@ -18,6 +19,7 @@ namespace {
 TEST(Filters, AreReadFromTheStatusOfAProcess) {
   const Filters filters =
       FiltersIn("Name:\tx\nNoNewPrivs:\t0\nSeccomp:\t2\nSeccomp_filters:\t13\nSpeculation:\tx\n");
+  EXPECT_TRUE(filters.known);
   EXPECT_EQ(filters.mode, 2);
   EXPECT_EQ(filters.count, 13);
 }
@@ -26,6 +28,7 @@ TEST(Filters, NeedNotBeThere) {
   for (const char* status : {"", "\n", "Seccomp:", "Seccomp:\t\n", "Seccomp", "xSeccomp:\t2\n",
                              "Seccomp:\t0\nSeccomp_filters:\t0\n"}) {
     const Filters filters = FiltersIn(status);
+    EXPECT_EQ(filters.known, *status != '\0');
     EXPECT_EQ(filters.mode, 0) << status;
     EXPECT_EQ(filters.count, 0) << status;
   }

@@ -8,24 +8,18 @@
 
 namespace pqleash::stack {
 
-// How this process reads its own memory where another thread may unmap it meanwhile.
-enum class OwnReads : uint32_t {
-  kUnknown,
-  kCopied,  // by the kernel (process_vm_readv): what has gone is an error
-  kProbed,  // by ourselves, when the kernel has said that the page can be read (rt_sigprocmask, as
-            // in PHP's and Perl's readers)
-};
+// For the process: pages are always probed, without a look at the thread's filters. For programs
+// that are known to make filters, before they do (tracker/sandbox.h).
+void AlwaysProbe();
 
-// Decides, once, by whether the thread has a filter of system calls (seccomp(2)), which may kill
-// for a call that it does not know: then pages are probed. Reads /proc/thread-self/status. May
-// change errno. For the moment when an interpreter is found.
-void ChooseOwnReads();
-
-// What /proc/PID/status says of filters: true if there is none.
-bool SaysNoFilter(const char* status);
-
-// For one capture. Before ChooseOwnReads nothing can be read. `in_place`: the caller knows that
-// nothing of what it will ask for is unmapped meanwhile, and what lies where.
+// This process's memory, of which another thread may unmap something meanwhile, for one capture.
+// Reads by process_vm_readv, which makes an error of what has gone. A filter of system calls
+// (seccomp(2)) may kill for that: the first read looks whether this thread has one, by openat, read
+// and close of /proc/thread-self/status, which interpreters make themselves. Under a filter pages
+// are probed instead, by rt_sigprocmask, as in PHP's and Perl's readers. May change errno.
+//
+// `in_place`: the caller knows that nothing of what it will ask for is unmapped meanwhile, and what
+// lies where.
 class OwnMemory final : public Memory {
  public:
   explicit OwnMemory(bool in_place = false);
@@ -33,8 +27,10 @@ class OwnMemory final : public Memory {
   bool Read(uintptr_t address, void* to, size_t size) override;
 
  private:
+  enum class Way : uint8_t { kUnknown, kCopied, kProbed };
+
   const bool in_place_;
-  const OwnReads reads_;
+  Way way_ = Way::kUnknown;
   uintptr_t pid_ = 0;  // 0: not asked for yet
   CheckedMemory checked_;
 };

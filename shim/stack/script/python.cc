@@ -47,8 +47,9 @@ bool IsFirstThread() {
 }
 
 struct OwnThread {
-  uintptr_t
-      state;      // 0: this thread runs no Python code of the main interpreter, or not for certain
+  // 0: this thread runs no Python code of the main interpreter, or not for certain.
+  uintptr_t state;
+  uintptr_t interpreter;
   bool in_place;  // nobody frees anything of it meanwhile
 };
 
@@ -73,13 +74,7 @@ OwnThread FindOwnThread(const Api& api) {
   // With the GIL held, nobody else ends the interpreter.
   const bool in_place =
       layout_proven.load(std::memory_order_relaxed) && (current == own || IsFirstThread());
-  const auto state = reinterpret_cast<uintptr_t>(own);
-  OwnMemory memory(in_place);
-  if (!python::IsThread(memory, api.runtime, state, reinterpret_cast<uintptr_t>(main),
-                        static_cast<uint64_t>(pthread_self()))) {
-    return {};
-  }
-  return {state, in_place};
+  return {reinterpret_cast<uintptr_t>(own), reinterpret_cast<uintptr_t>(main), in_place};
 }
 
 // Takes nothing from the moment on when the interpreter ends.
@@ -110,6 +105,10 @@ void Capture(ScriptSink& sink) {
   const OwnThread own = FindOwnThread(*api);
   if (own.state == 0) return;
   OwnMemory memory(own.in_place);
+  if (!python::IsThread(memory, api->runtime, own.state, own.interpreter,
+                        static_cast<uint64_t>(pthread_self()))) {
+    return;
+  }
   UntilTheEnd until_the_end(*api, sink);
   if (python::ReadFrames(memory, api->runtime, own.state, until_the_end) && !own.in_place)
     layout_proven.store(true, std::memory_order_relaxed);

@@ -118,7 +118,6 @@ bool LookUpAll(LookUp look_up, void* handle, Api* api) {
       !Set(look_up, handle, "_PyEval_EvalFrameDefault", &api->evaluator)) {
     return false;
   }
-  ChooseOwnReads();
   OwnMemory memory;
   return ReadLayout(memory, api->minor, api->runtime.runtime, &api->runtime.layout);
 }

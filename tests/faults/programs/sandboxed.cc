@@ -77,9 +77,9 @@ void Filter() {
 }
 
 void Work() {
-  for (int depth = 0; depth < 60; ++depth) Query(depth, true);
+  for (int depth = 0; depth < 60; depth += 4) Query(depth, true);
   std::vector<PGconn*> pool;
-  for (int i = 0; i < 20; ++i) pool.push_back(PQconnectdb(""));
+  for (int i = 0; i < 10; ++i) pool.push_back(PQconnectdb(""));
   for (PGconn* conn : pool) PQfinish(conn);
 }
 
