@@ -264,6 +264,13 @@ Answer Ask(Function function, const void* caller) {
   Found& entry = found[place % kFoundEntries];
   Answer answer;
   if (Recall(entry, key, &answer)) return answer;
+  const LoaderCall call;
+  if (call.nested()) {
+    if (void* definition = FindAtStart(Name(function))) {
+      const Copy* copy = SwitchedOff() ? nullptr : Containing(definition);
+      return {definition, copy, ledger::kWayBound};
+    }
+  }
   const Definition definition = FindDefinition(Name(function), caller);
   answer = {definition.address, nullptr, definition.way};
   if (definition.address != nullptr && !SwitchedOff())

@@ -86,4 +86,18 @@ ScopeSearch SearchStartScope(const char* name, bool after_us) {
   return visit.result;
 }
 
+void* FindAtStart(const char* name) {
+  const uint32_t objects = objects_at_start.load(std::memory_order_acquire);
+  if (objects == UINT32_MAX) return nullptr;
+  bool after_us = false;
+  const link_map* map = FirstLoadedObject();
+  for (uint32_t i = 0; map != nullptr && i < objects; ++i, map = map->l_next) {
+    if (after_us) {
+      if (void* definition = FindFunction(map->l_ld, map->l_addr, name)) return definition;
+    }
+    after_us |= map->l_addr == reinterpret_cast<uintptr_t>(internal::__ehdr_start);
+  }
+  return nullptr;
+}
+
 }  // namespace pqleash

@@ -29,6 +29,11 @@ struct ScopeSearch {
 // scope is not known any more; the result is then no definition and `anywhere` true. Thread-safe.
 ScopeSearch SearchStartScope(const char* name, bool after_us);
 
+// Looks in the objects after this library without any lock of the linker's, for signal handlers.
+// Only functions of objects that are never unloaded are found; nullptr: none. Calls nothing of
+// libc.
+void* FindAtStart(const char* name);
+
 }  // namespace pqleash
 
 #endif  // PQLEASH_SHIM_SUPPORT_START_SCOPE_H_

@@ -9,6 +9,7 @@
 #include "shim/libpq/names.h"
 #include "shim/support/elf_needs.h"
 #include "shim/support/elf_symbol.h"
+#include "shim/support/start_scope.h"
 #include "tests/support/temporary_directory.h"
 
 namespace pqleash {
@@ -28,6 +29,14 @@ TEST(FindLoadedFunction, AgreesWithDlsym) {
   dlclose(libc);
   EXPECT_EQ(FindLoadedFunction(kLibc, "no_such_function"), nullptr);
   EXPECT_EQ(FindLoadedFunction(kLibc, ""), nullptr);
+}
+
+TEST(FindAtStart, AgreesWithDlsymWithoutTheLinkersLock) {
+  NoteStartScope();
+  const void* found = FindAtStart("getppid");
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found, dlsym(RTLD_NEXT, "getppid"));
+  EXPECT_EQ(FindAtStart("no_such_function"), nullptr);
 }
 
 TEST(FileNeeds, ReadsTheDynamicSection) {
