@@ -198,6 +198,7 @@ class ServiceAdviser {
   void AddCallSites() {
     const std::vector<Snapshot>& snapshots = observation_.snapshots;
     for (const CallSiteGroup& group : observation_.call_sites) {
+      if (!Connects(group)) continue;
       CallSiteAdvice site;
       site.id = group.id;
       site.ids = std::max<uint64_t>(1, group.ids.size());

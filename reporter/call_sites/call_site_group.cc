@@ -2,6 +2,7 @@
 
 #include "reporter/call_sites/call_site_group.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -50,6 +51,13 @@ std::vector<SourceFrame> SymboliseStack(const Snapshot& snapshot, const CallSite
 }
 
 }  // namespace
+
+const CallSiteGroup* GroupOf(const std::vector<CallSiteGroup>& groups, uint64_t id) {
+  const auto found = std::lower_bound(
+      groups.begin(), groups.end(), id,
+      [](const CallSiteGroup& group, uint64_t wanted) { return group.id < wanted; });
+  return found != groups.end() && found->id == id ? &*found : nullptr;
+}
 
 std::vector<CallSiteGroup> GroupCallSites(const std::vector<Snapshot>& snapshots) {
   std::map<uint64_t, CallSiteGroup> groups;

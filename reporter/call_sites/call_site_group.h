@@ -54,8 +54,16 @@ struct CallSiteGroup {
   std::optional<size_t> caller;     // index into `frames`: see TellApart
 };
 
-// One group for each call site that opened or tried to open anything, in order of id. Pure. Refers
-// to `snapshots` by index.
+// Whether anything was connected there. Otherwise connections were only taken up there, or used
+// that another process had opened.
+inline bool Connects(const CallSiteGroup& group) {
+  return group.opened != 0 || group.failed != 0 || group.open != 0 || !group.connections.empty();
+}
+
+// The group with that id; nullptr: there is none. `groups` in order of id.
+const CallSiteGroup* GroupOf(const std::vector<CallSiteGroup>& groups, uint64_t id);
+
+// One group for each call site, in order of id. Pure. Refers to `snapshots` by index.
 std::vector<CallSiteGroup> GroupCallSites(const std::vector<Snapshot>& snapshots);
 
 // Frames that one report holds; ledgers may name the same frames over and over.

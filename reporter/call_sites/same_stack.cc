@@ -82,6 +82,7 @@ void MergeIn(const std::map<uint64_t, uint64_t>& first_of, Snapshot* snapshot) {
   for (Connection& connection : snapshot->connections) {
     connection.call_site = goes_to[connection.call_site];
     connection.touched_site = goes_to[connection.touched_site];
+    connection.used_site = goes_to[connection.used_site];
   }
   for (Failure& failure : snapshot->failures) failure.call_site = goes_to[failure.call_site];
 }

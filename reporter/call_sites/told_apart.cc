@@ -82,13 +82,15 @@ void TellApart(const std::vector<Named>& same, const std::vector<std::string>& l
 }  // namespace
 
 void TellApart(const std::vector<std::string>& library_paths, std::vector<CallSiteGroup>* groups) {
-  std::map<std::string, std::vector<Named>> by_headline;
+  // Places that connect apart from those that only take up.
+  std::map<std::pair<bool, std::string>, std::vector<Named>> by_headline;
   std::vector<std::pair<CallSiteGroup*, size_t>> in_loops;
   for (CallSiteGroup& group : *groups) {
     group.caller.reset();
     const std::optional<Headline> headline = HeadlineOf(group.frames, library_paths);
     if (!headline) continue;
-    by_headline[DescribeFrame(&group.frames[headline->frame])].push_back({&group, headline->frame});
+    by_headline[{Connects(group), DescribeFrame(&group.frames[headline->frame])}].push_back(
+        {&group, headline->frame});
     if (headline->caller) in_loops.emplace_back(&group, *headline->caller);
   }
   for (const auto& [name, same] : by_headline) {

@@ -28,6 +28,15 @@ struct FindingStack {
   std::vector<SourceFrame> frames;
 };
 
+// The line that took the most of its connections last, where that is another than the one that
+// opened them.
+struct LastTaken {
+  uint64_t call_site = 0;    // id
+  std::string line;          // 'order (handlers.py:42)', with a caller where one tells it apart
+  uint64_t connections = 0;  // that were last taken there
+  uint64_t known = 0;        // of which it is known where
+};
+
 // To 'is it a leak, or is the limit too small?'
 struct Answer {
   enum class Verdict {
@@ -63,6 +72,7 @@ struct Finding {
   std::vector<Evidence> evidence;
   std::string advice;                // what to do, one sentence
   std::vector<FindingStack> stacks;  // where it takes more than one to see the fault
+  std::optional<LastTaken> last_taken;
   // Connections that it is about: ranks findings, see FindAll.
   uint64_t connections = 0;
   std::optional<Answer> answer;    // of the kinds that answer that question

@@ -123,11 +123,8 @@ std::string At(const Observation& observation, const std::vector<SourceFrame>& f
 // Empty: not recorded.
 const std::vector<SourceFrame>& FramesOf(const Observation& observation, uint64_t id) {
   static const std::vector<SourceFrame> none;
-  const auto& groups = observation.call_sites;
-  const auto found = std::lower_bound(
-      groups.begin(), groups.end(), id,
-      [](const CallSiteGroup& group, uint64_t wanted) { return group.id < wanted; });
-  return found != groups.end() && found->id == id ? found->frames : none;
+  const CallSiteGroup* group = GroupOf(observation.call_sites, id);
+  return group != nullptr ? group->frames : none;
 }
 
 Finding ToFinding(const Observation& observation, const CallSiteGroup& group, int32_t opener,

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
+#include "reporter/findings/last_taken.h"
 #include "reporter/findings/service.h"
 #include "reporter/words/duration.h"
 
@@ -77,21 +79,28 @@ std::vector<Finding> FindIdleInTransaction(const Observation& observation) {
     const bool lasting = inside.lasting >= thresholds.all_stuck;
     uint64_t failed = 0;
     uint64_t longest_inside_ns = 0;
+    std::set<const Connection*> inside_ones;
     const Picked picked =
         Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
           const bool idle = IsStuck(snapshot, connection, threshold) ||
                             (lasting && IsLasting(snapshot, connection, thresholds));
           failed += idle && connection.transaction == Transaction::kFailed;
+          if (idle) inside_ones.insert(&connection);
           if (idle)
             longest_inside_ns = std::max(longest_inside_ns, InUseNs(connection, snapshot.as_of_ns));
           return idle;
         });
     if (picked.count == 0) continue;
+    const LastTakenBy taken = LastTakenOf(observation, group, [&](const GroupedConnection& place) {
+      return inside_ones.contains(
+          &observation.snapshots[place.snapshot].connections[place.connection]);
+    });
     Finding finding;
     finding.confidence = Confidence::kProven;
-    finding.summary = fmt::format("{} {}, unused for up to {} inside of a transaction",
-                                  Count(picked.count, "connection"), OpenedBy(observation, group),
-                                  HumanDuration(picked.longest_idle_ns));
+    finding.summary =
+        fmt::format("{} {}{} unused for up to {} inside of a transaction",
+                    Count(picked.count, "connection"), OpenedBy(observation, group),
+                    taken ? TakenClause(taken) : ",", HumanDuration(picked.longest_idle_ns));
     if (longest_inside_ns > picked.longest_idle_ns + kSecond)
       finding.summary += fmt::format(" that began up to {} ago", HumanDuration(longest_inside_ns));
     finding.call_site = group.id;
@@ -110,9 +119,11 @@ std::vector<Finding> FindIdleInTransaction(const Observation& observation) {
           Answer::Verdict::kLeak,
           fmt::format("Leak, not a small limit: all {} {} are in transactions, untouched for up "
                       "to {}, never given back",
-                      Count(picked.count, "connection"), OpenedBy(observation, group),
+                      Count(picked.count, "connection"),
+                      TakenOr(taken, OpenedBy(observation, group)),
                       HumanDuration(picked.longest_idle_ns))};
     }
+    AddLastTaken(observation, taken, &finding);
     findings.push_back(std::move(finding));
   }
   return findings;

@@ -14,6 +14,7 @@
 
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
+#include "reporter/findings/last_taken.h"
 #include "reporter/findings/left_behind.h"
 #include "reporter/findings/pool.h"
 #include "reporter/words/duration.h"
@@ -146,11 +147,20 @@ std::string Names(const std::set<std::string>& services) {
   return fmt::format("{} services", services.size());
 }
 
-std::string Summary(const Observation& observation, const Suspicion& suspicion) {
-  const std::string what =
-      fmt::format("{}{} {}", Count(suspicion.connections.size(), "connection"),
+LastTakenBy LastTakenOf(const Observation& observation, const Suspicion& suspicion) {
+  std::vector<GroupedConnection> places;
+  for (const Pooled& pooled : suspicion.connections) places.push_back(pooled.place);
+  return LastTakenOf(observation, places);
+}
+
+std::string Summary(const Observation& observation, const Suspicion& suspicion,
+                    const LastTakenBy& taken) {
+  std::string what =
+      fmt::format("{}{} {}{}", Count(suspicion.connections.size(), "connection"),
                   suspicion.target.empty() ? "" : fmt::format(" ({})", suspicion.target),
-                  Openers(observation, suspicion));
+                  Openers(observation, suspicion), TakenClause(taken));
+  const bool goes_on = suspicion.grows && !suspicion.dropped;  // after the comma
+  if (taken && !goes_on) what.pop_back();
   const std::string release = Release(suspicion.opened, suspicion.closed, suspicion.life_ns);
   if (suspicion.dropped) {
     return fmt::format(
@@ -179,8 +189,9 @@ std::string ShortTarget(const Suspicion& suspicion, const std::string& openers) 
                                                                    : fmt::format(" ({})", first);
 }
 
-std::string Sentence(const Observation& observation, const Suspicion& suspicion) {
-  const std::string openers = Openers(observation, suspicion);
+std::string Sentence(const Observation& observation, const Suspicion& suspicion,
+                     const LastTakenBy& taken) {
+  const std::string openers = TakenOr(taken, Openers(observation, suspicion));
   if (suspicion.dropped) {
     return fmt::format(
         "Leak, not a small limit: {} uses each connection once and drops it unclosed: {} open, at "
@@ -201,9 +212,10 @@ Finding Describe(const Observation& observation, const Suspicion& suspicion) {
     longest_idle_ns = std::max(longest_idle_ns, IdleNs(*pooled.connection, snapshot.as_of_ns));
   }
   const auto sites = SitesOf(suspicion);
+  const LastTakenBy taken = LastTakenOf(observation, suspicion);
   Finding finding;
   finding.confidence = Confidence::kLikely;
-  finding.summary = Summary(observation, suspicion);
+  finding.summary = Summary(observation, suspicion, taken);
   finding.call_site = sites.front().first->id;
   for (size_t i = 1; i < sites.size(); ++i) finding.other_sites.push_back(sites[i].first->id);
   finding.evidence = {InConnections("open", suspicion.connections.size()),
@@ -223,7 +235,8 @@ Finding Describe(const Observation& observation, const Suspicion& suspicion) {
       "container that only grows; {}",
       idiom.close, idiom.scope);
   finding.connections = suspicion.connections.size();
-  finding.answer = {Answer::Verdict::kLeak, Sentence(observation, suspicion)};
+  finding.answer = {Answer::Verdict::kLeak, Sentence(observation, suspicion, taken)};
+  AddLastTaken(observation, taken, &finding);
   return finding;
 }
 

@@ -8,6 +8,7 @@
 
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
+#include "reporter/findings/last_taken.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -51,11 +52,18 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group, Re
                   const Lost& lost) {
   const uint64_t count = lost.picked.count;
   const bool proven = reach == Reach::kLostProven;
+  const LastTakenBy taken = LastTakenOf(observation, group, [&](const GroupedConnection& place) {
+    return observation.snapshots[place.snapshot].connections[place.connection].state ==
+               ConnectionState::kEstablished &&
+           ReachAt(observation, place).reach == reach;
+  });
+  std::string clause = TakenClause(taken);
+  if (!clause.empty()) clause.pop_back();
   Finding finding;
   finding.confidence = proven ? Confidence::kProven : Confidence::kLikely;
   finding.summary = fmt::format(
-      "{} {}: nothing in the {} leads to {} any more, so that {} can neither be used nor closed",
-      Count(count, "connection"), OpenedBy(observation, group),
+      "{} {}{}: nothing in the {} leads to {} any more, so that {} can neither be used nor closed",
+      Count(count, "connection"), OpenedBy(observation, group), clause,
       lost.snapshots.size() == 1 ? "process" : "processes", count == 1 ? "it" : "them",
       count == 1 ? "it" : "they");
   if (!proven) finding.summary += fmt::format("; likely only, since {}", lost.missing);
@@ -73,11 +81,13 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group, Re
       "second connect into the same variable, a container that is emptied; {}",
       idiom.close, idiom.scope);
   finding.connections = count;
-  finding.answer = {Answer::Verdict::kLeak,
-                    fmt::format("Leak, not a small limit: nothing in {} leads to {} any more, {}",
-                                lost.services.size() == 1 ? *lost.services.begin()
-                                                          : Count(lost.services.size(), "service"),
-                                Count(count, "connection"), OpenedBy(observation, group))};
+  finding.answer = {
+      Answer::Verdict::kLeak,
+      fmt::format("Leak, not a small limit: nothing in {} leads to {} any more, {}",
+                  lost.services.size() == 1 ? *lost.services.begin()
+                                            : Count(lost.services.size(), "service"),
+                  Count(count, "connection"), TakenOr(taken, OpenedBy(observation, group)))};
+  AddLastTaken(observation, taken, &finding);
   return finding;
 }
 

@@ -10,6 +10,7 @@
 
 #include "reporter/findings/demand.h"
 #include "reporter/findings/detector.h"
+#include "reporter/findings/last_taken.h"
 #include "reporter/findings/need.h"
 #include "reporter/findings/pool.h"
 #include "reporter/findings/service.h"
@@ -72,11 +73,18 @@ Finding Describe(const Observation& observation, const Service& service, const P
       std::count_if(place.open.begin(), place.open.end(),
                     [](const Held& open) { return open.connection->commands == 0; }));
   const uint64_t observed = Since(service.as_of_ns, service.since_ns);
+  std::set<const Connection*> ones;
+  for (const Held& open : place.open) ones.insert(open.connection);
+  const LastTakenBy taken = LastTakenOf(observation, group, [&](const GroupedConnection& grouped) {
+    return ones.contains(&observation.snapshots[grouped.snapshot].connections[grouped.connection]);
+  });
+  std::string clause = TakenClause(taken);
+  if (!clause.empty()) clause.pop_back();
   Finding finding;
   finding.confidence = Confidence::kLikely;
   finding.summary = fmt::format(
-      "{} {} {} {}{}: at most {} {} ever in use at once{}", Named(service), Hold(service),
-      Count(held, "connection"), OpenedBy(observation, group),
+      "{} {} {} {}{}{}: at most {} {} ever in use at once{}", Named(service), Hold(service),
+      Count(held, "connection"), OpenedBy(observation, group), clause,
       SinceItsStart(service, observation.thresholds), place.in_use_peak,
       place.in_use_peak == 1 ? "was" : "were",
       never_used == 0 ? "" : fmt::format(", and {} were never used at all", never_used));
@@ -100,6 +108,7 @@ Finding Describe(const Observation& observation, const Service& service, const P
       fmt::format("Too large a limit, no leak: {} {} {}, at most {} in use at once, {}",
                   Named(service), Hold(service), Count(held, "connection"), place.in_use_peak,
                   OpenedBy(observation, group))};
+  AddLastTaken(observation, taken, &finding);
   return finding;
 }
 

@@ -57,6 +57,7 @@ const CallSiteGroup* PlaceOf(const Observation& observation, const Jobs& jobs) {
   const CallSiteGroup* most = nullptr;
   ptrdiff_t members = 0;
   for (const CallSiteGroup& group : observation.call_sites) {
+    if (!Connects(group)) continue;
     const ptrdiff_t count = std::count_if(
         group.members.begin(), group.members.end(),
         [&](const CallSiteMember& member) { return snapshots.contains(member.snapshot); });

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "reporter/findings/detector.h"
+#include "reporter/findings/last_taken.h"
 #include "reporter/findings/service.h"
 #include "reporter/words/duration.h"
 
@@ -131,12 +132,19 @@ Finding Describe(const Observation& observation, const Service& service, const P
                                     ? std::string()
                                     : fmt::format(" and {} waited at a cap or were refused",
                                                   Count(recent.held_back, "connect"));
+  std::set<const Connection*> held;
+  for (const Held& one : place.open) held.insert(one.connection);
+  const LastTakenBy taken =
+      LastTakenOf(observation, *place.group, [&](const GroupedConnection& grouped) {
+        return held.contains(
+            &observation.snapshots[grouped.snapshot].connections[grouped.connection]);
+      });
   Finding finding;
   finding.confidence = Confidence::kLikely;
   finding.summary =
-      fmt::format("all {} of {}, {}, were {}{}, while the server refused none",
+      fmt::format("all {} of {}, {}{} were {}{}, while the server refused none",
                   Count(open, "connection"), Named(service), OpenedBy(observation, *place.group),
-                  Occupied(service, saturation), held_back);
+                  taken ? TakenClause(taken) : ",", Occupied(service, saturation), held_back);
   finding.call_site = place.group->id;
   finding.evidence = {
       InConnections("open", open),
@@ -157,11 +165,12 @@ Finding Describe(const Observation& observation, const Service& service, const P
   finding.answer = {
       Answer::Verdict::kTooSmall,
       fmt::format("Too small a limit, no leak: {} of {}, {}, in use {}{}",
-                  Count(open, "connection"), Named(service), OpenedBy(observation, *place.group),
-                  Percent(saturation.busy),
+                  Count(open, "connection"), Named(service),
+                  TakenOr(taken, OpenedBy(observation, *place.group)), Percent(saturation.busy),
                   saturation.handed_over
                       ? fmt::format(", {} of turns waited for", Percent(*saturation.handed_over))
                       : std::string())};
+  AddLastTaken(observation, taken, &finding);
   return finding;
 }
 

@@ -68,6 +68,7 @@ void AddPlaces(const Observation& observation, std::vector<Service>* services) {
     for (const size_t process : (*services)[i].processes) service_of[process] = i;
   }
   for (const CallSiteGroup& group : observation.call_sites) {
+    if (!Connects(group)) continue;
     std::map<size_t, Place> places;  // by service
     for (const CallSiteMember& member : group.members) {
       const CallSite& site = observation.snapshots[member.snapshot].call_sites[member.call_site];

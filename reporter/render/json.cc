@@ -111,6 +111,8 @@ Json ToJson(const ReportProcess& process) {
           {"in_use_peak", process.totals.in_use_peak},
           {"server_full_total", process.totals.server_full},
           {"unrecorded", process.totals.unrecorded_connections},
+          {"taken_up_total", process.totals.uses_noted + process.totals.uses_not_noted},
+          {"taken_up_without_place", process.totals.uses_not_noted},
           {"coverage", ToJson(process.coverage)},
           {"since", Timestamp(process.since_realtime_ns)},
           {"last_seen", Timestamp(process.last_realtime_ns)},
@@ -181,6 +183,10 @@ Json ToJson(const ReportConnection& connection) {
           {"idle_s", Seconds(connection.idle_ns)},
           {"queries", connection.commands},
           {"resets", connection.resets},
+          {"last_taken", connection.last_taken
+                             ? Json{{"call_site", CallSiteName(connection.last_taken->call_site)},
+                                    {"line", connection.last_taken->line}}
+                             : Json(nullptr)},
           {"inherited", ToJson(connection.inheritance)},
           {"reference", ToJson(connection.reach)}};
 }
@@ -236,6 +242,14 @@ Json ToJson(const FindingStack& stack) {
           {"frames", ToJsonArray(stack.frames)}};
 }
 
+Json ToJson(const std::optional<LastTaken>& taken) {
+  if (!taken) return nullptr;
+  return {{"call_site", CallSiteName(taken->call_site)},
+          {"line", taken->line},
+          {"connections", taken->connections},
+          {"known_of", taken->known}};
+}
+
 Json ToJson(const Finding& finding) {
   Json json = {{"kind", finding.kind},
                {"confidence", NameOf(finding.confidence)},
@@ -244,6 +258,7 @@ Json ToJson(const Finding& finding) {
                {"call_site", SiteOrNull(finding.call_site)},
                {"evidence", ToJsonArray(finding.evidence)},
                {"advice", finding.advice},
+               {"last_taken", ToJson(finding.last_taken)},
                {"stacks", ToJsonArray(finding.stacks)}};
   if (!finding.hosts.empty()) json["hosts"] = finding.hosts;
   return json;

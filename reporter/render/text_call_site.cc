@@ -120,13 +120,17 @@ void WriteTallies(const ReportCallSite& site, std::ostream& out) {
   std::map<std::string, uint64_t> conditions;
   std::map<std::string, uint64_t> servers;
   std::map<std::string, uint64_t> holders;
+  std::map<std::string, uint64_t> takers;
   for (const ReportConnection& connection : site.connections) {
     ++conditions[Condition(connection)];
     ++servers[ServerName(connection.target)];
+    if (connection.last_taken && !connection.last_taken->line.empty())
+      ++takers[CutEnd(Escape(connection.last_taken->line), 100)];
     if (const std::string holder = Holder(connection.reach); !holder.empty()) ++holders[holder];
   }
   WriteWrapped("     states: ", Tally(conditions, 12), out);
   WriteWrapped("     servers: ", Tally(servers, 4), out);
+  if (!takers.empty()) WriteWrapped("     last taken by: ", Tally(takers, 4), out);
   if (!holders.empty()) WriteWrapped("     held by: ", Tally(holders, 4), out);
 }
 

@@ -57,6 +57,8 @@ void WriteMatch(const WhoisMatch& match, const TextOptions& options, const Style
   items.push_back(Count(connection.commands, "command"));
   WriteItems("  state:       ", items, out);
   if (match.fit) WriteWrapped("  server:      ", FitText(*match.fit), out);
+  if (connection.last_taken && !connection.last_taken->line.empty())
+    WriteWrapped("  last taken:  ", Escape(connection.last_taken->line), out);
   const ReportCallSite& site = match.call_site;
   if (site.frames.empty()) {
     out << "  opened at:   not recorded\n";

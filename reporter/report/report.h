@@ -62,6 +62,12 @@ struct Inheritance {
   bool finished_here = false;
 };
 
+// Where a connection was last taken up.
+struct TakenAt {
+  uint64_t call_site = 0;  // id
+  std::string line;        // 'order (handlers.py:42)'; empty: its stack has no line to name
+};
+
 struct ReportConnection {
   uint64_t handle = 0;
   int32_t pid = 0;
@@ -79,6 +85,7 @@ struct ReportConnection {
   uint64_t idle_ns = 0;
   uint64_t commands = 0;
   uint32_t resets = 0;
+  std::optional<TakenAt> last_taken;       // no value: not known
   std::optional<Inheritance> inheritance;  // of state kInherited alone
   std::optional<Language> closed_by;       // of state kLeftOpen alone
   ConnectionReach reach;

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/answer.h"
 #include "reporter/snapshot/connection_times.h"
 
@@ -116,13 +117,23 @@ bool Connected(const CallSite& site) {
   return site.opened != 0 || site.failed != 0 || site.open != 0;
 }
 
-// Where something was connected, and not only an inherited connection used.
-bool HasConnects(const CallSiteGroup& group) {
-  return group.opened != 0 || group.failed != 0 || group.open != 0 || !group.connections.empty();
+std::optional<TakenAt> LastTakenAt(const Snapshot& snapshot, const Connection& connection,
+                                   const std::vector<CallSiteGroup>& call_sites,
+                                   const Filter& filter) {
+  const uint64_t id = snapshot.call_sites[connection.used_site].id;
+  const CallSiteGroup* group = id != 0 ? GroupOf(call_sites, id) : nullptr;
+  if (group == nullptr) return std::nullopt;
+  const SourceFrame* headline = HeadlineFrame(group->frames, filter.library_paths);
+  const std::optional<size_t> frame =
+      headline != nullptr ? std::optional(static_cast<size_t>(headline - group->frames.data()))
+                          : std::nullopt;
+  return TakenAt{id, DescribeSite(group->frames, frame, group->caller)};
 }
 
-ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const CallSiteGroup& group,
-                                const Filter& filter, std::span<const Reachability> reachability) {
+ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots,
+                                const std::vector<CallSiteGroup>& call_sites,
+                                const CallSiteGroup& group, const Filter& filter,
+                                std::span<const Reachability> reachability) {
   ReportCallSite site;
   site.id = group.id;
   site.ids = group.ids;
@@ -155,6 +166,8 @@ ReportCallSite ToReportCallSite(const std::vector<Snapshot>& snapshots, const Ca
     const Snapshot& snapshot = snapshots[place.snapshot];
     ReportConnection connection =
         ToReportConnection(snapshot, snapshot.connections[place.connection]);
+    connection.last_taken =
+        LastTakenAt(snapshot, snapshot.connections[place.connection], call_sites, filter);
     if (place.snapshot < reachability.size()) {
       connection.reach = ReachOf(reachability[place.snapshot], place.connection);
     }
@@ -255,8 +268,8 @@ Report BuildReport(const std::vector<Snapshot>& snapshots,
   report.answer = AnswerOf(observation, report.findings);
   const bool filters_connections = filter.min_age_ns || filter.min_idle_ns;
   for (const CallSiteGroup& group : call_sites) {
-    if (!HasConnects(group)) continue;
-    ReportCallSite site = ToReportCallSite(snapshots, group, filter, reachability);
+    if (!Connects(group)) continue;
+    ReportCallSite site = ToReportCallSite(snapshots, call_sites, group, filter, reachability);
     if (filters_connections && site.connections.empty()) {
       ++report.call_sites_left_out;
     } else {

@@ -148,6 +148,9 @@ class SnapshotBuilder {
     totals.left_open = header.left_open;
     totals.closed_with_request = header.closed_with_request;
     snapshot_.caps_locked_out_since_ns = header.caps_locked_out_since_ns;
+    totals.uses_noted = header.uses_noted;
+    totals.uses_not_noted = header.uses_not_noted;
+    totals.use_stacks = header.use_stacks;
     totals.uncovered_lookups = header.uncovered_lookups;
     totals.open_when_ending = header.open_when_ending;
     totals.in_use = header.in_use;
@@ -365,7 +368,11 @@ class SnapshotBuilder {
       connection.last_thread = slot.last_thread;
       connection.thread_changes = slot.thread_changes;
       connection.handovers = slot.handovers;
-      if (*state == ConnectionState::kInherited) AddInheritance(slot, &connection);
+      if (*state == ConnectionState::kInherited) {
+        AddInheritance(slot, &connection);
+      } else {
+        connection.used_site = Checked(slot.used_site, snapshot_.call_sites.size());
+      }
       if (*state == ConnectionState::kLeftOpen) connection.closed_by = ToLanguage(slot.closed_by);
       snapshot_.connections.push_back(std::move(connection));
     }
@@ -431,7 +438,7 @@ class SnapshotBuilder {
   }
 
   void AddInheritance(const ledger::ConnectionSlot& slot, Connection* connection) {
-    connection->touched_site = Checked(slot.touched_site, snapshot_.call_sites.size());
+    connection->touched_site = Checked(slot.used_site, snapshot_.call_sites.size());
     connection->touched_by = strings_.At(slot.touched_by, kMaxFunctionName);
     if (slot.opener_pid > 0) {
       connection->opener_pid = slot.opener_pid;

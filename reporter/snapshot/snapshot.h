@@ -174,6 +174,7 @@ struct Connection {
   uint32_t thread_changes = 0;   // uses by another thread than the one before
   uint32_t handovers = 0;        // of these, at once after the end of the use before
   Language closed_by = Language::kUnknown;  // of kLeftOpen alone
+  uint32_t used_site = 0;  // index; where it was last taken up; 0: not known, or of kInherited
   // Of kInherited alone: `call_site` is where the opener opened it.
   uint32_t touched_site = 0;   // index; where this process first used it; 0: not known
   std::string touched_by;      // libpq function of that use
@@ -236,6 +237,10 @@ struct Totals {
   // not the end of its program.
   uint64_t left_open = 0;
   uint64_t closed_with_request = 0;
+  // Of the uses that took a connection up: with their place, and without it.
+  uint64_t uses_noted = 0;
+  uint64_t uses_not_noted = 0;
+  uint32_t use_stacks = 0;  // that are taken a second, at most; 0: none are
 };
 
 // How long something took, and how often. buckets[i]: at most 2^i microseconds and more than

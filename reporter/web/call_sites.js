@@ -56,12 +56,12 @@
     `${connection.tid}${connection.thread_name ? ` ${visible(connection.thread_name)}` : ""}`,
     pqleash.target(connection), visible(connection.application_name),
     connection.backend_pid === null ? "-" : String(connection.backend_pid),
-    pqleash.activity(connection), duration(connection.age_s),
-    connection.in_call ? "-" : duration(connection.idle_s), number(connection.queries)];
+    pqleash.activity(connection), connection.last_taken ? visible(connection.last_taken.line) : "-",
+    duration(connection.age_s), connection.in_call ? "-" : duration(connection.idle_s), number(connection.queries)];
 
   const connections = (site) => {
     if (site.connections.length === 0) return null;
-    const columns = ["conn", "pid", "thread", "server", "application", "backend", "state"].map((title) => ({ title }));
+    const columns = ["conn", "pid", "thread", "server", "application", "backend", "state", "last taken by"].map((title) => ({ title }));
     columns.push(...["age", "idle", "commands"].map((title) => ({ title, number: true })));
     const more = site.connections.length - kMostConnections;
     return h("div", {},

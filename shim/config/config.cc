@@ -74,6 +74,12 @@ bool SetLog(Config& config, const std::string& text) {
   return true;
 }
 
+bool SetUseStacks(Config& config, const std::string& text) {
+  if (text != "off") return SetCount<&Config::use_stacks, 1, 10'000>(config, text);
+  config.use_stacks = 0;
+  return true;
+}
+
 bool SetReportAtExit(Config& config, const std::string& text) {
   if (text != "stderr" && (text.empty() || text[0] != '/')) return false;
   config.report_at_exit = text;
@@ -114,6 +120,11 @@ const Setting kSettings[] = {
        return text == "on" || text == "off";
      },
      [](const Config& c) { return std::string(c.script_frames ? "on" : "off"); }},
+    {"use_stacks", "PQLEASH_USE_STACKS", "off, or a number of stacks a second from 1 to 10000",
+     SetUseStacks,
+     [](const Config& c) {
+       return c.use_stacks == 0 ? std::string("off") : fmt::format("{}", c.use_stacks);
+     }},
     {"tag_application_name", "PQLEASH_TAG_APPLICATION_NAME", "true or false",
      [](Config& c, const std::string& text) {
        c.tag_application_name = text == "true";

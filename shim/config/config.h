@@ -34,6 +34,7 @@ struct Config {
   uint32_t wait_timeout_ms = 5'000;
   uint32_t stack_depth = 32;          // frames recorded per stack, 1 to 256
   bool script_frames = true;          // record the frames of interpreted programs
+  uint32_t use_stacks = 200;          // stacks of uses recorded per second, 1 to 10,000; 0: none
   bool tag_application_name = false;  // add the call site's id to application_name
   std::string log = "off";            // 'off', 'stderr', 'syslog' or the absolute path of a file
   LogLevel log_level = LogLevel::kInfo;

@@ -23,7 +23,7 @@
 namespace pqleash::ledger {
 
 inline constexpr char kMagic[8] = {'P', 'Q', 'L', 'E', 'A', 'S', 'H', '\n'};
-inline constexpr uint32_t kVersion = 5;
+inline constexpr uint32_t kVersion = 6;
 inline constexpr uint32_t kByteOrder = 0x01020304;
 // Ledger files are called <pid>-<start time in clock ticks>[.<n>].ledger; n counts the images that
 // a process exec'd.
@@ -136,7 +136,8 @@ struct ScriptFrame {
 static_assert(sizeof(ScriptFrame) == 16);
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Call sites: one record for each distinct stack that opened a connection, with its counters.
+// Call sites: one record for each distinct stack that opened a connection, with its counters, or
+// that took one up (ConnectionSlot::used_site), which never opened one and counts nothing.
 // Append-only; a record is valid once `id` is not 0. Record 0 counts what could not be attributed
 // (no stack, table full) and has no frames.
 
@@ -254,11 +255,14 @@ struct alignas(64) ConnectionSlot {
   uint16_t libpq;      // number of the LibpqCopy that serves it
   uint16_t closed_by;  // of kLeftOpen alone, guarded by `sequence`: the interpreter's Language
   uint64_t waited_ns;  // at caps, before the connect
+  // Who took it last: call site of the first command after a rest of a millisecond or by another
+  // thread than before; 0: not known. Of kInherited, guarded by `sequence`: of the first use in
+  // this process.
+  uint32_t used_site;
   // Of kInherited alone, guarded by `sequence`; `call_site` is where the opener opened it.
-  uint32_t touched_site;  // call site of the first use in this process
-  StringRef touched_by;   // name of the libpq function of that use
-  int32_t opener_pid;     // the process that opened it
-  uint32_t inherited;     // InheritedFlags
+  StringRef touched_by;  // name of the libpq function of the first use
+  int32_t opener_pid;    // the process that opened it
+  uint32_t inherited;    // InheritedFlags
   // Activity as well, which found no room above: begin of the use that is running; 0: idle.
   uint64_t busy_since_ns;
   // The longest rest between two uses that was followed by a use: how long its program leaves it
@@ -457,6 +461,12 @@ struct Header {
   // CLOCK_MONOTONIC since when caps of the configuration are not in force as configured, because
   // another process holds the lock of the board; 0: all are in force.
   uint64_t caps_locked_out_since_ns;
+  // Of the uses that took a connection up (ConnectionSlot::used_site): with their place, and
+  // without it, as there were too many of them or there was no room.
+  uint64_t uses_noted;
+  uint64_t uses_not_noted;
+  uint32_t use_stacks;  // that are taken a second, at most; 0: none are
+  uint32_t use_stacks_reserved;
 };
 static_assert(sizeof(Header) <= kHeaderSize);
 static_assert(offsetof(Header, sections) == 32);

@@ -46,6 +46,13 @@ class RecordTable {
     return number;
   }
 
+  // Number of the record if it is there; 0 otherwise.
+  template <typename Same>
+  uint32_t Find(const Record& record, uint64_t hash, Same same) const {
+    uint32_t vacant = entry_count_;
+    return Find(record, hash, same, &vacant);
+  }
+
  private:
   template <typename Same>
   uint32_t Find(const Record& record, uint64_t hash, Same same, uint32_t* vacant) const {

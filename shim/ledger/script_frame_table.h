@@ -22,6 +22,10 @@ class ScriptFrameTable {
   uint32_t Intern(Language language, std::string_view function, std::string_view file,
                   uint32_t line);
 
+  // Number of the frame if it is there; 0 otherwise.
+  uint32_t Find(Language language, std::string_view function, std::string_view file,
+                uint32_t line) const;
+
   const ScriptFrame& At(uint32_t number) const {
     return ledger_->At<ScriptFrame>(kScriptFrames, number);
   }

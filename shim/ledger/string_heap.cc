@@ -57,6 +57,12 @@ StringRef StringHeap::Find(std::string_view text, uint64_t hash, uint32_t* vacan
   return 0;
 }
 
+StringRef StringHeap::Find(std::string_view text) const {
+  text = text.substr(0, kMaxStringSize);
+  uint32_t vacant;
+  return text.empty() ? 0 : Find(text, HashText(text), &vacant);
+}
+
 StringRef StringHeap::Append(std::string_view text) {
   Header& header = ledger_->header();
   const uint32_t reference = Load(header.strings_used);

@@ -24,6 +24,8 @@ class StringHeap {
   // Reference of `text`, cut at kMaxStringSize; 0 for empty text, and for text that found no room,
   // which is counted.
   StringRef Intern(std::string_view text);
+  // Reference of `text` if it is there; 0 otherwise.
+  StringRef Find(std::string_view text) const;
 
   std::string_view Get(StringRef reference) const;
 

@@ -55,10 +55,28 @@ void CallSites::Use(ledger::Ledger* ledger, Modules* modules,
 }
 
 uint32_t CallSites::Book(const Stack& stack, const LoaderState& loader) {
-  if (stack.count == 0) {
-    ledger::Count(ledger_->header().unrecorded_stacks);
-    return 0;
-  }
+  const uint32_t site = Look(stack, loader, true);
+  if (site == 0) ledger::Count(ledger_->header().unrecorded_stacks);
+  return site;
+}
+
+bool CallSites::HasRoomForUses() const {
+  const ledger::Header& header = ledger_->header();
+  const auto half_free = [&](ledger::SectionIndex section, const uint32_t& used) {
+    return ledger::Load(used) < ledger_->capacity(section) / 2;
+  };
+  return half_free(ledger::kCallSites, header.call_sites_used) &&
+         half_free(ledger::kFrames, header.frames_used) &&
+         half_free(ledger::kScriptFrames, header.script_frames_used) &&
+         half_free(ledger::kStrings, header.strings_used);
+}
+
+uint32_t CallSites::BookUse(const Stack& stack, const LoaderState& loader, bool may_add) {
+  return Look(stack, loader, may_add);
+}
+
+uint32_t CallSites::Look(const Stack& stack, const LoaderState& loader, bool may_add) {
+  if (stack.count == 0) return 0;
   // An object that was unloaded may have left its addresses to another: `removed` keeps the two
   // apart.
   uint64_t hash = HashWords(stack.addresses, stack.count, loader.removed + 1);
@@ -68,16 +86,13 @@ uint32_t CallSites::Book(const Stack& stack, const LoaderState& loader) {
   if ((value & ~kSiteMask) == (hash & ~kSiteMask) && (value & kSiteMask) != 0) {
     return static_cast<uint32_t>(value & kSiteMask);
   }
-  const uint32_t site = BookNew(stack, loader);
-  if (site == 0) {
-    ledger::Count(ledger_->header().unrecorded_stacks);
-    return 0;
-  }
+  const uint32_t site = BookNew(stack, loader, may_add);
+  if (site == 0) return 0;
   entry.store((hash & ~kSiteMask) | site, std::memory_order_release);
   return site;
 }
 
-uint32_t CallSites::BookNew(const Stack& stack, const LoaderState& loader) {
+uint32_t CallSites::BookNew(const Stack& stack, const LoaderState& loader, bool may_add) {
   modules_->Follow(loader);
   uint64_t frames[2 * kMaxDepth];
   uint32_t count = 0;
@@ -111,6 +126,7 @@ uint32_t CallSites::BookNew(const Stack& stack, const LoaderState& loader) {
   const uint64_t id = identity.value();
   uint32_t vacant = 0;
   if (const uint32_t known = Find(id, &vacant)) return known;
+  if (!may_add) return 0;
   BoundedLockHolder lock(lock_);
   if (!lock.held()) return 0;
   if (const uint32_t known = Find(id, &vacant)) return known;

@@ -67,8 +67,15 @@ class CallSites {
   // room, which is counted.
   uint32_t Book(const Stack& stack, const LoaderState& loader);
 
+  // The same for the stack of a use; what has found no room is not counted. They may fill half of
+  // the tables: a place that opens connections must still find room then. `may_add` false: number
+  // of one that is there, or 0.
+  bool HasRoomForUses() const;
+  uint32_t BookUse(const Stack& stack, const LoaderState& loader, bool may_add);
+
  private:
-  uint32_t BookNew(const Stack& stack, const LoaderState& loader);
+  uint32_t Look(const Stack& stack, const LoaderState& loader, bool may_add);
+  uint32_t BookNew(const Stack& stack, const LoaderState& loader, bool may_add);
   uint32_t Find(uint64_t id, uint32_t* vacant) const;
   uint32_t Append(uint64_t id, uint16_t flags, const uint64_t* frames, uint32_t count);
 

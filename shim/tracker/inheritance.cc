@@ -87,7 +87,7 @@ uint32_t Inherit(Process& process, uint32_t inherited, const PGconn* conn, const
   description.last_activity_ns = Now();
   description.commands = 0;
   description.in_call = 0;
-  description.touched_site = touch.call_site;
+  description.used_site = touch.call_site;
   description.touched_by = touch.function;
   description.opener_pid = passed_on ? description.opener_pid : opener->ledger.header().pid;
   description.inherited = 0;

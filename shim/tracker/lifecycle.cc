@@ -124,7 +124,7 @@ uint32_t Lifecycle::Begin(const Opening& opening) {
   Store(record.libpq, opening.libpq);
   Store(record.closed_by, uint16_t{0});
   Store(record.waited_ns, uint64_t{0});
-  Store(record.touched_site, 0u);
+  Store(record.used_site, 0u);
   Store(record.touched_by, 0u);
   Store(record.opener_pid, 0);
   Store(record.inherited, 0u);
@@ -248,9 +248,8 @@ uint64_t Lifecycle::ActiveNs(uint64_t now) {
 }
 
 // A rest has ended with a use: how long it was, and whether another thread has waited for its end.
-void Lifecycle::CountReturn(uint32_t slot, uint64_t now, ledger::HistoryPeriod& period) {
-  const Connection& connection = connections_->At(slot);
-  ledger::ConnectionSlot& record = Record(slot);
+void Lifecycle::CountReturn(const Connection& connection, ledger::ConnectionSlot& record,
+                            uint64_t now, ledger::HistoryPeriod& period) {
   const uint64_t self = reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
   const uint64_t before = ledger::Load(record.last_thread);
   if (before != self) Store(record.last_thread, self);
@@ -268,16 +267,16 @@ void Lifecycle::CountReturn(uint32_t slot, uint64_t now, ledger::HistoryPeriod& 
   Count(period.handovers);
 }
 
-void Lifecycle::Busy(uint32_t slot, uint64_t now) {
-  connections_->At(slot).busy_since_ns = now;
-  Store(Record(slot).busy_since_ns, now);
+void Lifecycle::Busy(Connection& connection, ledger::ConnectionSlot& record, uint64_t now) {
+  connection.busy_since_ns = now;
+  Store(record.busy_since_ns, now);
   ledger::Header& header = ledger_->header();
   ledger::HistoryPeriod& period = HistoryAt(*ledger_, now);
-  CountReturn(slot, now, period);
+  CountReturn(connection, record, now, period);
   const uint32_t in_use = ledger::Atomic(header.in_use).fetch_add(1, std::memory_order_relaxed) + 1;
   Raise(header.in_use_peak, in_use);
   Raise(period.in_use_peak, in_use);
-  ledger::CallSite& site = Site(slot);
+  auto& site = ledger_->At<ledger::CallSite>(ledger::kCallSites, connection.call_site);
   Raise(site.in_use_peak, ledger::Atomic(site.in_use).fetch_add(1, std::memory_order_relaxed) + 1);
 }
 

@@ -64,7 +64,8 @@ class Lifecycle {
   void Broken(uint32_t slot, uint64_t now);
   // A command takes the connection out of idle, or it is idle again. On the path of a query:
   // CLOCK_MONOTONIC_COARSE.
-  void Busy(uint32_t slot, uint64_t now);
+  void Busy(Connection& connection, ledger::ConnectionSlot& record, uint64_t now);
+  void Busy(uint32_t slot, uint64_t now) { Busy(connections_->At(slot), Record(slot), now); }
   void Idle(uint32_t slot, uint64_t now);
   void Resetting(uint32_t slot, uint64_t now);
   // Fills a slot that was reserved for a connection that the parent opened (`description`, all but
@@ -90,7 +91,8 @@ class Lifecycle {
   void GiveBack(uint32_t slot, uint64_t now);
   void HandOverUses(uint32_t slot, uint64_t now);
   uint64_t ActiveNs(uint64_t now);
-  void CountReturn(uint32_t slot, uint64_t now, ledger::HistoryPeriod& period);
+  void CountReturn(const Connection& connection, ledger::ConnectionSlot& record, uint64_t now,
+                   ledger::HistoryPeriod& period);
   ledger::ConnectionSlot& Record(uint32_t slot) const;
   ledger::CallSite& Site(uint32_t slot) const;
 

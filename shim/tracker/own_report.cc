@@ -201,8 +201,9 @@ void WriteOwnReport(const Process& process, uint64_t now, BoundedText* text) noe
   const uint32_t sites = ledger::Load(header.call_sites_used);
   for (uint32_t i = 0; i < sites; ++i) {
     const auto& site = process.ledger.At<ledger::CallSite>(ledger::kCallSites, i);
-    // Number 0 is for what could not be attributed: mostly nothing.
-    if (ledger::LoadAcquire(site.id) != 0 ||
+    // Number 0 is for what could not be attributed: mostly nothing. Others may be places of uses.
+    const bool has_connected = ledger::Load(site.first_ns) != 0;
+    if ((ledger::LoadAcquire(site.id) != 0 && has_connected) ||
         ledger::Load(site.opened) + ledger::Load(site.failed) != 0)
       WriteCallSite(process, i, now, json);
   }

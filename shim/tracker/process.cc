@@ -314,6 +314,8 @@ void Process::UseTables() {
   connections.Use(&ledger, tables.connections, settings.connections, tables.buckets,
                   TableSize(settings.connections));
   lifecycle.Use(&ledger, &connections, &caps);
+  // In a filter of system calls nothing is made on the path of a query.
+  use_stacks.Use(FilterExpected() ? 0 : settings.use_stacks);
   held_back.Use(tables.held_back);
   parking.Use(tables.parking_places, tables.parked, settings.connections);
   for (uint32_t i = 0; i < kFunctionCount; ++i)
@@ -363,6 +365,7 @@ void Process::FillHeader(const Identity& identity) {
   header.exe = strings.Intern(identity.executable);
   header.unwinder = ledger::kUnwinderCfi;
   header.intercepted = Intercepted();
+  header.use_stacks = FilterExpected() ? 0 : settings.use_stacks;
   header.private_begin = reinterpret_cast<uintptr_t>(this);
   header.private_size = TablesOf(this, settings).size;
   ledger.Publish();

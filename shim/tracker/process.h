@@ -31,6 +31,7 @@
 #include "shim/tracker/lifecycle.h"
 #include "shim/tracker/settings.h"
 #include "shim/tracker/survey.h"
+#include "shim/tracker/use_stacks.h"
 
 namespace pqleash::tracker {
 
@@ -69,6 +70,7 @@ class Process {
   stack::CallSites call_sites;
   Connections connections;
   Lifecycle lifecycle;
+  UseStacks use_stacks;
   caps::Caps caps;
   Survey survey;
   caps::PolicyCache policy_cache;

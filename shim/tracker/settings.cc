@@ -33,6 +33,7 @@ void Adopt(const config::Config& config, Settings* settings) {
   CopyText(config.service.c_str(), settings->service);
   settings->stack_depth = config.stack_depth;
   settings->script_frames = config.script_frames;
+  settings->use_stacks = config.use_stacks;
   settings->tag_application_name = config.tag_application_name;
   settings->connections = config.connections;
   settings->call_sites = config.call_sites;

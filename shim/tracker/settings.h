@@ -16,6 +16,7 @@ struct Settings {
   char service[64];
   uint32_t stack_depth;
   bool script_frames;
+  uint32_t use_stacks;  // a second at most; 0: none
   bool tag_application_name;
   uint32_t connections;
   uint32_t call_sites;

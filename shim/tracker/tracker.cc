@@ -372,9 +372,12 @@ Call BeginWork(Function function, bool command, PGconn* conn, const Caller& call
     const uint64_t commands = ledger::Load(record.commands) + 1;
     ledger::Store(record.commands, commands);
     if (commands == 1) WatchHolders(*call.process);
-    const Connection& connection = call.process->connections.At(call.slot);
-    if (connection.busy_since_ns == 0 && connection.state == ledger::kEstablished)
-      call.process->lifecycle.Busy(call.slot, now);
+    Connection& connection = call.process->connections.At(call.slot);
+    if (connection.busy_since_ns == 0 && connection.state == ledger::kEstablished) {
+      if (call.process->use_stacks.TakesUp(connection, record))
+        call.process->use_stacks.Note(*call.process, call.slot, caller.address, now);
+      call.process->lifecycle.Busy(connection, record, now);
+    }
   }
   return call;
 }

@@ -309,6 +309,61 @@ TEST_F(EndToEnd, PythonPsycopg2) {
 }
 
 // Switched off, a look-up by handle passes us by, and the report says that something does.
+// A pool that one line fills: whoever took a connection last is who keeps it.
+TEST_F(EndToEnd, TheHandlerThatTookAConnectionLastIsNamed) {
+  const Outcome there = RunToEnd({.arguments = {"/usr/bin/python3", "-c", "import psycopg2"}});
+  if (there.exit_code != 0) GTEST_SKIP() << "python3-psycopg2 is not installed";
+  std::ofstream(observed_.file("shop.py")) << R"(import sys, threading, time
+import psycopg2
+def fill(): return [psycopg2.connect("") for _ in range(4)]
+def order(connection): ask(connection)
+def refund(connection): ask(connection)
+def ask(connection):
+    time.sleep(0.05)
+    connection.cursor().execute("SELECT 1")
+    connection.rollback()
+def on_a_thread(function, connection):
+    thread = threading.Thread(target=function, args=(connection,))
+    thread.start()
+    thread.join()
+pool = fill()
+order(pool[0])
+refund(pool[0])
+order(pool[1])
+on_a_thread(refund, pool[2])
+print("ready", flush=True)
+sys.stdin.read()
+)";
+  Command command = observed_.Preloaded({"/usr/bin/python3", observed_.file("shop.py")});
+  command.hold_input = true;
+  Subprocess python(command);
+  ASSERT_TRUE(python.WaitForOutput("ready"));
+  const Json report = observed_.Report();
+  ASSERT_EQ(report["call_sites"].size(), 1u) << "places of uses open nothing: " << report.dump(1);
+  std::multiset<std::string> takers;
+  for (const Json& connection : report["call_sites"][0]["connections"]) {
+    const Json& taken = connection["last_taken"];
+    takers.insert(taken.is_null() ? "nobody" : taken["line"].get<std::string>());
+  }
+  const std::string line = "ask (" + observed_.file("shop.py") + ":8), called by ";
+  EXPECT_EQ(takers, (std::multiset<std::string>{
+                        line + "order (" + observed_.file("shop.py") + ":4)",
+                        line + "refund (" + observed_.file("shop.py") + ":5)",
+                        line + "refund (" + observed_.file("shop.py") + ":5)", "nobody"}));
+  EXPECT_EQ(report["processes"][0]["taken_up_total"], 4);
+  EXPECT_EQ(report["processes"][0]["taken_up_without_place"], 0);
+  python.CloseInput();
+  EXPECT_EQ(python.Wait().exit_code, 0);
+
+  command.environment["PQLEASH_USE_STACKS"] = "off";
+  Subprocess off(command);
+  ASSERT_TRUE(off.WaitForOutput("ready"));
+  for (const Json& process : observed_.Report()["processes"])
+    if (process["alive"] == true) EXPECT_EQ(process["taken_up_total"], 0);
+  off.CloseInput();
+  EXPECT_EQ(off.Wait().exit_code, 0);
+}
+
 TEST_F(EndToEnd, WhatPassesByIsSaid) {
   const std::string script =
       "import ctypes\n"

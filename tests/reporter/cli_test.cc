@@ -303,7 +303,7 @@ TEST_F(CliLedgerTest, WhatCannotBeReadIsNamedAndTheRestIsShown) {
   const Outcome outcome = InDirectory({"report", "--all"});
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_THAT(outcome.err, StartsWith("pqleash: incomplete: ledger " + other +
-                                      " has format version 9, expected 5"));
+                                      " has format version 9, expected 6"));
   EXPECT_THAT(outcome.out, HasSubstr("incomplete: ledger"));
   EXPECT_THAT(outcome.out, HasSubstr("10 open connections"));
   EXPECT_EQ(Json({"report", "--all", "--no-scan"}, 1)["incomplete"].size(), 1u);

@@ -147,7 +147,7 @@ ledger::ConnectionSlot& LedgerBuilder::AddInherited(uint32_t call_site, uint32_t
   slot.backend_pid = static_cast<int32_t>(9000 + connections.size());
   slot.opened_ns = slot.established_ns = At(0);
   slot.last_activity_ns = At(500);
-  slot.touched_site = touched_site;
+  slot.used_site = touched_site;
   slot.touched_by = AddString(touched_by);
   slot.opener_pid = opener_pid;
   connections.push_back(slot);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "reporter/call_sites/told_apart.h"
 #include "reporter/findings/answer.h"
 #include "reporter/findings/detector.h"
 #include "reporter/findings/severity.h"
@@ -170,6 +171,137 @@ TEST(Pools, ALeakOfOnePoolIsFoundWhateverLinesFillIt) {
   EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kLeak);
   EXPECT_NE(verdict.answer.sentence.find("opened at 8 places"), std::string::npos)
       << verdict.answer.sentence;
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Who took them last.
+
+SourceFrame Line(const std::string& function, const std::string& file, uint32_t line) {
+  SourceFrame frame;
+  frame.function = function;
+  frame.file = file;
+  frame.line = line;
+  frame.language = Language::kPython;
+  return frame;
+}
+
+using Stacks = std::map<uint64_t, std::vector<SourceFrame>>;  // by id of a place
+
+Verdict JudgeLines(Host host, const Stacks& stacks) {
+  const std::vector<Snapshot> snapshots = {host.Done()};
+  std::vector<CallSiteGroup> groups = GroupCallSites(snapshots);
+  for (CallSiteGroup& group : groups) {
+    if (const auto stack = stacks.find(group.id); stack != stacks.end())
+      group.frames = stack->second;
+  }
+  TellApart({}, &groups);
+  const Observation observation = {snapshots, groups, {}, {}, {}, {}, kRealtime};
+  Verdict verdict;
+  verdict.findings = FindAll(observation);
+  verdict.answer = AnswerOf(observation, verdict.findings);
+  return verdict;
+}
+
+constexpr uint64_t kFill = 1;
+constexpr uint64_t kOrder = 50;
+constexpr uint64_t kRefund = 51;
+const std::vector<SourceFrame> kFillStack = {
+    Line("connect", "/usr/lib/python3/dist-packages/psycopg2/__init__.py", 122),
+    Line("fill", "/srv/shop/pool.py", 10)};
+const std::vector<SourceFrame> kOrderStack = {Line("ask", "/srv/shop/db.py", 6),
+                                              Line("order", "/srv/shop/app.py", 14)};
+const std::vector<SourceFrame> kRefundStack = {Line("ask", "/srv/shop/db.py", 6),
+                                               Line("refund", "/srv/shop/app.py", 24)};
+const Stacks kShop = {{kFill, kFillStack}, {kOrder, kOrderStack}, {kRefund, kRefundStack}};
+
+// A pool that one line fills, and that grows by what a handler does not give back. `takers`: who
+// took each of what was left, by id, round and round; 0: not known.
+Host LeakingPool(const std::vector<uint64_t>& takers) {
+  Host host;
+  const uint32_t fill = host.Place(kFill);
+  std::map<uint64_t, uint32_t> places = {{0, 0}};
+  for (const uint64_t id :
+       {kOrder, kRefund, uint64_t{60}, uint64_t{61}, uint64_t{62}, uint64_t{63}})
+    places[id] = host.Place(id);
+  host.Open(fill, 900, 0, 500).used_site = places[kOrder];
+  host.Open(fill, 899, 0, 500).used_site = places[kOrder];
+  for (uint64_t i = 0; i < 10; ++i)
+    host.Open(fill, 40 + 6 * i, 39 + 6 * i).used_site = places[takers[i % takers.size()]];
+  return host;
+}
+
+bool Holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(LastTaken, NamesTheHandlerThatKeepsAndTheLineThatOpens) {
+  const Verdict verdict = JudgeLines(LeakingPool({kRefund}), kShop);
+  const Finding* leak = verdict.Of("leak-suspect");
+  ASSERT_NE(leak, nullptr) << verdict.Kinds();
+  const std::string line = "ask (/srv/shop/db.py:6), called by refund (/srv/shop/app.py:24)";
+  ASSERT_TRUE(leak->last_taken.has_value()) << leak->summary;
+  EXPECT_EQ(leak->last_taken->line, line);
+  EXPECT_EQ(leak->last_taken->call_site, kRefund);
+  EXPECT_EQ(leak->last_taken->connections, leak->connections);
+  EXPECT_TRUE(Holds(leak->summary,
+                    "opened by fill (/srv/shop/pool.py:10), last taken by " + line + ", and never"))
+      << leak->summary;
+  EXPECT_TRUE(Holds(verdict.answer.sentence, "last taken by " + line)) << verdict.answer.sentence;
+  EXPECT_FALSE(Holds(verdict.answer.sentence, "opened by")) << verdict.answer.sentence;
+  ASSERT_EQ(leak->stacks.size(), 2u);
+  EXPECT_EQ(leak->stacks[0].what, "opened at");
+  EXPECT_EQ(leak->stacks[1].what, "last taken at");
+  EXPECT_EQ(leak->stacks[1].frames.size(), 2u);
+}
+
+TEST(LastTaken, SaysOfHowMany) {
+  const Verdict verdict = JudgeLines(LeakingPool({kRefund, kRefund, kOrder, 0}), kShop);
+  const Finding* leak = verdict.Of("leak-suspect");
+  ASSERT_NE(leak, nullptr);
+  ASSERT_TRUE(leak->last_taken.has_value()) << leak->summary;
+  EXPECT_LT(leak->last_taken->connections, leak->connections);
+  EXPECT_TRUE(Holds(leak->summary, " of ")) << leak->summary;
+  EXPECT_TRUE(Holds(leak->summary, "last taken by ask")) << leak->summary;
+}
+
+TEST(LastTaken, IsNotSaidWhereItSaysNothing) {
+  const auto taken = [](const Verdict& verdict) {
+    const Finding* leak = verdict.Of("leak-suspect");
+    EXPECT_NE(leak, nullptr);
+    return leak != nullptr && leak->last_taken.has_value();
+  };
+  EXPECT_FALSE(taken(JudgeLines(LeakingPool({0, 0, kRefund}), kShop))) << "known of too few";
+  EXPECT_FALSE(taken(JudgeLines(LeakingPool({kRefund}), {{kFill, kFillStack}}))) << "no frames";
+  // By the function that opened it: the line of the connect is where to look.
+  Stacks same = kShop;
+  same[kRefund] = {Line("ask", "/srv/shop/db.py", 6), Line("fill", "/srv/shop/pool.py", 12)};
+  EXPECT_FALSE(taken(JudgeLines(LeakingPool({kRefund}), same)));
+  // By a pool's own thread.
+  Stacks library = kShop;
+  library[kRefund] = {Line("check", "/usr/lib/python3/dist-packages/psycopg_pool/pool.py", 300),
+                      Line("run", "/usr/lib/python3.11/threading.py", 982)};
+  EXPECT_FALSE(taken(JudgeLines(LeakingPool({kRefund}), library)));
+  // By everybody.
+  Stacks many = kShop;
+  std::vector<uint64_t> takers = {kOrder, kRefund};
+  for (const uint64_t id : {60, 61, 62, 63}) {
+    many[id] = {Line("handler", "/srv/shop/h" + std::to_string(id) + ".py", 3)};
+    takers.push_back(id);
+  }
+  EXPECT_FALSE(taken(JudgeLines(LeakingPool(takers), many)));
+}
+
+// A place that only takes up is no place that opens: nothing else may change for it.
+TEST(LastTaken, ChangesNoVerdict) {
+  for (const uint64_t taker : {uint64_t{0}, kRefund, kOrder}) {
+    EXPECT_EQ(JudgeLines(LeakingPool({taker}), kShop).Kinds(), "leak-suspect ");
+    Host healthy;
+    const uint32_t fill = healthy.Place(kFill);
+    const uint32_t refund = healthy.Place(kRefund);
+    for (int i = 0; i < 4; ++i) healthy.Open(fill, 900, 20, 50).used_site = refund;
+    const Verdict verdict = JudgeLines(healthy, kShop);
+    EXPECT_EQ(verdict.Kinds(), "") << "given back, and at rest";
+  }
 }
 
 TEST(Pools, ALeakThatHasStoppedGrowingStaysOne) {

@@ -156,5 +156,36 @@ TEST(CallSites, ThreadsAgree) {
   EXPECT_EQ(f.ledger->header().call_sites_used, 21u);
 }
 
+TEST(CallSites, UsesFillHalfOfTheRoomAndThenFindWhatIsThere) {
+  CallSiteFixture f(16);
+  const LoaderState loader = ReadLoaderState();
+  EXPECT_EQ(f.call_sites->BookUse(MakeStack(0), loader, true), 0u);
+  EXPECT_EQ(f.call_sites->BookUse(MakeStack(2), loader, false), 0u) << "is not there";
+  const uint32_t opened = f.call_sites->Book(MakeStack(2), loader);
+  EXPECT_NE(opened, 0u);
+  EXPECT_EQ(f.call_sites->BookUse(MakeStack(2), loader, false), opened);
+  uint32_t places = 1;
+  for (; f.call_sites->HasRoomForUses(); ++places)
+    EXPECT_NE(f.call_sites->BookUse(MakeStack(2, 10 * places), loader, true), 0u);
+  EXPECT_EQ(places, 7u);  // with number 0 there are eight of sixteen
+  EXPECT_NE(f.call_sites->Book(MakeStack(3), loader), 0u) << "connects have the rest";
+  EXPECT_EQ(f.ledger->header().unrecorded_stacks, 0u);
+}
+
+TEST(CallSites, FramesOfAScriptCanBeFoundWithoutBeingAdded) {
+  CallSiteFixture f;
+  ledger::ScriptFrameTable& frames = *f.script_frames;
+  EXPECT_EQ(frames.Find(ledger::kPython, "order", "app.py", 7), 0u);
+  const uint32_t before = f.ledger->header().strings_used;
+  EXPECT_EQ(frames.Find(ledger::kPython, "refund", "shop.py", 7), 0u);
+  EXPECT_EQ(f.ledger->header().strings_used, before) << "nothing was written";
+  const uint32_t number = frames.Intern(ledger::kPython, "order", "app.py", 7);
+  EXPECT_NE(number, 0u);
+  EXPECT_EQ(frames.Find(ledger::kPython, "order", "app.py", 7), number);
+  EXPECT_EQ(frames.Find(ledger::kPython, "order", "app.py", 8), 0u);
+  EXPECT_EQ(frames.Find(ledger::kRuby, "order", "app.py", 7), 0u);
+  EXPECT_EQ(frames.Find(ledger::kPython, "", "app.py", 7), 0u);
+}
+
 }  // namespace
 }  // namespace pqleash::stack

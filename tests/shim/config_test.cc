@@ -107,6 +107,21 @@ TEST_F(ConfigTest, VariablesWinOverTheFile) {
   EXPECT_EQ(SourceOf(loaded, "ledger.connections"), "/etc/pqleash.toml:4");
 }
 
+TEST_F(ConfigTest, StacksOfUsesAreSoManyASecondOrOff) {
+  EXPECT_EQ(Run().config.use_stacks, 200u);
+  for (const char* wrong : {"0", "10001", "-1", "on", "5s"}) {
+    environment_["PQLEASH_USE_STACKS"] = wrong;
+    const Loaded loaded = Run();
+    EXPECT_EQ(loaded.problems.size(), 1u) << wrong;
+    EXPECT_EQ(loaded.config.use_stacks, 200u) << wrong;
+  }
+  environment_["PQLEASH_USE_STACKS"] = "off";
+  EXPECT_EQ(Run().config.use_stacks, 0u);
+  environment_.erase("PQLEASH_USE_STACKS");
+  EXPECT_EQ(RunFile("use_stacks = 1000\n").config.use_stacks, 1'000u);
+  EXPECT_EQ(RunFile("use_stacks = \"off\"\n").config.use_stacks, 0u);
+}
+
 TEST_F(ConfigTest, TagsAreAskedForByABooleanOrAVariable) {
   EXPECT_FALSE(Run().config.tag_application_name);
   EXPECT_TRUE(RunFile("tag_application_name = true\n").config.tag_application_name);

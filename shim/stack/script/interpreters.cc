@@ -22,6 +22,8 @@ constexpr uint32_t kInterpreterCount = sizeof(kInterpreters) / sizeof(kInterpret
 constexpr uint64_t kFound = UINT64_MAX;
 constinit std::atomic<uint64_t> looked_at[kInterpreterCount] = {};
 constinit std::atomic<uint32_t> seen{0};
+// How many objects the linker had removed at the last capture.
+constinit std::atomic<uint64_t> removed_at_capture{0};
 
 bool Present(uint32_t number, const LoaderState& loader) {
   const uint64_t known = looked_at[number].load(std::memory_order_acquire);
@@ -35,8 +37,8 @@ bool Present(uint32_t number, const LoaderState& loader) {
 
 class InterningSink final : public ScriptSink {
  public:
-  InterningSink(ledger::ScriptFrameTable& table, uint32_t depth, Stack* stack)
-      : table_(table), depth_(depth), stack_(stack) {}
+  InterningSink(ledger::ScriptFrameTable& table, uint32_t depth, bool may_add, Stack* stack)
+      : table_(table), depth_(depth), may_add_(may_add), stack_(stack) {}
 
   bool Add(ledger::Language language, std::string_view function, std::string_view file,
            uint32_t line) override {
@@ -44,7 +46,8 @@ class InterningSink final : public ScriptSink {
       stack_->flags |= ledger::kStackTruncated;
       return false;
     }
-    const uint32_t number = table_.Intern(language, function, file, line);
+    const uint32_t number = may_add_ ? table_.Intern(language, function, file, line)
+                                     : table_.Find(language, function, file, line);
     if (number == 0) {  // no room: what is there is still right
       stack_->flags |= ledger::kStackIncomplete;
       return false;
@@ -59,6 +62,7 @@ class InterningSink final : public ScriptSink {
  private:
   ledger::ScriptFrameTable& table_;
   const uint32_t depth_;
+  const bool may_add_;
   Stack* const stack_;
 };
 
@@ -81,14 +85,34 @@ Closer WhoCloses() noexcept {
 
 void CaptureScript(ledger::ScriptFrameTable& table, uint32_t depth, const LoaderState& loader,
                    Stack* stack) {
+  removed_at_capture.store(loader.removed, std::memory_order_relaxed);
   for (uint32_t number = 0; number < kInterpreterCount; ++number) {
     if (!Present(number, loader)) continue;
-    InterningSink sink(table, depth, stack);
+    InterningSink sink(table, depth, true, stack);
     kInterpreters[number]->capture(sink);
     if (stack->script_count == 0) continue;
     stack->interpreter = kInterpreters[number]->code();
     return;
   }
+}
+
+bool CaptureScriptOfUse(ledger::ScriptFrameTable& table, uint32_t depth, const LoaderState& loader,
+                        bool may_add, Stack* stack) {
+  bool told = true;
+  for (uint32_t number = 0; number < kInterpreterCount; ++number) {
+    if (looked_at[number].load(std::memory_order_acquire) != kFound) continue;
+    if (kInterpreters[number]->has_lock ||
+        loader.removed != removed_at_capture.load(std::memory_order_relaxed)) {
+      told = false;
+      continue;
+    }
+    InterningSink sink(table, depth, may_add, stack);
+    kInterpreters[number]->capture(sink);
+    if (stack->script_count == 0) continue;
+    stack->interpreter = kInterpreters[number]->code();
+    return true;
+  }
+  return told;
 }
 
 uint32_t InterpretersSeen() { return seen.load(std::memory_order_relaxed); }

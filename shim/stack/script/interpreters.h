@@ -18,6 +18,13 @@ namespace pqleash::stack {
 void CaptureScript(ledger::ScriptFrameTable& table, uint32_t depth, const LoaderState& loader,
                    Stack* stack);
 
+// The same for a use of a connection: adds frames of the interpreters that captures have found, and
+// whose frames are read as memory. Waits for nobody, and looks for nothing. `may_add` false: of
+// frames that `table` knows. False: it cannot be told what frames there are, as an interpreter with
+// a lock is here, or the linker has removed an object since a capture has looked.
+bool CaptureScriptOfUse(ledger::ScriptFrameTable& table, uint32_t depth, const LoaderState& loader,
+                        bool may_add, Stack* stack);
+
 // Who closes a connection now, on this thread. Asks the interpreters that captures have found:
 // nothing is looked for that was not there at a connect, no lock is waited for, and nothing of an
 // interpreter runs. Where none was found it costs a load for each. Otherwise up to some

@@ -310,6 +310,6 @@ Closing WhoseClose(const Callers& callers) {
 
 }  // namespace
 
-constinit const Interpreter kRuby = {"Ruby", Find, Code, Capture, WhoseClose, ledger::kRuby};
+constinit const Interpreter kRuby = {"Ruby", Find, Code, Capture, WhoseClose, ledger::kRuby, true};
 
 }  // namespace pqleash::stack

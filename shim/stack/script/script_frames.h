@@ -67,6 +67,8 @@ struct Interpreter {
   // where these can be told from the driver's.
   Closing (*closing)(const Callers& callers);
   ledger::Language language;
+  // `capture` waits for a lock of the interpreter, where another thread has it.
+  bool has_lock = false;
 };
 
 extern const Interpreter kPython;
