@@ -77,7 +77,9 @@ std::vector<Finding> FindAllKinds(const Observation& observation, const AtExit& 
   const std::vector<CallSiteGroup> living_groups = OfTheLiving(observation);
   const Observation living = {observation.snapshots,    living_groups,
                               observation.thresholds,   observation.library_paths,
-                              observation.reachability, observation.caps};
+                              observation.reachability, observation.caps,
+                              /*realtime_ns=*/0,        /*leak_sites=*/std::nullopt,
+                              observation.by_functions};
   std::vector<Finding> findings;
   for (const std::string_view kind : AuditKinds()) {
     if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) continue;
@@ -160,7 +162,9 @@ void FindPart(const Observation& observation, const Judgement& judgement,
   const Observation part = {
       observation.snapshots,    groups,
       observation.thresholds,   observation.library_paths,
-      observation.reachability, by_dbname ? std::vector<CapsPolicy>() : observation.caps};
+      observation.reachability, by_dbname ? std::vector<CapsPolicy>() : observation.caps,
+      /*realtime_ns=*/0,        /*leak_sites=*/std::nullopt,
+      /*by_functions=*/true};
   for (Finding& found : FindAllKinds(part, judgement.at_exit, judgement.kinds)) {
     AuditFinding finding = ToAuditFinding(observation, std::move(found));
     const auto suppression =

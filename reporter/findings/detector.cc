@@ -164,7 +164,9 @@ void FoldLeaks(std::vector<Finding>* findings) {
   for (Finding& finding : *findings) {
     // The proven come first.
     const bool is_lost = finding.kind == "lost-handle" || finding.kind == "lost-owner";
-    if (is_lost && finding.call_site) lost.try_emplace(*finding.call_site, &finding);
+    if (!is_lost || !finding.call_site) continue;
+    lost.try_emplace(*finding.call_site, &finding);
+    for (const uint64_t site : finding.other_sites) lost.try_emplace(site, &finding);
   }
   std::set<const Finding*> folded;
   for (const Finding& finding : *findings) {

@@ -128,6 +128,9 @@ struct Observation {
   uint64_t realtime_ns = 0;  // of the observation; 0: not known, so that nothing is 'lately'
   // What LeakSites() says, where it is known already: several detectors ask.
   std::optional<std::set<uint64_t>> leak_sites = {};
+  // Findings are told apart by the functions of their stacks (lines.h): suppressions and baselines
+  // of an audit go by these.
+  bool by_functions = false;
 };
 
 // Of the connection at `place`.

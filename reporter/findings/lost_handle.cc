@@ -9,6 +9,7 @@
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
 #include "reporter/findings/last_taken.h"
+#include "reporter/findings/lines.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -48,8 +49,10 @@ Lost LostOf(const Observation& observation, const CallSiteGroup& group, Reach re
   return lost;
 }
 
-Finding ToFinding(const Observation& observation, const CallSiteGroup& group, Reach reach,
+Finding ToFinding(const Observation& observation, const FaultyLine& line, Reach reach,
                   const Lost& lost) {
+  const CallSiteGroup& group = line.sum;
+  const std::string opened_by = OpenedBy(observation, line.sites);
   const uint64_t count = lost.picked.count;
   const bool proven = reach == Reach::kLostProven;
   const LastTakenBy taken = LastTakenOf(observation, group, [&](const GroupedConnection& place) {
@@ -63,11 +66,11 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group, Re
   finding.confidence = proven ? Confidence::kProven : Confidence::kLikely;
   finding.summary = fmt::format(
       "{} {}{}: nothing in the {} leads to {} any more, so that {} can neither be used nor closed",
-      Count(count, "connection"), OpenedBy(observation, group), clause,
+      Count(count, "connection"), opened_by, clause,
       lost.snapshots.size() == 1 ? "process" : "processes", count == 1 ? "it" : "them",
       count == 1 ? "it" : "they");
   if (!proven) finding.summary += fmt::format("; likely only, since {}", lost.missing);
-  finding.call_site = group.id;
+  SetSites(line, &finding);
   finding.evidence = {InConnections("lost", count),
                       {"references", 0, ""},
                       {"passes_over_memory", static_cast<double>(lost.passes), ""},
@@ -81,12 +84,11 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group, Re
       "second connect into the same variable, a container that is emptied; {}",
       idiom.close, idiom.scope);
   finding.connections = count;
-  finding.answer = {
-      Answer::Verdict::kLeak,
-      fmt::format("Leak, not a small limit: nothing in {} leads to {} any more, {}",
-                  lost.services.size() == 1 ? *lost.services.begin()
-                                            : Count(lost.services.size(), "service"),
-                  Count(count, "connection"), TakenOr(taken, OpenedBy(observation, group)))};
+  finding.answer = {Answer::Verdict::kLeak,
+                    fmt::format("Leak, not a small limit: nothing in {} leads to {} any more, {}",
+                                lost.services.size() == 1 ? *lost.services.begin()
+                                                          : Count(lost.services.size(), "service"),
+                                Count(count, "connection"), TakenOr(taken, opened_by))};
   AddLastTaken(observation, taken, &finding);
   return finding;
 }
@@ -96,11 +98,12 @@ Finding ToFinding(const Observation& observation, const CallSiteGroup& group, Re
 // No reference to the PGconn is left in the process: a leak that needs no waiting to be one.
 std::vector<Finding> FindLostHandles(const Observation& observation) {
   std::vector<Finding> findings;
-  for (const CallSiteGroup& group : observation.call_sites) {
-    for (const Reach reach : {Reach::kLostProven, Reach::kLostLikely}) {
-      const Lost lost = LostOf(observation, group, reach);
-      if (lost.picked.count != 0) findings.push_back(ToFinding(observation, group, reach, lost));
-    }
+  for (const Reach reach : {Reach::kLostProven, Reach::kLostLikely}) {
+    const auto lines = FaultyLines(observation, [&](const CallSiteGroup& group) {
+      return LostOf(observation, group, reach).picked.count != 0;
+    });
+    for (const FaultyLine& line : lines)
+      findings.push_back(ToFinding(observation, line, reach, LostOf(observation, line.sum, reach)));
   }
   return findings;
 }

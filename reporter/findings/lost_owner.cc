@@ -8,6 +8,7 @@
 
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
+#include "reporter/findings/lines.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -45,18 +46,21 @@ Owned OwnedOf(const Observation& observation, const CallSiteGroup& group) {
 // Likely, not proven: a program may keep the address of an owner in a form that is not known here.
 std::vector<Finding> FindLostOwners(const Observation& observation) {
   std::vector<Finding> findings;
-  for (const CallSiteGroup& group : observation.call_sites) {
+  const auto lines = FaultyLines(observation, [&](const CallSiteGroup& group) {
+    return OwnedOf(observation, group).count != 0;
+  });
+  for (const FaultyLine& line : lines) {
+    const CallSiteGroup& group = line.sum;
     const Owned owned = OwnedOf(observation, group);
-    if (owned.count == 0) continue;
+    const std::string opened_by = OpenedBy(observation, line.sites);
     const bool one = owned.count == 1;
     Finding finding;
     finding.confidence = Confidence::kLikely;
     finding.summary =
         fmt::format("{} {}: only objects that nothing in the process leads to hold {} ({})",
-                    Count(owned.count, "connection"), OpenedBy(observation, group),
-                    one ? "it" : "them", owned.owner);
+                    Count(owned.count, "connection"), opened_by, one ? "it" : "them", owned.owner);
     if (!owned.missing.empty()) finding.summary += fmt::format("; {}", owned.missing);
-    finding.call_site = group.id;
+    SetSites(line, &finding);
     finding.evidence = {InConnections("owner_lost", owned.count),
                         InSeconds("longest_idle", owned.longest_idle_ns),
                         InSeconds("oldest", owned.oldest_age_ns)};
@@ -72,7 +76,7 @@ std::vector<Finding> FindLostOwners(const Observation& observation) {
         fmt::format("Leak, not a small limit: in {} only lost objects hold {}, {}",
                     owned.services.size() == 1 ? *owned.services.begin()
                                                : Count(owned.services.size(), "service"),
-                    Count(owned.count, "connection"), OpenedBy(observation, group))};
+                    Count(owned.count, "connection"), opened_by)};
     findings.push_back(std::move(finding));
   }
   return findings;

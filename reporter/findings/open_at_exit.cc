@@ -11,6 +11,7 @@
 #include <set>
 
 #include "reporter/findings/idiom.h"
+#include "reporter/findings/lines.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -141,14 +142,13 @@ std::string HowToClose(const CallSiteGroup& group, const OpenAtEnd& open) {
                      idiom.close, idiom.scope);
 }
 
-Finding ToFinding(const Observation& observation, const CallSiteGroup& group,
-                  const OpenAtEnd& open) {
+Finding ToFinding(const Observation& observation, const FaultyLine& line, const OpenAtEnd& open) {
   Finding finding;
-  finding.call_site = group.id;
+  SetSites(line, &finding);
   finding.connections = open.count;
   uint64_t opened = 0;
   uint64_t closed = 0;
-  for (const CallSiteMember& member : group.members) {
+  for (const CallSiteMember& member : line.sum.members) {
     if (!open.processes.contains(member.snapshot)) continue;
     const CallSite& site = observation.snapshots[member.snapshot].call_sites[member.call_site];
     opened += site.opened;
@@ -173,16 +173,21 @@ std::vector<Finding> ForEachSite(const Observation& observation, const AtExit& a
                                  const std::function<bool(const Connection&)>& chosen,
                                  const Describe& describe) {
   std::vector<Finding> findings;
-  for (const CallSiteGroup& group : observation.call_sites) {
-    const OpenAtEnd open = PickOpen(
+  const auto pick = [&](const CallSiteGroup& group) {
+    return PickOpen(
         observation, group,
         [&](const Snapshot& snapshot, const Connection& connection, const ConnectionReach& reach) {
           return IsJudged(snapshot, connection, at_exit) && !IsLost(reach) && chosen(connection);
         });
-    if (open.count == 0) continue;
-    Finding finding = ToFinding(observation, group, open);
-    describe(fmt::format("{} {}", Count(open.count, "connection"), OpenedBy(observation, group)),
-             group, open, &finding);
+  };
+  const auto lines =
+      FaultyLines(observation, [&](const CallSiteGroup& group) { return pick(group).count != 0; });
+  for (const FaultyLine& line : lines) {
+    const OpenAtEnd open = pick(line.sum);
+    Finding finding = ToFinding(observation, line, open);
+    describe(
+        fmt::format("{} {}", Count(open.count, "connection"), OpenedBy(observation, line.sites)),
+        line.sum, open, &finding);
     findings.push_back(std::move(finding));
   }
   return findings;
@@ -234,18 +239,22 @@ std::vector<Finding> FindOpenAtExit(const Observation& observation, const AtExit
 
 std::vector<std::string> NotJudgedAtExit(const Observation& observation, const AtExit& at_exit) {
   std::vector<std::string> sentences;
-  for (const CallSiteGroup& group : observation.call_sites) {
-    const OpenAtEnd open = PickOpen(
+  const auto pick = [&](const CallSiteGroup& group) {
+    return PickOpen(
         observation, group,
         [&](const Snapshot& snapshot, const Connection& connection, const ConnectionReach&) {
           return HadNoChance(snapshot) && !IsJudged(snapshot, connection, at_exit);
         });
-    if (open.count == 0) continue;
+  };
+  const auto lines =
+      FaultyLines(observation, [&](const CallSiteGroup& group) { return pick(group).count != 0; });
+  for (const FaultyLine& line : lines) {
+    const OpenAtEnd open = pick(line.sum);
     const bool one = open.processes.size() == 1;
     sentences.push_back(fmt::format(
         "{} {} {} in use when {} ended without exit() (killed, crashed, left with _exit, or "
         "replaced by exec): not judged, since {} had no chance to close {}",
-        Count(open.count, "connection"), OpenedBy(observation, group), WereOrWas(open.count),
+        Count(open.count, "connection"), OpenedBy(observation, line.sites), WereOrWas(open.count),
         one ? std::string("a process") : fmt::format("{} processes", open.processes.size()),
         one ? "it" : "they", open.count == 1 ? "it" : "them"));
   }

@@ -7,6 +7,7 @@
 
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
+#include "reporter/findings/lines.h"
 #include "reporter/words/duration.h"
 
 namespace pqleash::reporter {
@@ -52,27 +53,30 @@ uint64_t PatienceNs(const Observation& observation, const CallSiteGroup& group) 
 std::vector<Finding> FindServerClosed(const Observation& observation) {
   std::vector<Finding> findings;
   const std::set<const Connection*> lost = LostOnes(observation);
-  for (const CallSiteGroup& group : observation.call_sites) {
+  const auto pick = [&](const CallSiteGroup& group) {
     const uint64_t patience = PatienceNs(observation, group);
-    const Picked picked =
-        Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
-          return IsKeptBroken(connection) && (HasEnded(snapshot) || lost.contains(&connection) ||
-                                              IdleNs(connection, snapshot.as_of_ns) >= patience);
-        });
-    if (picked.count == 0) continue;
+    return Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
+      return IsKeptBroken(connection) && (HasEnded(snapshot) || lost.contains(&connection) ||
+                                          IdleNs(connection, snapshot.as_of_ns) >= patience);
+    });
+  };
+  const auto lines =
+      FaultyLines(observation, [&](const CallSiteGroup& group) { return pick(group).count != 0; });
+  for (const FaultyLine& line : lines) {
+    const Picked picked = pick(line.sum);
     Finding finding;
     finding.confidence = Confidence::kProven;
-    finding.summary =
-        fmt::format("{} {}: the server has closed {}, and {}", Count(picked.count, "connection"),
-                    OpenedBy(observation, group), picked.count == 1 ? "it" : "them", Since(picked));
-    finding.call_site = group.id;
+    finding.summary = fmt::format(
+        "{} {}: the server has closed {}, and {}", Count(picked.count, "connection"),
+        OpenedBy(observation, line.sites), picked.count == 1 ? "it" : "them", Since(picked));
+    SetSites(line, &finding);
     finding.evidence = {InConnections("closed_by_server", picked.count),
                         InSeconds("longest_kept", picked.longest_idle_ns)};
     if (picked.lost != 0) finding.evidence.push_back(InConnections("lost", picked.lost));
     finding.advice = fmt::format(
         "close or replace a connection when a command on it fails: {}; look in the server's log "
         "for the reason (restart, idle_session_timeout, pg_terminate_backend, a firewall)",
-        IdiomOf(group).broken);
+        IdiomOf(line.sum).broken);
     finding.connections = picked.count;
     findings.push_back(std::move(finding));
   }

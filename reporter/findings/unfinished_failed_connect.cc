@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <string>
 
 #include "reporter/findings/detector.h"
 #include "reporter/findings/idiom.h"
+#include "reporter/findings/lines.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -31,34 +33,49 @@ bool IsAbandoned(const Snapshot& snapshot, const Connection& connection,
          connection.in_call.empty() && MayLive(snapshot.process.life) && lost.contains(&connection);
 }
 
+struct Unfinished {
+  Picked picked;
+  uint64_t refused = 0;
+  uint64_t abandoned = 0;
+};
+
+// `lost`: handles that nothing leads to, of which nothing has to be waited for.
+Unfinished UnfinishedOf(const Observation& observation, const CallSiteGroup& group,
+                        const std::set<const Connection*>& lost) {
+  Unfinished found;
+  found.picked =
+      Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
+        // Of one that is under way it is known only where nobody can go on with it.
+        if (IsAbandoned(snapshot, connection, lost)) {
+          ++found.abandoned;
+          return true;
+        }
+        const bool is_refused = connection.state == ConnectionState::kRefused;
+        const bool unfinished =
+            (is_refused || connection.state == ConnectionState::kFailed) &&
+            connection.in_call.empty() &&
+            (HasEnded(snapshot) || lost.contains(&connection) ||
+             IdleNs(connection, snapshot.as_of_ns) >= observation.thresholds.min_age_ns);
+        found.refused += unfinished && is_refused;
+        return unfinished;
+      });
+  return found;
+}
+
 }  // namespace
 
 // A connect that fails returns a PGconn all the same, which must be finished: it holds memory, and
 // a socket at times, though no slot of the server.
 std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation) {
   std::vector<Finding> findings;
-  // Nothing has to be waited for where nothing leads to the handle.
   const std::set<const Connection*> lost = LostOnes(observation);
-  for (const CallSiteGroup& group : observation.call_sites) {
-    uint64_t refused = 0;
-    uint64_t abandoned = 0;
-    const Picked picked =
-        Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
-          // Of one that is under way it is known only where nobody can go on with it.
-          if (IsAbandoned(snapshot, connection, lost)) {
-            ++abandoned;
-            return true;
-          }
-          const bool is_refused = connection.state == ConnectionState::kRefused;
-          const bool unfinished =
-              (is_refused || connection.state == ConnectionState::kFailed) &&
-              connection.in_call.empty() &&
-              (HasEnded(snapshot) || lost.contains(&connection) ||
-               IdleNs(connection, snapshot.as_of_ns) >= observation.thresholds.min_age_ns);
-          refused += unfinished && is_refused;
-          return unfinished;
-        });
-    if (picked.count == 0) continue;
+  const auto lines = FaultyLines(observation, [&](const CallSiteGroup& group) {
+    return UnfinishedOf(observation, group, lost).picked.count != 0;
+  });
+  for (const FaultyLine& line : lines) {
+    const CallSiteGroup& group = line.sum;
+    const auto [picked, refused, abandoned] = UnfinishedOf(observation, group, lost);
+    const std::string opened_by = OpenedBy(observation, line.sites);
     // A program that waits before it tries the same handle again (PQreset) still has it.
     const uint64_t held = HeldOf(observation, group);
     Finding finding;
@@ -66,14 +83,14 @@ std::vector<Finding> FindUnfinishedFailedConnects(const Observation& observation
     finding.summary =
         abandoned == 0
             ? fmt::format("{} {} never passed to PQfinish",
-                          Count(picked.count, "failed connection"), OpenedBy(observation, group))
+                          Count(picked.count, "failed connection"), opened_by)
             : fmt::format(
                   "{} {} never passed to PQfinish: {} abandoned before it was done, and may "
                   "hold a slot of the server all the same",
-                  Count(picked.count, "connect"), OpenedBy(observation, group),
+                  Count(picked.count, "connect"), opened_by,
                   abandoned == picked.count ? "each was"
                                             : fmt::format("{} of them were", abandoned));
-    finding.call_site = group.id;
+    SetSites(line, &finding);
     finding.evidence = {InConnections("unfinished", picked.count),
                         InConnections("of_these_refused_by_a_cap", refused),
                         InConnections("of_these_abandoned", abandoned),

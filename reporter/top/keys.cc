@@ -343,6 +343,19 @@ Effect Press(const Key& key, const Shown& shown, ViewState* state) {
   return Pressing(key, shown, state).Run();
 }
 
+namespace {
+
+// What a new limit at or below what is open does, for which `pqleash caps set` wants --force.
+std::string HoldsAllNext(const Prompt& prompt) {
+  const CapTarget& cap = prompt.cap;
+  const uint64_t limit = std::stoul(prompt.text);
+  if (cap.on_limit == caps::kWarn || limit >= cap.limit || limit > cap.open) return {};
+  return fmt::format("{} open, so every new connect {}: ", cap.open,
+                     cap.on_limit == caps::kWait ? "waits" : "is refused");
+}
+
+}  // namespace
+
 std::string QuestionOf(const Prompt& prompt) {
   const std::string of =
       prompt.cap.service.empty() ? "" : fmt::format(" (service {})", Escape(prompt.cap.service));
@@ -355,8 +368,8 @@ std::string QuestionOf(const Prompt& prompt) {
       return fmt::format("new limit of cap {}{}, now {}: {}_", Escape(prompt.cap.name), of,
                          prompt.cap.limit, prompt.text);
     case Prompt::Kind::kConfirm:
-      return fmt::format("set cap {} from {} to {}{}? y/n", Escape(prompt.cap.name),
-                         prompt.cap.limit, prompt.text, of);
+      return fmt::format("{}set cap {} from {} to {}{}? y/n", HoldsAllNext(prompt),
+                         Escape(prompt.cap.name), prompt.cap.limit, prompt.text, of);
   }
   return "";
 }

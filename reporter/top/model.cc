@@ -278,7 +278,10 @@ Row CapRow(const CapsPolicy& shown) {
                                      : "-",
                 std::nullopt}};
   if (policy.filed.kind == caps::kCap) {
-    row.cap = CapTarget{shown.board, policy.filed.name, policy.service, policy.rule.limit};
+    // Of a cap of each process the sum says nothing about one of them.
+    const uint64_t open = policy.filed.scope == caps::kScopeProcess ? 0 : counters.use;
+    row.cap = CapTarget{shown.board, policy.filed.name,   policy.service, policy.rule.limit,
+                        open,        policy.rule.on_limit};
   }
   return row;
 }

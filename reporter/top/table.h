@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "shim/caps/policy.h"
+
 namespace pqleash::reporter::top {
 
 // What is to be noticed; shown by a sign, and in colour where there is any.
@@ -37,6 +39,8 @@ struct CapTarget {
   std::string name;     // not escaped
   std::string service;  // not escaped; empty: of the user
   uint32_t limit = 0;
+  uint64_t open = 0;                // connections that it counts now
+  uint32_t on_limit = caps::kWarn;  // caps::OnLimit
 };
 
 struct Row {

@@ -358,8 +358,11 @@ sys.stdin.read()
   command.environment["PQLEASH_USE_STACKS"] = "off";
   Subprocess off(command);
   ASSERT_TRUE(off.WaitForOutput("ready"));
-  for (const Json& process : observed_.Report()["processes"])
-    if (process["alive"] == true) EXPECT_EQ(process["taken_up_total"], 0);
+  for (const Json& process : observed_.Report()["processes"]) {
+    if (process["alive"] == true) {
+      EXPECT_EQ(process["taken_up_total"], 0);
+    }
+  }
   off.CloseInput();
   EXPECT_EQ(off.Wait().exit_code, 0);
 }

@@ -11,6 +11,7 @@ namespace pqleash::reporter::top {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Kind = Key::Kind;
 
 class Keys : public ::testing::Test {
@@ -165,6 +166,23 @@ TEST_F(Keys, NothingIsChangedWithoutAYes) {
   Type(U"-");
   EXPECT_FALSE(Press(Kind::kEscape).change);
   EXPECT_FALSE(Type(U"y").change);
+}
+
+TEST_F(Keys, TheQuestionSaysThatEveryNewConnectIsHeldBack) {
+  Prompt prompt = {Prompt::Kind::kConfirm, "5", "", {"/b", "db", "orders", 10, 5, caps::kReject}};
+  EXPECT_EQ(
+      QuestionOf(prompt),
+      "5 open, so every new connect is refused: set cap db from 10 to 5 (service orders)? y/n");
+  prompt.cap.on_limit = caps::kWait;
+  EXPECT_THAT(QuestionOf(prompt), HasSubstr("every new connect waits"));
+  prompt.cap.on_limit = caps::kWarn;
+  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("every new connect")));
+  prompt.cap.on_limit = caps::kReject;
+  prompt.text = "6";
+  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("every new connect"))) << "one is admitted";
+  prompt.text = "11";
+  prompt.cap.open = 20;
+  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("every new connect"))) << "milder than before";
 }
 
 TEST_F(Keys, ALimitIsBetween1AndAMillion) {
