@@ -17,9 +17,15 @@ struct Way {
   std::vector<size_t> outwards;  // indexes
 };
 
+// How far groups are told apart.
+enum class Until {
+  kEachAlone,     // no two have the same name
+  kFirstParting,  // by where they first go different ways: one name for all that go the same
+};
+
 // All of `ways` look the same up to their frame number `at`, which is the next to be compared. As
 // deep as a stack at most.
-void Split(std::vector<Way> ways, size_t at) {
+void Split(std::vector<Way> ways, size_t at, Until until) {
   for (; ways.size() > 1; ++at) {
     std::map<std::string, std::vector<Way>> next;
     for (Way& way : ways) {
@@ -34,7 +40,7 @@ void Split(std::vector<Way> ways, size_t at) {
     }
     for (auto& [name, same] : next) {
       for (const Way& way : same) way.group->caller = way.outwards[at];
-      Split(std::move(same), at + 1);
+      if (until == Until::kEachAlone) Split(std::move(same), at + 1, until);
     }
     return;
   }
@@ -65,18 +71,19 @@ struct Named {
 };
 
 // What the application's own frames tell apart; then, of those that are left, what any tell.
-void TellApart(const std::vector<Named>& same, const std::vector<std::string>& library_paths) {
+void TellApart(const std::vector<Named>& same, const std::vector<std::string>& library_paths,
+               Until until) {
   std::vector<Way> ways;
   for (const Named& named : same) {
     ways.push_back({named.group, OwnCallers(named.group->frames, named.headline, library_paths)});
   }
-  Split(std::move(ways), 0);
+  Split(std::move(ways), 0, until);
   ways.clear();
   for (const Named& named : same) {
     if (!named.group->caller)
       ways.push_back({named.group, Callers(named.group->frames, named.headline)});
   }
-  Split(std::move(ways), 0);
+  Split(std::move(ways), 0, until);
 }
 
 }  // namespace
@@ -94,7 +101,8 @@ void TellApart(const std::vector<std::string>& library_paths, std::vector<CallSi
     if (headline->caller) in_loops.emplace_back(&group, *headline->caller);
   }
   for (const auto& [name, same] : by_headline) {
-    if (same.size() > 1) TellApart(same, library_paths);
+    if (same.size() < 2) continue;
+    TellApart(same, library_paths, name.first ? Until::kEachAlone : Until::kFirstParting);
   }
   for (const auto& [group, caller] : in_loops) {
     if (!group->caller) group->caller = caller;

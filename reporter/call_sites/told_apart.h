@@ -16,7 +16,9 @@
 namespace pqleash::reporter {
 
 // Sets `caller` of those whose headline others have, too: the first frame further out from which on
-// none of them has gone the same way. None, where two differ in nothing that can be said. Pure.
+// none of them has gone the same way. None, where two differ in nothing that can be said. Of places
+// that only take connections up (Connects), the first frame at which they go different ways: what
+// one handler keeps is one line, whoever calls the handler. Pure.
 void TellApart(const std::vector<std::string>& library_paths, std::vector<CallSiteGroup>* groups);
 
 // 'function (file:line)' of the headline, with ', called by function (file:line)' where there is a

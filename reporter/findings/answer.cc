@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "reporter/findings/exhaustion.h"
 #include "reporter/findings/service.h"
@@ -44,20 +46,64 @@ std::optional<Answer> TooYoung(const Observation& observation) {
                             HumanDuration(kEarlyNs - age(*youngest) + kSecond))};
 }
 
+// How long all open connections of a service have rested; 0: one is in use, or none is open.
+uint64_t RestedNs(const Observation& observation, const Service& service) {
+  uint64_t least = UINT64_MAX;
+  for (const size_t process : service.processes) {
+    const Snapshot& snapshot = observation.snapshots[process];
+    for (const Connection& connection : snapshot.connections) {
+      if (!IsOpen(connection)) continue;
+      least = std::min(least, IdleNs(connection, snapshot.as_of_ns));
+    }
+  }
+  return least != UINT64_MAX ? least : 0;
+}
+
 // A service that has grown within the last minute: whether it will come back to what it opened is
 // not known yet.
 std::optional<Answer> Undecided(const Observation& observation) {
+  const uint64_t patience = observation.thresholds.left_for_good_ns;
   for (const Service& service : ServicesOf(observation)) {
     const Activity recent = Recent(service, kGrowthPeriods);
     if (service.open == 0 || recent.opened <= recent.closed) continue;
+    const uint64_t rested = RestedNs(observation, service);
+    // At rest, and opened at once: a pool that has filled itself looks like that, too.
+    const std::string when =
+        rested >= patience
+            ? fmt::format(
+                  "all have rested for {}, as a filled pool does; a leak shows when more "
+                  "are opened beside them",
+                  HumanDuration(rested))
+            : fmt::format("what becomes of them shows when they have rested for {}",
+                          HumanDuration(patience));
     return Answer{
         Answer::Verdict::kEarly,
-        fmt::format(
-            "Too early to judge: {} opened {} in the last {} and closed {}; what becomes of "
-            "them shows when they have rested for {}",
-            Named(service), Count(recent.opened, "connection"),
-            HumanDuration(RecentNs(service, kGrowthPeriods)), recent.closed,
-            HumanDuration(observation.thresholds.left_for_good_ns))};
+        fmt::format("Too early to judge: {} opened {} in the last {} and closed {}; {}",
+                    Named(service), Count(recent.opened, "connection"),
+                    HumanDuration(RecentNs(service, kGrowthPeriods)), recent.closed, when)};
+  }
+  return std::nullopt;
+}
+
+// Connections that were opened, tried and never used since: nothing shows whether they are needed.
+std::optional<Answer> Untried(const Observation& observation) {
+  const Thresholds& thresholds = observation.thresholds;
+  for (const Service& service : ServicesOf(observation)) {
+    if (service.open < thresholds.left_behind) continue;
+    const uint64_t rested = RestedNs(observation, service);
+    bool used = rested < thresholds.left_for_good_ns;
+    for (const size_t process : service.processes) {
+      for (const Connection& connection : observation.snapshots[process].connections) {
+        used |= IsOpen(connection) &&
+                connection.last_activity_ns > connection.established_ns + thresholds.fill_ns;
+      }
+    }
+    if (used) continue;
+    return Answer{
+        Answer::Verdict::kEarly,
+        fmt::format("Nothing to judge by: {} opened {} and used them in the first moments "
+                    "alone, {} ago",
+                    Named(service), Count(service.open, "connection"), HumanDuration(rested))};
   }
   return std::nullopt;
 }
@@ -177,7 +223,7 @@ Answer Judge(const Observation& observation, const std::vector<Finding>& finding
             fmt::format("No leak and no limit, but {}: {}", first.kind, first.summary)};
   }
   if (const auto early = TooYoung(observation)) return *early;
-  for (const auto& judge : {Undecided, Failing, Broken, Rising}) {
+  for (const auto& judge : {Undecided, Untried, Failing, Broken, Rising}) {
     if (const auto early = judge(observation)) return *early;
   }
   return NothingSpeaksForIt(observation);

@@ -31,23 +31,43 @@ bool OpenedWhereTaken(const std::vector<SourceFrame>& opened, const std::vector<
   });
 }
 
+struct Name {
+  std::string line;    // with the caller that tells it apart
+  std::string helper;  // without
+};
+
 // The application's line of that stack; empty: it has none, and a library's says nothing.
-std::string LineOf(const CallSiteGroup& group, const std::vector<std::string>& library_paths) {
+Name NameOf(const CallSiteGroup& group, const std::vector<std::string>& library_paths) {
   const std::optional<Headline> headline = HeadlineOf(group.frames, library_paths);
   if (!headline || headline->of != Headline::Of::kApplication) return {};
-  return DescribeSite(group.frames, headline->frame, group.caller);
+  return {DescribeSite(group.frames, headline->frame, group.caller),
+          DescribeSite(group.frames, headline->frame, std::nullopt)};
+}
+
+struct Line {
+  const CallSiteGroup* group = nullptr;
+  uint64_t connections = 0;
+
+  void Add(const CallSiteGroup* place) {
+    group = place;
+    ++connections;
+  }
+};
+using Lines = std::map<std::string, Line>;
+
+Lines::const_iterator MostOf(const Lines& lines) {
+  return std::max_element(lines.begin(), lines.end(), [](const auto& a, const auto& b) {
+    return a.second.connections < b.second.connections;
+  });
 }
 
 }  // namespace
 
 LastTakenBy LastTakenOf(const Observation& observation,
                         const std::vector<GroupedConnection>& connections) {
-  struct Line {
-    const CallSiteGroup* group = nullptr;
-    uint64_t connections = 0;
-  };
-  std::map<std::string, Line> lines;
-  std::map<const CallSiteGroup*, std::string> names;
+  Lines lines;
+  Lines helpers;  // the same without callers
+  std::map<const CallSiteGroup*, Name> names;
   LastTakenBy taken;
   uint64_t elsewhere = 0;
   taken.all = connections.size();
@@ -58,12 +78,11 @@ LastTakenBy LastTakenOf(const Observation& observation,
     const CallSiteGroup* used = id != 0 ? GroupOf(observation.call_sites, id) : nullptr;
     if (used == nullptr) continue;
     const auto [name, fresh] = names.try_emplace(used);
-    if (fresh) name->second = LineOf(*used, observation.library_paths);
-    if (name->second.empty()) continue;
+    if (fresh) name->second = NameOf(*used, observation.library_paths);
+    if (name->second.line.empty()) continue;
     ++taken.known;
-    Line& line = lines[name->second];
-    line.group = used;
-    ++line.connections;
+    lines[name->second.line].Add(used);
+    helpers[name->second.helper].Add(used);
     const CallSiteGroup* opened =
         GroupOf(observation.call_sites, snapshot.call_sites[connection.call_site].id);
     if (opened == nullptr ||
@@ -71,12 +90,12 @@ LastTakenBy LastTakenOf(const Observation& observation,
       ++elsewhere;
     }
   }
-  const auto most = std::max_element(lines.begin(), lines.end(), [](const auto& a, const auto& b) {
-    return a.second.connections < b.second.connections;
-  });
-  if (most == lines.end() || 2 * taken.known < taken.all || 2 * elsewhere <= taken.known ||
-      3 * most->second.connections < taken.known) {
-    return taken;
+  if (taken.known == 0 || 2 * taken.known < taken.all || 2 * elsewhere <= taken.known) return taken;
+  auto most = MostOf(lines);
+  if (3 * most->second.connections < taken.known) {
+    // Called from everywhere: what is common to most says something still.
+    most = MostOf(helpers);
+    if (2 * most->second.connections <= taken.known) return taken;
   }
   taken.place = most->second.group;
   taken.line = most->first;

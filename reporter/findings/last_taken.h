@@ -27,7 +27,8 @@ struct LastTakenBy {
 };
 
 // Told where it is known of half of them at least, is another function than the one that opened
-// them as a rule, and a third of these agree. Pure; `place` lies in `observation`.
+// them as a rule, and a third of these agree; or, without callers, more than half. Pure; `place`
+// lies in `observation`.
 LastTakenBy LastTakenOf(const Observation& observation,
                         const std::vector<GroupedConnection>& connections);
 // The same of those of a group.

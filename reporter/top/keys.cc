@@ -350,8 +350,8 @@ std::string HoldsAllNext(const Prompt& prompt) {
   const CapTarget& cap = prompt.cap;
   const uint64_t limit = std::stoul(prompt.text);
   if (cap.on_limit == caps::kWarn || limit >= cap.limit || limit > cap.open) return {};
-  return fmt::format("{} open, so every new connect {}: ", cap.open,
-                     cap.on_limit == caps::kWait ? "waits" : "is refused");
+  return fmt::format("{} open, all new ones {}: ", cap.open,
+                     cap.on_limit == caps::kWait ? "wait" : "refused");
 }
 
 }  // namespace

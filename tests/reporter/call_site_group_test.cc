@@ -61,6 +61,7 @@ SourceFrame At(const std::string& module, const std::string& function) {
 CallSiteGroup Through(const std::vector<std::string>& functions) {
   CallSiteGroup group;
   for (const std::string& function : functions) group.frames.push_back(At("/srv/shop", function));
+  group.opened = 1;
   return group;
 }
 
@@ -138,6 +139,18 @@ TEST(MergeSameStacksTest, WithoutALineTheAddressTellsCallsApart) {
   MergeSameStacks(&snapshots, &groups);  // the third has no stack, nor may be taken for another
   EXPECT_EQ(groups.size(), 3u);
   EXPECT_EQ(snapshots[0].call_sites[2].id, 2u);
+}
+
+// What one handler keeps is one line, whoever calls the handler.
+TEST(TellApartTest, PlacesThatOnlyTakeUpByWhereTheyFirstPart) {
+  std::vector<CallSiteGroup> groups = {Through({"ask", "refund", "web", "main"}),
+                                       Through({"ask", "refund", "batch", "main"}),
+                                       Through({"ask", "order", "web", "main"})};
+  for (CallSiteGroup& group : groups) group.opened = 0;
+  TellApart({}, &groups);
+  EXPECT_EQ(NameOf(groups[0]), "ask (/srv/shop+0x12), called by refund (/srv/shop+0x12)");
+  EXPECT_EQ(NameOf(groups[1]), NameOf(groups[0]));
+  EXPECT_EQ(NameOf(groups[2]), "ask (/srv/shop+0x12), called by order (/srv/shop+0x12)");
 }
 
 TEST(TellApartTest, ByTheFirstCallerThatNoOtherHas) {

@@ -291,6 +291,33 @@ TEST(LastTaken, IsNotSaidWhereItSaysNothing) {
   EXPECT_FALSE(taken(JudgeLines(LeakingPool(takers), many)));
 }
 
+// One handler, whoever calls it: the stacks go on to differ further out.
+TEST(LastTaken, IsTheHandlerWhoeverCallsIt) {
+  Stacks stacks = kShop;
+  std::vector<uint64_t> takers;
+  for (const uint32_t id : {60u, 61u, 62u, 63u}) {
+    stacks[id] = kRefundStack;
+    stacks[id].push_back(Line("route", "/srv/shop/web.py", id));
+    takers.push_back(id);
+  }
+  const Verdict among_others = JudgeLines(LeakingPool(takers), stacks);
+  const Finding* leak = among_others.Of("leak-suspect");
+  ASSERT_NE(leak, nullptr);
+  ASSERT_TRUE(leak->last_taken.has_value()) << leak->summary;
+  EXPECT_EQ(leak->last_taken->line,
+            "ask (/srv/shop/db.py:6), called by refund (/srv/shop/app.py:24)");
+  EXPECT_EQ(leak->last_taken->connections, leak->connections);
+  // Nobody else takes any: the first difference is in who calls the handler, and says nothing.
+  Stacks alone = stacks;
+  alone.erase(kOrder);
+  alone.erase(kRefund);
+  const Verdict verdict = JudgeLines(LeakingPool(takers), alone);
+  leak = verdict.Of("leak-suspect");
+  ASSERT_NE(leak, nullptr);
+  ASSERT_TRUE(leak->last_taken.has_value()) << leak->summary;
+  EXPECT_EQ(leak->last_taken->line, "ask (/srv/shop/db.py:6)");
+}
+
 // A place that only takes up is no place that opens: nothing else may change for it.
 TEST(LastTaken, ChangesNoVerdict) {
   for (const uint64_t taker : {uint64_t{0}, kRefund, kOrder}) {
@@ -748,6 +775,33 @@ TEST(Pools, WhatGrowsIsNotCalledHealthy) {
   Host host = SharedPool(0);
   for (uint64_t i = 0; i < 2; ++i) host.Open(1, 8 + i, 7 + i);
   EXPECT_EQ(Judge({host}).answer.verdict, Answer::Verdict::kEarly);
+}
+
+// It has rested for as long as the sentence asks for: then it says what else is waited for.
+TEST(Pools, AFilledPoolAtRestIsSaidToBeOne) {
+  Host host("shop", 50);
+  const uint32_t place = host.Place(1);
+  for (int i = 0; i < 20; ++i) host.Open(place, 50, 49);
+  const Verdict verdict = Judge({host});
+  EXPECT_EQ(verdict.answer.verdict, Answer::Verdict::kEarly);
+  EXPECT_TRUE(Holds(verdict.answer.sentence, "all have rested for 49 s, as a filled pool does"))
+      << verdict.answer.sentence;
+  host.Open(place, 20, 19);
+  EXPECT_TRUE(Holds(Judge({host}).answer.sentence, "shows when they have rested for 30 s"));
+}
+
+TEST(Pools, WhatWasNeverUsedSinceItWasFilledIsNoAllClear) {
+  const auto answer = [](uint64_t used_ago_s) {
+    Host host;
+    const uint32_t place = host.Place(1);
+    for (int i = 0; i < 5; ++i) host.Open(place, 400, 399);
+    host.Open(place, 400, used_ago_s, 20);
+    return Judge({host}).answer;
+  };
+  EXPECT_EQ(answer(399).verdict, Answer::Verdict::kEarly);
+  EXPECT_TRUE(Holds(answer(399).sentence, "Nothing to judge by: shop opened 6 connections"))
+      << answer(399).sentence;
+  EXPECT_EQ(answer(200).verdict, Answer::Verdict::kNone) << "one of them was worked with";
 }
 
 TEST(Pools, ConnectsThatHaveBegunToFailAreNotCalledHealthy) {

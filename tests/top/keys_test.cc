@@ -143,7 +143,8 @@ TEST_F(Keys, ACapIsChangedAfterAYes) {
   EXPECT_FALSE(Type(U"12").change);
   EXPECT_EQ(QuestionOf(state_.prompt), "new limit of cap db (service orders), now 40: 12_");
   Press(Kind::kEnter);
-  EXPECT_EQ(QuestionOf(state_.prompt), "set cap db from 40 to 12 (service orders)? y/n");
+  EXPECT_EQ(QuestionOf(state_.prompt),
+            "40 open, all new ones refused: set cap db from 40 to 12 (service orders)? y/n");
   // A slip is no answer.
   EXPECT_FALSE(Type(U"x").change);
   EXPECT_FALSE(Press(Kind::kEnter).change);
@@ -160,7 +161,8 @@ TEST_F(Keys, NothingIsChangedWithoutAYes) {
   Type(U"c+");
   EXPECT_EQ(QuestionOf(state_.prompt), "set cap db from 40 to 41 (service orders)? y/n");
   Type(U"---");
-  EXPECT_EQ(QuestionOf(state_.prompt), "set cap db from 40 to 38 (service orders)? y/n");
+  EXPECT_EQ(QuestionOf(state_.prompt),
+            "40 open, all new ones refused: set cap db from 40 to 38 (service orders)? y/n");
   EXPECT_FALSE(Type(U"n").change);
   EXPECT_EQ(state_.status, "nothing was changed");
   Type(U"-");
@@ -170,19 +172,18 @@ TEST_F(Keys, NothingIsChangedWithoutAYes) {
 
 TEST_F(Keys, TheQuestionSaysThatEveryNewConnectIsHeldBack) {
   Prompt prompt = {Prompt::Kind::kConfirm, "5", "", {"/b", "db", "orders", 10, 5, caps::kReject}};
-  EXPECT_EQ(
-      QuestionOf(prompt),
-      "5 open, so every new connect is refused: set cap db from 10 to 5 (service orders)? y/n");
+  EXPECT_EQ(QuestionOf(prompt),
+            "5 open, all new ones refused: set cap db from 10 to 5 (service orders)? y/n");
   prompt.cap.on_limit = caps::kWait;
-  EXPECT_THAT(QuestionOf(prompt), HasSubstr("every new connect waits"));
+  EXPECT_THAT(QuestionOf(prompt), HasSubstr("all new ones wait:"));
   prompt.cap.on_limit = caps::kWarn;
-  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("every new connect")));
+  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("all new ones")));
   prompt.cap.on_limit = caps::kReject;
   prompt.text = "6";
-  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("every new connect"))) << "one is admitted";
+  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("all new ones"))) << "one is admitted";
   prompt.text = "11";
   prompt.cap.open = 20;
-  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("every new connect"))) << "milder than before";
+  EXPECT_THAT(QuestionOf(prompt), Not(HasSubstr("all new ones"))) << "milder than before";
 }
 
 TEST_F(Keys, ALimitIsBetween1AndAMillion) {
