@@ -203,6 +203,7 @@ std::string ShortFunction(const std::string& function, size_t columns) {
 }
 
 std::string DescribePlace(const SourceFrame& frame) {
+  if (frame.module.empty() && frame.offset == 0) return {};
   if (frame.module.empty()) return fmt::format("address {:#x}", frame.offset);
   return fmt::format("{}+{:#x}", frame.module, frame.offset);
 }
@@ -215,7 +216,9 @@ std::string DescribeFrame(const SourceFrame* frame) {
   const std::string function =
       frame->function.empty() ? "?" : ShortFunction(frame->function, kShort);
   if (frame->file.empty() && IsScript(*frame)) return function;
-  if (frame->file.empty()) return fmt::format("{} ({})", function, DescribePlace(*frame));
+  const std::string place = DescribePlace(*frame);
+  if (frame->file.empty())
+    return place.empty() ? function : fmt::format("{} ({})", function, place);
   const std::string line = frame->line == 0 ? "" : fmt::format(":{}", frame->line);
   return fmt::format("{} ({}{})", function, frame->file, line);
 }

@@ -21,6 +21,7 @@
 #include "reporter/snapshot/absence.h"
 #include "reporter/snapshot/names.h"
 #include "reporter/snapshot/proc_files.h"
+#include "reporter/words/utc_time.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -69,6 +70,29 @@ std::vector<Check> JudgeCopies(const Snapshot& snapshot, const MappedFiles& mapp
                           "switch dlsym or deepbind off"));
   }
   return checks;
+}
+
+Check JudgeAttachment(const Snapshot& snapshot) {
+  constexpr char kWhat[] = "attach";
+  const std::string since = UtcTime(snapshot.process.created_realtime_ns);
+  switch (snapshot.process.attachment) {
+    case Attachment::kBegun:
+      return Warn(kWhat,
+                  fmt::format("begun at {} and not finished: some calls may be missed", since),
+                  fmt::format("`pqleash attach {}` finishes it", snapshot.process.visible_pid));
+    case Attachment::kDetached:
+      return Warn(kWhat, "detached: nothing is recorded any more",
+                  fmt::format("`pqleash attach {}` attaches again", snapshot.process.visible_pid));
+    default:
+      break;
+  }
+  const auto adopted = std::count_if(
+      snapshot.connections.begin(), snapshot.connections.end(),
+      [](const Connection& connection) { return connection.adopted && IsOpen(connection); });
+  return Ok(kWhat,
+            fmt::format("attached since {}; {} that {} open before {} still open", since,
+                        adopted == 1 ? "1 connection" : fmt::format("{} connections", adopted),
+                        adopted == 1 ? "was" : "were", adopted == 1 ? "is" : "are"));
 }
 
 // The program cannot be blamed for what its environment forbids.
@@ -137,6 +161,7 @@ std::vector<Check> JudgeLedger(const Snapshot& snapshot, const MappedFiles& mapp
       Ok("connects",
          fmt::format("{} seen in process {} ({}), {} of them failed", Connects(snapshot),
                      snapshot.process.pid, snapshot.process.service, snapshot.totals.failed))};
+  if (snapshot.process.attachment != Attachment::kNone) checks.push_back(JudgeAttachment(snapshot));
   Append(JudgeCopies(snapshot, mapped), &checks);
   std::vector<Language> languages = snapshot.process.interpreters;
   for (const Language language : mapped.interpreters) {

@@ -15,6 +15,7 @@
 #include "reporter/findings/service.h"
 #include "reporter/findings/severity.h"
 #include "reporter/snapshot/target_name.h"
+#include "shim/ledger/layout.h"
 
 namespace pqleash::reporter {
 namespace {
@@ -83,9 +84,15 @@ std::string Towards(const Observation& observation, const CallSiteGroup& group) 
   return fmt::format("for {}{} ", most->first, counts.size() > 1 ? " and others" : "");
 }
 
+// In the place of a stack it has one frame, which says so.
+bool WasOpenedBefore(const CallSiteGroup& group) {
+  return group.frames.size() == 1 && group.frames.front().function == ledger::kOpenedBefore;
+}
+
 // What OpenedBy says of a group, with a caller or without.
 std::string OpenedBy(const Observation& observation, const CallSiteGroup& group,
                      std::optional<size_t> caller) {
+  if (WasOpenedBefore(group)) return "opened before the attach";
   const std::optional<Headline> headline = HeadlineOf(group.frames, observation.library_paths);
   if (!headline) return "opened at a place that was not recorded";
   const std::string place = DescribeSite(group.frames, headline->frame, caller);

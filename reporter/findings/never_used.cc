@@ -18,7 +18,7 @@ std::vector<Finding> FindNeverUsed(const Observation& observation) {
   const auto pick = [&](const CallSiteGroup& group) {
     return Pick(observation, group, [&](const Snapshot& snapshot, const Connection& connection) {
       return connection.state == ConnectionState::kEstablished && connection.commands == 0 &&
-             connection.in_call.empty() &&
+             !connection.adopted && connection.in_call.empty() &&
              AgeNs(connection, snapshot.as_of_ns) >= observation.thresholds.never_used_age_ns;
     });
   };

@@ -114,6 +114,7 @@ Json ToJson(const ReportProcess& process) {
           {"taken_up_total", process.totals.uses_noted + process.totals.uses_not_noted},
           {"taken_up_without_place", process.totals.uses_not_noted},
           {"coverage", ToJson(process.coverage)},
+          {"attach", NameOf(process.attachment)},
           {"since", Timestamp(process.since_realtime_ns)},
           {"last_seen", Timestamp(process.last_realtime_ns)},
           {"host", process.host_name},
@@ -188,6 +189,7 @@ Json ToJson(const ReportConnection& connection) {
                                     {"line", connection.last_taken->line}}
                              : Json(nullptr)},
           {"inherited", ToJson(connection.inheritance)},
+          {"opened_before_attach", connection.adopted},
           {"reference", ToJson(connection.reach)}};
 }
 
@@ -289,9 +291,8 @@ namespace {
 
 // What of a process or a call site is not known, or not added up, where reports are merged.
 constexpr const char* kOfOneHost[] = {
-    "peak",       "in_use",   "in_use_peak", "server_full_total",
-    "unrecorded", "coverage", "last_seen",   "library_version",
-    "run_id",     "ledger",
+    "peak",      "in_use", "in_use_peak", "server_full_total", "unrecorded", "coverage", "attach",
+    "last_seen", "run_id", "ledger",      "library_version",
 };
 constexpr const char* kOfOneReport[] = {"busy_share", "connections", "connections_left_out"};
 

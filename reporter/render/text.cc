@@ -59,7 +59,12 @@ std::string ShortTime(uint64_t realtime_ns) {
 }
 
 std::string StateOf(const ReportProcess& process) {
-  const std::string state(NameOf(process.life));
+  // What is detached lives on, as a rule, and nothing is known of it.
+  const bool detached = process.attachment == Attachment::kDetached;
+  std::string state(detached ? NameOf(process.attachment) : NameOf(process.life));
+  // The column of the begin says since when.
+  if (process.attachment == Attachment::kAttached) state += ", attached";
+  if (process.attachment == Attachment::kBegun) state += ", attach not finished";
   if (process.last_realtime_ns == 0) return state;
   // A process is killed some time after its last sign of life; only the end by exit() is known to
   // the moment.

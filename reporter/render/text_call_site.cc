@@ -141,6 +141,7 @@ std::string PidText(const ReportConnection& connection) {
 }
 
 std::string Thread(const ReportConnection& connection) {
+  if (connection.adopted && connection.tid == 0) return "-";
   if (connection.thread_name.empty()) return std::to_string(connection.tid);
   return fmt::format("{} {}", connection.tid, Escape(connection.thread_name));
 }
@@ -153,7 +154,7 @@ void WriteConnections(const ReportCallSite& site, std::ostream& out) {
     const ReportConnection& connection = site.connections[i];
     rows.push_back({HandleName(connection.handle), PidText(connection), Thread(connection),
                     connection.backend_pid == 0 ? "-" : std::to_string(connection.backend_pid),
-                    Activity(connection), HumanDuration(connection.age_ns),
+                    Activity(connection), AgeText(connection),
                     connection.in_call.empty() ? HumanDuration(connection.idle_ns) : "-",
                     std::to_string(connection.commands)});
   }
@@ -180,6 +181,11 @@ void WriteConnections(const ReportCallSite& site, std::ostream& out) {
 }  // namespace
 
 std::string ActivityText(const ReportConnection& connection) { return Activity(connection); }
+
+std::string AgeText(const ReportConnection& connection) {
+  // It is older than what has been seen of it.
+  return (connection.adopted ? ">" : "") + HumanDuration(connection.age_ns);
+}
 
 std::string TargetText(const Target& target) { return ServerName(target); }
 

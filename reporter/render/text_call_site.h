@@ -19,6 +19,9 @@ void WriteCallSiteText(size_t number, const ReportCallSite& site, bool native_fr
 // What a connection is doing: 'idle in transaction', 'in PQexec for 3 s'. Escaped.
 std::string ActivityText(const ReportConnection& connection);
 
+// '3 min'; '>3 min' of a connection that was open before the attach, whose real age is not known.
+std::string AgeText(const ReportConnection& connection);
+
 // 'app@db:5432/orders (application_name web)'. Escaped.
 std::string TargetText(const Target& target);
 

@@ -46,12 +46,13 @@ void WriteMatch(const WhoisMatch& match, const TextOptions& options, const Style
   out << "  process:     "
       << fmt::format("{} ({}), {}, {}\n", process.pid, NameOf(process.life),
                      Escape(process.service), Escape(process.exe));
-  out << fmt::format("  thread:      {}{}\n", connection.tid,
-                     connection.thread_name.empty() ? "" : " " + Escape(connection.thread_name));
+  if (connection.tid != 0) {
+    out << fmt::format("  thread:      {}{}\n", connection.tid,
+                       connection.thread_name.empty() ? "" : " " + Escape(connection.thread_name));
+  }
   out << fmt::format("  connection:  {} to {}\n", HandleName(connection.handle),
                      TargetText(connection.target));
-  std::vector<std::string> items = {ActivityText(connection),
-                                    "age " + HumanDuration(connection.age_ns)};
+  std::vector<std::string> items = {ActivityText(connection), "age " + AgeText(connection)};
   if (connection.in_call.empty())
     items.push_back("unused for " + HumanDuration(connection.idle_ns));
   items.push_back(Count(connection.commands, "command"));

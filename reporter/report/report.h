@@ -46,8 +46,9 @@ struct ReportProcess {
   Life life = Life::kUnknown;
   Totals totals;
   Coverage coverage;
+  Attachment attachment = Attachment::kNone;
   uint64_t run_id = 0;             // 0: none
-  uint64_t since_realtime_ns = 0;  // its first connect
+  uint64_t since_realtime_ns = 0;  // its first connect, or the attach
   uint64_t last_realtime_ns = 0;   // its end, or last sign of life; 0 while it lives
   Times times;
   std::vector<ReportPeriod> history;    // in order of time
@@ -88,6 +89,7 @@ struct ReportConnection {
   std::optional<TakenAt> last_taken;       // no value: not known
   std::optional<Inheritance> inheritance;  // of state kInherited alone
   std::optional<Language> closed_by;       // of state kLeftOpen alone
+  bool adopted = false;                    // open before the attach, from which `age_ns` counts
   ConnectionReach reach;
 };
 

@@ -52,6 +52,7 @@ ReportProcess ToReportProcess(const Snapshot& snapshot) {
   result.life = process.life;
   result.totals = snapshot.totals;
   result.coverage = CoverageOf(snapshot);
+  result.attachment = process.attachment;
   result.run_id = process.run_id;
   result.times = snapshot.times;
   result.history = HistoryOf(snapshot);
@@ -83,6 +84,7 @@ ReportConnection ToReportConnection(const Snapshot& snapshot, const Connection& 
   result.idle_ns = IdleNs(connection, snapshot.as_of_ns);
   result.commands = connection.commands;
   result.resets = connection.resets;
+  result.adopted = connection.adopted;
   if (connection.state == ConnectionState::kLeftOpen) result.closed_by = connection.closed_by;
   if (connection.state == ConnectionState::kInherited) {
     result.inheritance = {connection.opener_pid, connection.touched_by,

@@ -107,6 +107,7 @@ class SnapshotBuilder {
       default:
         process.unwinder = Unwinder::kNone;
     }
+    process.attachment = ToAttachment(header.attach_state);
     switch (header.process_state) {
       case ledger::kProcessLive:
         process.phase = ProcessPhase::kRunning;
@@ -121,6 +122,23 @@ class SnapshotBuilder {
         snapshot_.warnings.push_back(
             fmt::format("the ledger gives process state {}, which this version does not know",
                         header.process_state));
+    }
+  }
+
+  Attachment ToAttachment(uint32_t state) {
+    switch (state) {
+      case ledger::kNotAttached:
+        return Attachment::kNone;
+      case ledger::kAttachBegun:
+        return Attachment::kBegun;
+      case ledger::kAttached:
+        return Attachment::kAttached;
+      case ledger::kDetached:
+        return Attachment::kDetached;
+      default:
+        snapshot_.warnings.push_back(fmt::format(
+            "the ledger gives state of attach {}, which this version does not know", state));
+        return Attachment::kNone;
     }
   }
 
@@ -368,6 +386,7 @@ class SnapshotBuilder {
       connection.last_thread = slot.last_thread;
       connection.thread_changes = slot.thread_changes;
       connection.handovers = slot.handovers;
+      connection.adopted = (slot.inherited & ledger::kAdopted) != 0;
       if (*state == ConnectionState::kInherited) {
         AddInheritance(slot, &connection);
       } else {

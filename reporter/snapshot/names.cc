@@ -55,6 +55,20 @@ std::string_view NameOf(ConnectionState state) {
   return "waiting";
 }
 
+std::string_view NameOf(Attachment attachment) {
+  switch (attachment) {
+    case Attachment::kNone:
+      break;
+    case Attachment::kBegun:
+      return "begun";
+    case Attachment::kAttached:
+      return "attached";
+    case Attachment::kDetached:
+      return "detached";
+  }
+  return "none";
+}
+
 std::string_view NameOf(Transaction transaction) {
   switch (transaction) {
     case Transaction::kIdle:

@@ -20,6 +20,8 @@ std::string_view NameOf(Life life);
 Life LifeNamed(std::string_view name);
 std::string_view NameOf(ConnectionState state);
 std::string_view NameOf(Transaction transaction);
+// 'none', 'begun', 'attached', 'detached'.
+std::string_view NameOf(Attachment attachment);
 std::string_view NameOf(Language language);
 std::string_view NameOf(Unwinder unwinder);
 

@@ -72,6 +72,8 @@ Liveness LivenessProbe::Live(int32_t pid) const {
 Liveness LivenessProbe::Look(const Process& process, bool newest_image) const {
   // An exec keeps pid and start time, so the process may well live: with another program.
   if (!newest_image) return {Life::kReplaced, 0};
+  // Where nothing is recorded any more it has ended, also where the process lives on (detached).
+  if (process.phase == ProcessPhase::kEnded) return {Life::kEnded, 0};
   if (boot_id_.empty() || process.boot_id.empty()) return {};
   if (process.boot_id != boot_id_) return {HowItEnded(process), 0};
   if (process.start_ticks == 0 || process.pid <= 0) return {};

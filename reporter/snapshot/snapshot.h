@@ -175,6 +175,9 @@ struct Connection {
   uint32_t handovers = 0;        // of these, at once after the end of the use before
   Language closed_by = Language::kUnknown;  // of kLeftOpen alone
   uint32_t used_site = 0;  // index; where it was last taken up; 0: not known, or of kInherited
+  // Whether it was open before an attach. Then its opening and its life until then are not known,
+  // and `opened_ns` is the moment at which it was taken over.
+  bool adopted = false;
   // Of kInherited alone: `call_site` is where the opener opened it.
   uint32_t touched_site = 0;   // index; where this process first used it; 0: not known
   std::string touched_by;      // libpq function of that use
@@ -276,6 +279,14 @@ struct HistoryPeriod {
 inline constexpr uint64_t kHistoryPeriodNs = 10'000'000'000;
 inline constexpr uint64_t kHistoryPeriods = 128;
 
+// How the library came into a process, as ledger::AttachState.
+enum class Attachment {
+  kNone,  // it was there from the start
+  kBegun,
+  kAttached,
+  kDetached,
+};
+
 struct Process {
   std::string ledger;  // path of the file
   int32_t pid = 0;     // as the process sees itself
@@ -297,6 +308,7 @@ struct Process {
   Intercepted intercepted;
   std::vector<Language> interpreters;  // whose frames have been taken
   ProcessPhase phase = ProcessPhase::kRunning;
+  Attachment attachment = Attachment::kNone;  // if there was one: at created_realtime_ns
   // Memory of the process that belongs to the library, where addresses of connections are that the
   // program itself may have lost; of size 0: not known.
   uint64_t private_begin = 0;

@@ -43,15 +43,17 @@ void AddConnection(const ReportConnection& connection, Lines* lines) {
   Add(Kind::kTitle, fmt::format("Connection {}", HandleName(connection.handle)), lines);
   Add(Kind::kText, fmt::format("to {}", TargetText(connection.target)), lines);
   std::string holder =
-      fmt::format("held by process {}, opened by thread {}", connection.pid, connection.tid);
+      connection.tid == 0
+          ? fmt::format("held by process {}, opened before the attach", connection.pid)
+          : fmt::format("held by process {}, opened by thread {}", connection.pid, connection.tid);
   if (!connection.thread_name.empty())
     holder += fmt::format(" ({})", Escape(connection.thread_name));
   if (connection.backend_pid != 0) holder += fmt::format("; backend {}", connection.backend_pid);
   Add(Kind::kText, holder, lines);
   Add(Kind::kText,
       fmt::format(
-          "{}; {} old, unused for {}, {}", ActivityText(connection),
-          HumanDuration(connection.age_ns), HumanDuration(connection.idle_ns),
+          "{}; {} old, unused for {}, {}", ActivityText(connection), AgeText(connection),
+          HumanDuration(connection.idle_ns),
           connection.commands == 1 ? "1 query" : fmt::format("{} queries", connection.commands)),
       lines);
   if (IsLost(connection.reach)) {

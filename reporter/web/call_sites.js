@@ -53,11 +53,11 @@
 
   const connectionRow = (connection) => [
     visible(connection.conn), String(connection.pid),
-    `${connection.tid}${connection.thread_name ? ` ${visible(connection.thread_name)}` : ""}`,
+    connection.tid === 0 ? "-" : `${connection.tid}${connection.thread_name ? ` ${visible(connection.thread_name)}` : ""}`,
     pqleash.target(connection), visible(connection.application_name),
     connection.backend_pid === null ? "-" : String(connection.backend_pid),
     pqleash.activity(connection), connection.last_taken ? visible(connection.last_taken.line) : "-",
-    duration(connection.age_s), connection.in_call ? "-" : duration(connection.idle_s), number(connection.queries)];
+    (connection.opened_before_attach ? ">" : "") + duration(connection.age_s), connection.in_call ? "-" : duration(connection.idle_s), number(connection.queries)];
 
   const connections = (site) => {
     if (site.connections.length === 0) return null;

@@ -95,9 +95,12 @@
   ];
   const kSummed = ["open", "in_use", "peak", "opened_total", "closed_total", "failed_total"];
 
+  const stateOf = (process) => process.attach === "detached" ? process.attach
+    : process.state + (process.attach === "attached" ? ", attached" : process.attach === "begun" ? ", attach not finished" : "");
+
   const processCells = (process) => [
     String(process.pid),
-    process.state + (process.last_seen ? `, last seen ${pqleash.moment(process.last_seen)}` : ""),
+    stateOf(process) + (process.last_seen ? `, last seen ${pqleash.moment(process.last_seen)}` : ""),
     ...kSummed.map((name) => number(process[name])),
     pqleash.moment(process.since), visible(process.exe)];
 

@@ -225,6 +225,7 @@ inline constexpr uint64_t kQuietNs = 10'000'000'000;
 
 enum InheritedFlags : uint32_t {
   kFinishedHere = 1,  // this process has passed it to PQfinish, which ends the opener's session
+  kAdopted = 2,       // it was open before the library was attached: not of kInherited
 };
 
 struct alignas(64) ConnectionSlot {
@@ -262,7 +263,7 @@ struct alignas(64) ConnectionSlot {
   // Of kInherited alone, guarded by `sequence`; `call_site` is where the opener opened it.
   StringRef touched_by;  // name of the libpq function of the first use
   int32_t opener_pid;    // the process that opened it
-  uint32_t inherited;    // InheritedFlags
+  uint32_t inherited;    // InheritedFlags; kAdopted of any state
   // Activity as well, which found no room above: begin of the use that is running; 0: idle.
   uint64_t busy_since_ns;
   // The longest rest between two uses that was followed by a use: how long its program leaves it
@@ -322,6 +323,18 @@ enum ExitHold : uint32_t {
   kHoldReleased = 2,
   kHoldOver = 3,  // the time was over
 };
+
+// How the library has come into the process. The tool refuses to attach to all but kAttachBegun.
+enum AttachState : uint32_t {
+  kNotAttached = 0,  // it was there from the start
+  kAttachBegun = 1,  // `pqleash attach` is at work, or was killed: not all calls are redirected
+  kAttached = 2,
+  kDetached = 3,  // from `ended_ns` on nothing is recorded, and the process lives on
+};
+
+// In the place of a stack, the one frame of a connection that was open before: a frame of no
+// language, with this for its function.
+inline constexpr char kOpenedBefore[] = "(opened before the attach)";
 
 enum Unwinder : uint32_t {
   kUnwinderNone = 0,
@@ -466,7 +479,8 @@ struct Header {
   uint64_t uses_noted;
   uint64_t uses_not_noted;
   uint32_t use_stacks;  // that are taken a second, at most; 0: none are
-  uint32_t use_stacks_reserved;
+  // How the library came into the process: AttachState. An attach was at created_monotonic_ns.
+  uint32_t attach_state;
 };
 static_assert(sizeof(Header) <= kHeaderSize);
 static_assert(offsetof(Header, sections) == 32);

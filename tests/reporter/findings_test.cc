@@ -28,6 +28,7 @@ struct Conn {
   ConnectionState state = ConnectionState::kEstablished;
   Transaction transaction = Transaction::kIdle;
   const char* in_call = "";
+  bool adopted = false;
 };
 
 struct Site {
@@ -56,6 +57,7 @@ Snapshot Make(const Site& site) {
     connection.state = conn.state;
     connection.transaction = conn.transaction;
     connection.in_call = conn.in_call;
+    connection.adopted = conn.adopted;
     connection.commands = conn.commands;
     connection.opened_ns = kNow - conn.opened_ago_s * kSecond;
     connection.last_activity_ns = kNow - conn.used_ago_s * kSecond;
@@ -298,15 +300,18 @@ TEST(FindingsTest, ALostHandleThatFailedOrBrokeNeedsNoPatience) {
 }
 
 TEST(FindingsTest, NeverUsed) {
-  Check("never-used", {{"old enough", {{{300, 300, 0}}}, 1},
-                       {"young", {{{299, 299, 0}}}, 0},
-                       {"of a place that leaks", {{{900, 899}, {800, 799}, {700, 699, 0}}}, 0},
-                       {"used once", {{{900, 900, 1}}}, 0},
-                       {"inside of its first call",
-                        {{{900, 900, 0, kEstablished, Transaction::kIdle, "PQexec"}}},
-                        0},
-                       {"never established", {{{900, 900, 0, kFailed}}}, 0},
-                       {"another process's", {{{900, 900, 0, ConnectionState::kInherited}}}, 0}});
+  Check(
+      "never-used",
+      {{"old enough", {{{300, 300, 0}}}, 1},
+       {"young", {{{299, 299, 0}}}, 0},
+       {"of a place that leaks", {{{900, 899}, {800, 799}, {700, 699, 0}}}, 0},
+       {"used once", {{{900, 900, 1}}}, 0},
+       {"inside of its first call",
+        {{{900, 900, 0, kEstablished, Transaction::kIdle, "PQexec"}}},
+        0},
+       {"open before the attach", {{{900, 900, 0, kEstablished, Transaction::kIdle, "", true}}}, 0},
+       {"never established", {{{900, 900, 0, kFailed}}}, 0},
+       {"another process's", {{{900, 900, 0, ConnectionState::kInherited}}}, 0}});
 }
 
 // A child that used inherited connections: by what function; whether it finished them.
