@@ -9,6 +9,8 @@ _pqleash_options() {
       echo "$common --fail-on --kinds --judge-killed --allow-unseen --baseline --write-baseline --suppress --format --output" \
         "--linger --keep-ledgers --library-path --native --service --library"
       ;;
+    attach) echo "$common --program --all-users --children --force --dir --service --library" ;;
+    detach) echo "$common --program --all-users --children --force" ;;
     ps) echo "$common --all --dir --format" ;;
     report)
       echo "$common --pid --service --all --dir --min-age --min-idle --top --native --library-path --no-scan" \
@@ -79,7 +81,7 @@ _pqleash_complete() {
 
 _pqleash() {
   local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} previous values i
-  local commands='run audit ps report top diff whois serve check caps advise doctor'
+  local commands='run audit attach detach ps report top diff whois serve check caps advise doctor'
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     _pqleash_complete "$commands --help --version" "$current"

@@ -16,6 +16,8 @@ complete -c pqleash -s h -l help -d 'Print help'
 complete -c pqleash -n __fish_use_subcommand -l version -d 'Print the version'
 complete -c pqleash -n __fish_use_subcommand -a run -d 'Run a program and record its connections'
 complete -c pqleash -n __fish_use_subcommand -a audit -d 'Run a program and fail when it leaves connections behind'
+complete -c pqleash -n __fish_use_subcommand -a attach -d 'Record the connections of a process that runs already'
+complete -c pqleash -n __fish_use_subcommand -a detach -d 'End what attach has begun'
 complete -c pqleash -n __fish_use_subcommand -a ps -d 'List the processes that have a ledger'
 complete -c pqleash -n __fish_use_subcommand -a report -d 'Show who holds connections, what they do, and what is wrong'
 complete -c pqleash -n __fish_use_subcommand -a top -d 'Watch services, call sites and connections; change caps'
@@ -49,6 +51,21 @@ complete -c pqleash -n '__pqleash_in audit' -l library-path -x
 complete -c pqleash -n '__pqleash_in audit' -l native
 complete -c pqleash -n '__pqleash_in audit' -l service -x
 complete -c pqleash -n '__pqleash_in audit' -l library -r -F
+
+complete -c pqleash -n '__pqleash_in attach' -l program -x
+complete -c pqleash -n '__pqleash_in attach' -l all-users
+complete -c pqleash -n '__pqleash_in attach' -l children
+complete -c pqleash -n '__pqleash_in attach' -l force
+complete -c pqleash -n '__pqleash_in attach' -l dir -r -a '(__fish_complete_directories)'
+complete -c pqleash -n '__pqleash_in attach' -l service -x
+complete -c pqleash -n '__pqleash_in attach' -l library -r -F
+complete -c pqleash -n '__pqleash_in attach' -a '(__fish_complete_pids)'
+
+complete -c pqleash -n '__pqleash_in detach' -l program -x
+complete -c pqleash -n '__pqleash_in detach' -l all-users
+complete -c pqleash -n '__pqleash_in detach' -l children
+complete -c pqleash -n '__pqleash_in detach' -l force
+complete -c pqleash -n '__pqleash_in detach' -a '(__fish_complete_pids)'
 
 complete -c pqleash -n '__pqleash_in ps' -l all
 complete -c pqleash -n '__pqleash_in ps' -l dir -r -a '(__fish_complete_directories)'

@@ -15,6 +15,8 @@ namespace {
 constexpr Command kCommands[] = {
     {"run", "Run a program and record its connections", RunRun},
     {"audit", "Run a program and fail when it leaves connections behind", RunAudit},
+    {"attach", "Record the connections of a process that runs already", RunAttach},
+    {"detach", "End what attach has begun", RunDetach},
     {"ps", "List the processes that have a ledger", RunPs},
     {"report", "Show who holds connections, what they do, and what is wrong", RunReport},
     {"top", "Watch services, call sites and connections; change caps", RunTop},

@@ -27,6 +27,8 @@ int RunTool(const Arguments& arguments);
 
 int RunRun(const Arguments& arguments);
 int RunAudit(const Arguments& arguments);
+int RunAttach(const Arguments& arguments);
+int RunDetach(const Arguments& arguments);
 int RunPs(const Arguments& arguments);
 int RunReport(const Arguments& arguments);
 int RunTop(const Arguments& arguments);

@@ -148,6 +148,8 @@ class Caps final : public Clerk {
   bool Holds(uint32_t slot) const { return start_.claims[slot].stage == Claim::kThrough; }
   // Prepares the slot for a new connection.
   void Open(uint32_t slot);
+  // Counts connections that were open before an attach, from `now` on.
+  void EnrolHeld(uint64_t now);
   // Reports the result of the connect to its paces.
   void Settle(uint32_t slot, bool server_full, uint64_t now);
   // Gives back everything, at the end of the process.

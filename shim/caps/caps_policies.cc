@@ -265,4 +265,10 @@ void Caps::Enrol(uint64_t now) {
   }
 }
 
+void Caps::EnrolHeld(uint64_t now) {
+  if (!Any()) return;
+  const BoundedLockHolder lock(renewing_);
+  if (lock.held()) Enrol(now);
+}
+
 }  // namespace pqleash::caps

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shim/attach/order.h"
 #include "shim/support/plain_text.h"
 #include "shim/support/start_scope.h"
 
@@ -22,6 +23,8 @@ constexpr char kPrefix[] = "PQLEASH_";
 // fit are looked up only in the current environment.
 constinit char remembered[4096] = {};
 constinit bool started = false;
+// Of an attach (Give); as above.
+constinit char given[sizeof(attach::Order::variables)] = {};
 
 // ld.so's address of the program's arguments, which precede the environment on the stack (System V
 // ABI, 'Process Initialization'). It gives access to the environment before libc has set `environ`,
@@ -61,17 +64,33 @@ const char* ValueIn(const char* entry, const char* name) {
   return rest != nullptr && *rest == '=' ? rest + 1 : nullptr;
 }
 
+const char* FindIn(const char* entries, const char* name) {
+  for (const char* entry = entries; *entry != '\0'; entry += plain::Length(entry) + 1) {
+    if (const char* value = ValueIn(entry, name)) return value;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 // Does not use getenv: shells define their own.
 const char* Variable(const char* name) noexcept {
+  if (const char* value = FindIn(given, name)) return value;
   for (char** variable = Environment(); variable != nullptr && *variable != nullptr; ++variable) {
     if (const char* value = ValueIn(*variable, name)) return value;
   }
-  for (const char* entry = remembered; *entry != '\0'; entry += plain::Length(entry) + 1) {
-    if (const char* value = ValueIn(entry, name)) return value;
+  return FindIn(remembered, name);
+}
+
+void Give(const char* variables) noexcept {
+  size_t used = 0;
+  for (const char* entry = variables; *entry != '\0'; entry += plain::Length(entry) + 1) {
+    const size_t size = plain::Length(entry) + 1;
+    if (used + size >= sizeof(given)) break;
+    for (size_t i = 0; i < size; ++i) given[used + i] = entry[i];
+    used += size;
   }
-  return nullptr;
+  given[used] = '\0';
 }
 
 bool Started() noexcept { return Environment() != nullptr || started; }

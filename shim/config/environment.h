@@ -11,6 +11,12 @@ namespace pqleash::config {
 // The text belongs to the environment or to a static copy. Calls nothing of libc.
 const char* Variable(const char* name) noexcept;
 
+// Takes over variables that an attach brings. They win over the environment. The format:
+// NAME=VALUE, each with its NUL, one after the other; an empty text ends the list. They are copied
+// as far as they fit. Nobody may read variables meanwhile, except in a process that has none of
+// ours.
+void Give(const char* variables) noexcept;
+
 // Whether the environment can be read yet. It cannot before libc has started, when an object that
 // is still being relocated calls libpq.
 bool Started() noexcept;

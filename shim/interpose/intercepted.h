@@ -23,6 +23,13 @@ inline uint32_t KnownIntercepted() {
 }
 }  // namespace internal
 
+// Of an attach: what was decided is decided anew when it is next asked for; and nothing beyond what
+// the linker binds to us is intercepted any more.
+inline void DecideAnew() noexcept { internal::intercepted.store(0, std::memory_order_relaxed); }
+inline void StopIntercepting() noexcept {
+  internal::intercepted.store(internal::kDecided, std::memory_order_relaxed);
+}
+
 // What PQLEASH_INTERCEPT switches on (ledger::Intercepted): 'dlsym,deepbind' by default, one of
 // them, or neither ('linker': the linker's binding alone). Read once, when the first libpq function
 // is looked up, the first deeply bound object is loaded or the first function of libpq is called; a

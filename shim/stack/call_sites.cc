@@ -76,7 +76,7 @@ uint32_t CallSites::BookUse(const Stack& stack, const LoaderState& loader, bool 
 }
 
 uint32_t CallSites::Look(const Stack& stack, const LoaderState& loader, bool may_add) {
-  if (stack.count == 0) return 0;
+  if (stack.count == 0 && stack.script_count == 0) return 0;
   // An object that was unloaded may have left its addresses to another: `removed` keeps the two
   // apart.
   uint64_t hash = HashWords(stack.addresses, stack.count, loader.removed + 1);

@@ -8,6 +8,7 @@
 #include "shim/support/elf_symbol.h"
 #include "shim/support/link_map.h"
 #include "shim/support/own_code.h"
+#include "shim/support/plain_text.h"
 
 namespace pqleash {
 
@@ -56,7 +57,21 @@ int LookInto(dl_phdr_info* info, size_t, void* data) {
 
 }  // namespace
 
+bool LoadedLate() {
+  for (const link_map* map = FirstLoadedObject(); map != nullptr; map = map->l_next) {
+    if (map->l_addr == reinterpret_cast<uintptr_t>(internal::__ehdr_start)) return false;
+    if (map->l_name != nullptr && plain::Same(plain::BaseName(map->l_name), "libc.so.6"))
+      return true;
+  }
+  return false;
+}
+
 void NoteStartScope() {
+  // Where objects have come and gone since, the list says nothing about the scope.
+  if (LoadedLate()) {
+    objects_at_start.store(0, std::memory_order_release);
+    return;
+  }
   uint32_t count = 0;
   const link_map* last = nullptr;
   for (const link_map* map = FirstLoadedObject(); map != nullptr; map = map->l_next) {
@@ -78,6 +93,7 @@ bool LoadedAtStart(const link_map* map) {
 
 ScopeSearch SearchStartScope(const char* name, bool after_us) {
   const uint32_t objects = objects_at_start.load(std::memory_order_acquire);
+  if (objects == 0) return {nullptr, true};
   if (objects != UINT32_MAX &&
       ObjectNumber(objects - 1) != last_at_start.load(std::memory_order_relaxed))
     return {nullptr, true};

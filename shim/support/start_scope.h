@@ -17,6 +17,10 @@ namespace pqleash {
 // objects count. Calls nothing of libc.
 void NoteStartScope();
 
+// Whether the running program loaded this library late: libc comes before it in the linker's list.
+// Then no object counts as loaded at start. Calls nothing of libc.
+bool LoadedLate();
+
 // Whether the program has started with this object.
 bool LoadedAtStart(const link_map* map);
 

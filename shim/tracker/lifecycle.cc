@@ -45,20 +45,20 @@ void Lifecycle::Move(uint32_t slot, ledger::ConnectionState state) {
   Store<uint32_t>(Record(slot).state, state);
 }
 
-void Lifecycle::CountOpened(uint32_t slot, uint64_t now) {
+void Lifecycle::CountOpened(uint32_t slot, uint64_t now, bool adopted) {
   connections_->At(slot).counted = true;
   ledger::Header& header = ledger_->header();
   Count(header.opened);
   const uint32_t open = ledger::Atomic(header.open).fetch_add(1, std::memory_order_relaxed) + 1;
   Raise(header.peak, open);
   ledger::HistoryPeriod& period = HistoryAt(*ledger_, now);
-  Count(period.opened);
+  if (!adopted) Count(period.opened);
   Raise(period.open_peak, open);
   ledger::CallSite& site = Site(slot);
   Count(site.opened);
   const uint32_t others = ledger::Atomic(site.open).fetch_add(1, std::memory_order_relaxed);
   Raise(site.peak, others + 1);
-  if (others > ledger::Load(site.in_use)) Count(site.opened_beside_idle);
+  if (!adopted && others > ledger::Load(site.in_use)) Count(site.opened_beside_idle);
 }
 
 void Lifecycle::CountClosed(uint32_t slot, uint64_t now) {
@@ -168,6 +168,23 @@ void Lifecycle::Established(uint32_t slot, const Endpoint& endpoint, uint64_t no
   if (!connections_->At(slot).counted) CountOpened(slot, now);
   const uint64_t started = connections_->At(slot).started_ns;
   ledger::CountTime(ledger_->header().create_time, now > started ? now - started : 0);
+}
+
+void Lifecycle::Adopted(uint32_t slot, const Endpoint& endpoint, uint32_t transaction,
+                        uint64_t now) {
+  ledger::ConnectionSlot& record = Record(slot);
+  {
+    const SequenceGuard guard(record.sequence);
+    Describe(record, endpoint);
+    Store(record.established_ns, now);
+    Store(record.transaction, transaction);
+    Store<uint32_t>(record.inherited, ledger::kAdopted);
+    Move(slot, ledger::kEstablished);
+  }
+  CountOpened(slot, now, true);
+  if (transaction == ledger::kTransactionIdle) return;
+  Busy(slot, now);
+  Store(record.last_thread, uint64_t{0});  // not the thread that takes it over
 }
 
 void Lifecycle::Waiting(uint32_t slot, uint64_t now) {

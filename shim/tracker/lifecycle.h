@@ -49,6 +49,9 @@ class Lifecycle {
   bool Attach(uint32_t slot, const PGconn* handle, const Endpoint& endpoint);
 
   void Established(uint32_t slot, const Endpoint& endpoint, uint64_t now);
+  // Established before anybody looked (adoption.h). It is open from now on, and counts as opened,
+  // but for history: nothing was opened in this period. `transaction`: ledger::TransactionStatus.
+  void Adopted(uint32_t slot, const Endpoint& endpoint, uint32_t transaction, uint64_t now);
   void Failed(uint32_t slot, const Endpoint& endpoint, uint64_t now);
   // A cap refused it: as Failed, and told apart.
   void Refused(uint32_t slot, const Endpoint& endpoint, uint64_t now);
@@ -82,7 +85,7 @@ class Lifecycle {
 
  private:
   void Move(uint32_t slot, ledger::ConnectionState state);
-  void CountOpened(uint32_t slot, uint64_t now);
+  void CountOpened(uint32_t slot, uint64_t now, bool adopted = false);
   void Fail(uint32_t slot, ledger::ConnectionState state, const Endpoint& endpoint, uint64_t now);
   void CountWait(uint32_t slot, uint64_t now);
   void CountClosed(uint32_t slot, uint64_t now);

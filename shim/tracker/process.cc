@@ -55,6 +55,10 @@ constinit std::atomic<pid_t> maker{0};
 // Set for good: this process and its children are left alone.
 constinit std::atomic<bool> stays_out{false};
 
+// An attached state has left: another attach may make a new one.
+constinit std::atomic<bool> left{false};
+constinit std::atomic<bool> attaching{false};
+
 // Read by the one thread that makes the state; too large for the stack of a small thread.
 constinit caps::Configured configured = {};
 
@@ -172,6 +176,37 @@ Process* Process::CurrentOrCreate() noexcept {
     sched_yield();
   }
   return nullptr;
+}
+
+Process* Process::CreateAttached() noexcept {
+  attaching.store(true, std::memory_order_release);
+  if (left.exchange(false)) stays_out.store(false, std::memory_order_release);
+  Process* process = CurrentOrCreate();
+  attaching.store(false, std::memory_order_release);
+  return process;
+}
+
+bool Process::StaysOut() noexcept { return stays_out.load(std::memory_order_relaxed); }
+bool Process::Left() noexcept { return left.load(std::memory_order_relaxed); }
+
+bool Process::NothingHeldBack() const {
+  if (!HeldBack::None()) return false;
+  const uint32_t used = ledger::Load(ledger.header().connections_high_water);
+  for (uint32_t slot = 0; slot < used; ++slot) {
+    if (connections.At(slot).state == ledger::kWaiting) return false;
+  }
+  return true;
+}
+
+void Process::Leave() noexcept {
+  ledger::Header& header = ledger.header();
+  left.store(true, std::memory_order_relaxed);
+  stays_out.store(true, std::memory_order_relaxed);
+  current_.store(nullptr, std::memory_order_release);
+  ledger::Store(header.ended_ns, Now());
+  ledger::Store<uint32_t>(header.attach_state, ledger::kDetached);
+  ledger::Store<uint32_t>(header.process_state, ledger::kProcessEnded);
+  caps.Leave(Now());
 }
 
 Process* Process::Create() noexcept {
@@ -366,6 +401,7 @@ void Process::FillHeader(const Identity& identity) {
   header.unwinder = ledger::kUnwinderCfi;
   header.intercepted = Intercepted();
   header.use_stacks = FilterExpected() ? 0 : settings.use_stacks;
+  if (attaching.load(std::memory_order_acquire)) header.attach_state = ledger::kAttachBegun;
   header.private_begin = reinterpret_cast<uintptr_t>(this);
   header.private_size = TablesOf(this, settings).size;
   ledger.Publish();

@@ -45,6 +45,17 @@ class Process {
   }
   // The same, and made now if there is none. nullptr: pqleash stays out, or there is no memory.
   static Process* CurrentOrCreate() noexcept;
+  // The same for an attach: made also where an earlier one has left. The ledger says so.
+  static Process* CreateAttached() noexcept;
+  // Whether nothing is to be recorded in this process, for good.
+  static bool StaysOut() noexcept;
+  // Whether an attached state has left.
+  static bool Left() noexcept;
+  // The end of an attached state: Current() has none from now on, the ledger says so, and places at
+  // caps are given back. The memory stays: other threads may be in it.
+  void Leave() noexcept;
+  // Whether no connect waits at a cap, and no refused connection is left.
+  bool NothingHeldBack() const;
   // The state of the parent that this process was forked from: a copy, but for its ledger, which is
   // the parent's and only to be read. nullptr: none.
   static Process* Inherited() {
@@ -55,6 +66,9 @@ class Process {
   // Makes sure that the ledger names the copy of libpq, and the way (ledger::LibpqWays) that its
   // calls have come.
   void BookLibpq(uint32_t number, uint32_t way);
+
+  // By `pqleash attach`.
+  bool attached() const { return ledger.header().attach_state != ledger::kNotAttached; }
 
   // Of the connection in a slot; 0: not attributed.
   uint64_t CallSiteId(uint32_t slot) const {

@@ -14,6 +14,7 @@
 #include "shim/support/clock.h"
 #include "shim/support/host_state.h"
 #include "shim/support/own_code.h"
+#include "shim/tracker/adoption.h"
 #include "shim/tracker/close_event.h"
 #include "shim/tracker/exit.h"
 #include "shim/tracker/inheritance.h"
@@ -90,10 +91,31 @@ const libpq::Copy* ServingCopy(Function function, const Caller& caller) {
   return caller.bound != nullptr ? caller.bound : libpq::ForCaller(function, caller.address).copy;
 }
 
+// Of an attached process: it may have been open before. kNoSlot: it was not, or is left alone.
+uint32_t Adopt(Process& process, Function function, const PGconn* conn, const Caller& caller) {
+  TakeWaiting(process);
+  const uint32_t slot = process.connections.Find(conn);
+  if (slot != kNoSlot || function == Function::kPQfinish) return slot;
+  const libpq::Copy* copy = ServingCopy(function, caller);
+  return copy != nullptr ? AdoptUsed(process, *copy, const_cast<PGconn*>(conn)) : kNoSlot;
+}
+
 // For a connection that is not in this process's table.
 [[gnu::noinline]] Call RouteUnrecorded(Function function, const PGconn* conn,
                                        const Caller& caller) {
   const ErrnoKeeper errno_keeper;
+  Process* const current = conn != nullptr ? Process::Current() : nullptr;
+  if (current != nullptr && current->attached()) {
+    const uint32_t adopted = Adopt(*current, function, conn, caller);
+    const libpq::Copy* copy =
+        adopted != kNoSlot ? libpq::Serving(current->connections.At(adopted).libpq) : nullptr;
+    if (copy != nullptr) {
+      Call call = PassThrough(copy);
+      call.process = current;
+      call.slot = adopted;
+      return call;
+    }
+  }
   const uint32_t slot = conn != nullptr ? FindInherited(conn) : kNoSlot;
   const libpq::Copy* copy = slot != kNoSlot ? InheritedCopy(slot) : nullptr;
   if (copy == nullptr) return PassThrough(ServingCopy(function, caller));
