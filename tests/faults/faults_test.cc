@@ -218,8 +218,8 @@ TEST_P(TheNth, MayFailAndAllThatFollow) {
   for (const char* configuration : {"all.toml", "caps.toml"}) {
     const Trial trial;
     Command command = trial.Preloaded(GetParam().words, configuration);
-    // A process for each thing that can fail takes 20 s, and its time on a machine that does more.
-    command.limit = std::chrono::minutes(4);
+    // A process for each thing that can fail takes 20 s, and minutes on a machine that does more.
+    command.limit = std::chrono::minutes(8);
     const Outcome preloaded = RunToEnd(command);
     EXPECT_EQ(HowItEnded(preloaded), HowItEnded(bare));
     EXPECT_EQ(preloaded.out, bare.out) << configuration;
