@@ -34,11 +34,11 @@ TEST(CliTest, BadUsageIsOneSentence) {
   const Case cases[] = {
       {{}, "pqleash: no command given; see `pqleash --help`\n"},
       {{"frobnicate"},
-       "pqleash: unknown command 'frobnicate', expected one of run, audit, ps, report, top, diff, "
-       "whois, serve, check, caps, advise, doctor; see `pqleash --help`\n"},
+       "pqleash: unknown command 'frobnicate', expected one of run, audit, attach, detach, ps, "
+       "report, top, diff, whois, serve, check, caps, advise, doctor; see `pqleash --help`\n"},
       {{"--frobnicate"},
-       "pqleash: unknown command '--frobnicate', expected one of run, audit, ps, report, top, "
-       "diff, whois, serve, check, caps, advise, doctor; see `pqleash --help`\n"},
+       "pqleash: unknown command '--frobnicate', expected one of run, audit, attach, detach, ps, "
+       "report, top, diff, whois, serve, check, caps, advise, doctor; see `pqleash --help`\n"},
       {{"report", "--min-age", "5"},
        "pqleash: report: --min-age: '5' is no duration, expected a number with a unit: 250ms, 30s, "
        "5m, 2h or 1d; see `pqleash report --help`\n"},

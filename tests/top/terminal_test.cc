@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "tests/caps/capped.h"
 #include "tests/support/wait_until.h"
@@ -23,7 +26,9 @@ class Terminal : public ::testing::Test {
     billing_.emplace(caps_.Run("billing"));
     for (const char* name : {"a", "b", "c"}) ASSERT_TRUE(shop_->Open(name).ok);
     ASSERT_TRUE(billing_->Open("d").ok);
-    tmux_.emplace(std::map<std::string, std::string>{{"PQLEASH_DIR", caps_.ledgers()}});
+    const std::string directory = std::filesystem::path(PQLEASH_TEST_TOOL).parent_path();
+    tmux_.emplace(std::map<std::string, std::string>{
+        {"PQLEASH_DIR", caps_.ledgers()}, {"PATH", directory + ":" + std::getenv("PATH")}});
     before_ = TerminalSettings();
   }
 
@@ -40,7 +45,8 @@ class Terminal : public ::testing::Test {
   }
 
   void Start() {
-    tmux_->Type(std::string(PQLEASH_TEST_TOOL) + " top --interval 200ms");
+    // By its name alone: a path may fill the line, and what is looked for would be cut in two.
+    tmux_->Type("pqleash top --interval 200ms");
     tmux_->Press({"Enter"});
     ASSERT_TRUE(tmux_->Shows("2 services, 2 processes"));
     ASSERT_TRUE(tmux_->Shows("4 open: 0 in use, 4 idle"));
