@@ -396,9 +396,10 @@ Call BeginWork(Function function, bool command, PGconn* conn, const Caller& call
     if (commands == 1) WatchHolders(*call.process);
     Connection& connection = call.process->connections.At(call.slot);
     if (connection.busy_since_ns == 0 && connection.state == ledger::kEstablished) {
-      if (call.process->use_stacks.TakesUp(connection, record))
-        call.process->use_stacks.Note(*call.process, call.slot, caller.address, now);
+      const bool takes_up = call.process->use_stacks.TakesUp(connection, record);
       call.process->lifecycle.Busy(connection, record, now);
+      // Only now: a stack takes a while, and what is a handover is told by how little has passed.
+      if (takes_up) call.process->use_stacks.Note(*call.process, call.slot, caller.address, now);
     }
   }
   return call;

@@ -308,7 +308,6 @@ TEST_F(EndToEnd, PythonPsycopg2) {
   EXPECT_EQ(python.Wait().exit_code, 0);
 }
 
-// Switched off, a look-up by handle passes us by, and the report says that something does.
 // A pool that one line fills: whoever took a connection last is who keeps it.
 TEST_F(EndToEnd, TheHandlerThatTookAConnectionLastIsNamed) {
   const Outcome there = RunToEnd({.arguments = {"/usr/bin/python3", "-c", "import psycopg2"}});
@@ -367,6 +366,7 @@ sys.stdin.read()
   EXPECT_EQ(off.Wait().exit_code, 0);
 }
 
+// Switched off, a look-up by handle passes us by, and the report says that something does.
 TEST_F(EndToEnd, WhatPassesByIsSaid) {
   const std::string script =
       "import ctypes\n"
