@@ -118,28 +118,31 @@ int LinkNameless(int fd, int directory, const char* name) {
   return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW);
 }
 
-bool FillBoard(int fd, uint64_t size, const BoardPlace& place) {
-  if (ftruncate(fd, static_cast<off_t>(size)) != 0) return false;
-  void* memory = MapFile(fd, size);
-  if (memory == nullptr) return false;
-  const bool by_page = madvise(memory, 1, MADV_POPULATE_WRITE) == 0 || errno != EINVAL;
-  Board board;
-  const bool made = (by_page || posix_fallocate(fd, 0, static_cast<off_t>(size)) == 0) &&
-                    board.Create(memory, kSharedCapacity, true, place, MakePages);
-  munmap(memory, size);
-  return made;
+// Makes the file a complete board that is shut. Returns 0, or ENOSPC.
+int Complete(int fd, const BoardPlace& place) {
+  const uint64_t size = Board::Size(kSharedCapacity);
+  bool made = false;
+  if (ftruncate(fd, static_cast<off_t>(size)) == 0) {
+    if (void* memory = MapFile(fd, size)) {
+      const bool by_page = madvise(memory, 1, MADV_POPULATE_WRITE) == 0 || errno != EINVAL;
+      Board board;
+      made = (by_page || posix_fallocate(fd, 0, static_cast<off_t>(size)) == 0) &&
+             board.Create(memory, kSharedCapacity, true, place, MakePages);
+      munmap(memory, size);
+    }
+  }
+  ChangeMode(fd, kShut);  // the mode must not depend on the umask
+  return made ? 0 : ENOSPC;
 }
 
 // Makes a complete board in a nameless file and links it into place, so that no process sees an
 // incomplete one. Returns false with errno EEXIST if another process was faster; `*without` says
 // that nothing was made, because there are no nameless files here, or no way to name them.
 bool MakeNamelessBoard(int directory, const char* name, const BoardPlace& place, bool* without) {
-  const uint64_t size = Board::Size(kSharedCapacity);
   const int fd = OpenNameless(directory);
   *without = fd < 0;
   if (fd < 0) return false;
-  int error = FillBoard(fd, size, place) ? 0 : ENOSPC;
-  ChangeMode(fd, kShut);  // the mode must not depend on the umask
+  int error = Complete(fd, place);
   if (error == 0 && LinkNameless(fd, directory, name) != 0) {
     error = errno;
     *without = error != EEXIST;  // no /proc, for example
@@ -151,15 +154,13 @@ bool MakeNamelessBoard(int directory, const char* name, const BoardPlace& place,
 
 // The same in a file with a temporary name. A process that is killed here leaves it.
 bool MakeNamedBoard(int directory, const char* name, const BoardPlace& place) {
-  const uint64_t size = Board::Size(kSharedCapacity);
   char own[kBoardNameSize + 16];
   // The thread id makes the name unique, because two threads of this process may be here at once.
   snprintf(own, sizeof(own), "%s.%d", name, gettid());
   unlinkat(directory, own, 0);  // left by an earlier thread with this id
   const int fd = openat(directory, own, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kOpen);
   if (fd < 0) return false;
-  int error = FillBoard(fd, size, place) ? 0 : ENOSPC;
-  ChangeMode(fd, kShut);
+  int error = Complete(fd, place);
   if (error == 0 && linkat(directory, own, directory, name, 0) != 0) error = errno;
   unlinkat(directory, own, 0);
   close(fd);
